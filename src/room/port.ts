@@ -1,0 +1,38 @@
+import type { Feedback, NewTrack, Publication, Role, RoomEvent, Termination, Who } from '../contract.ts';
+import type { RoomSource } from '../media/room-source.ts';
+
+export interface JoinAsk {
+  readonly leg: string;
+  readonly gateway: string;
+  readonly who: Who;
+  readonly roles: readonly Role[];
+}
+
+export interface Joined {
+  readonly participant: string;
+  readonly display: string;
+  /** Resume secret of the participant: a later leg with it joins the same one. */
+  readonly secret: string;
+}
+
+/** What a room tells one leg. */
+export type LegNotice =
+  | { readonly type: 'close'; readonly why: Termination }
+  | { readonly type: 'mute'; readonly media: 'audio' | 'video'; readonly on: boolean };
+
+/**
+ * One process's way to one room: all its seats and its egress share it. Two implementations: the room itself
+ * (same process) and the aRTP link (another process). Plain JSON but for the media sinks.
+ */
+export interface RoomPort extends RoomSource {
+  /** Rejects with a Refusal: locked, full, banned, name taken. Nothing of the leg remains after a rejection. */
+  join(ask: JoinAsk, on: (n: LegNotice) => void): Promise<Joined>;
+  /** `id` is made by the caller, unique in the room: `<leg>/<n>`. */
+  publish(leg: string, id: string, track: NewTrack, on: (f: Feedback) => void): Publication;
+  /** Roster first, then changes. */
+  watch(on: (e: RoomEvent) => void): () => void;
+  /** Makes the leg's participant visible. Idempotent. */
+  confirmed(leg: string): void;
+  /** Ends the leg and its publications. Idempotent. */
+  leave(leg: string, why: Termination): void;
+}
