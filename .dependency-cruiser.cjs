@@ -39,7 +39,7 @@ module.exports = {
     only(
       'domain-is-pure',
       '^src/(room|agents)/',
-      ['^src/(kit|media|room|agents)/', '^src/contract\\.ts$'],
+      ['^src/(kit|media|room|agents)/', '^src/contract\\.ts$', crypto],
       'rooms and agents know no gateway and no I/O',
     ),
     only(

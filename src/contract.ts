@@ -205,6 +205,8 @@ export interface LegRequest {
   readonly who: Who;
   readonly room: string;
   readonly roles: readonly Role[];
+  /** What a sending leg publishes; absent: microphone and camera. A screen never takes over a camera. */
+  readonly track?: 'screen';
   /** The id of the only agent that can take it: its socket carries the media (RTMP, STOMP). */
   readonly pin?: string;
   /** Formats the peer offers, for the agents' scoring; empty or absent: any agent. */

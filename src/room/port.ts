@@ -6,6 +6,7 @@ export interface JoinAsk {
   readonly gateway: string;
   readonly who: Who;
   readonly roles: readonly Role[];
+  readonly track?: 'screen';
 }
 
 export interface Joined {

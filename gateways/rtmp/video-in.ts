@@ -1,0 +1,161 @@
+import { type Avcc, readAvcc } from '../../codecs/h264/avcc.ts';
+import { NalType, nalType, readLengthPrefixed } from '../../codecs/h264/nal.ts';
+import { type EmitPayload, h264Packetizer, startsDecoding } from '../../codecs/h264/packetize.ts';
+import type { Format, MediaPacket, Millis, Publication, StreamStats } from '../../src/contract.ts';
+import { refuse } from '../../src/kit/refusal.ts';
+import { readVideoTag, type VideoTag } from '../../src/proto/rtmp/flv.ts';
+
+const TICKS_PER_MS = 90;
+
+export interface VideoInNeeds {
+  publish(format: Format): Publication;
+  /** Tells the publisher and the ladder, in a sentence, that it is not seen. */
+  pictureless(text: string): void;
+  note(text: string): void;
+  drop(reason: string): void;
+  readonly bFrames: 'transcode' | 'refuse';
+  readonly source: 'camera' | 'screen';
+}
+
+/** The picture of a publisher: AVC access units to RTP payloads, parameter sets in-band before every keyframe. */
+export class VideoIn {
+  readonly #needs: VideoInNeeds;
+  readonly #pack = h264Packetizer();
+  readonly #packet: MediaPacket = { seq: 0, pts: 0, marker: false, payload: new Uint8Array(0) };
+  #publication: Publication | undefined;
+  #config: Avcc | undefined;
+  #profile = '';
+  #latest = Number.NEGATIVE_INFINITY;
+  #clockAt = Number.NEGATIVE_INFINITY;
+  #reorders = false;
+  #unsupported = '';
+  #now: Millis = 0;
+  #packets = 0;
+  #bytes = 0;
+  #closed = false;
+  constructor(needs: VideoInNeeds) {
+    this.#needs = needs;
+  }
+
+  /** True when it was picture. Throws a Refusal for B-frames where they are refused. */
+  tag(body: Uint8Array, ms: number, now: Millis): boolean {
+    const tag = readVideoTag(body);
+    this.#now = now;
+    switch (tag.type) {
+      case 'config':
+        this.#configure(tag.record);
+        return true;
+      case 'frame':
+        this.#frame(tag, ms);
+        return true;
+      case 'unsupported':
+        if (tag.codec !== this.#unsupported)
+          this.#needs.pictureless(`This stream has no picture here: ${tag.codec} is not carried; send H.264.`);
+        this.#unsupported = tag.codec;
+        return true;
+      case 'junk':
+        this.#needs.drop('video-tag');
+        return false;
+      case 'end':
+      case 'nothing':
+        return false;
+    }
+  }
+
+  pause(on: boolean): void {
+    this.#publication?.pause(on);
+  }
+
+  stats(): StreamStats[] {
+    if (this.#packets === 0) return [];
+    return [
+      {
+        media: this.#needs.source === 'screen' ? 'screen' : 'video',
+        direction: 'in',
+        codec: 'H264',
+        how: 'passthrough',
+        packets: this.#packets,
+        bytes: this.#bytes,
+      },
+    ];
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#publication?.close();
+  }
+
+  #configure(record: Uint8Array): void {
+    const config = readAvcc(record);
+    if (config === undefined) return this.#needs.drop('avc-config');
+    this.#config = config; // views into the message, which is ours to keep
+  }
+
+  #frame(tag: Extract<VideoTag, { type: 'frame' }>, ms: number): void {
+    const config = this.#config;
+    if (config === undefined) return this.#needs.drop('picture-before-config');
+    const units = readLengthPrefixed(tag.units, config.lengthSize);
+    if (units === undefined || units.length === 0) return this.#needs.drop('avc-units');
+    const key = startsDecoding(units) || tag.key;
+    if (this.#publication === undefined && !key) return this.#needs.drop('before-keyframe');
+    const own = units.find(unit => nalType(unit) === NalType.sps);
+    if (key) {
+      // Parameter sets in front of every keyframe, so that whoever joins there can begin (RFC 6184 §8.4).
+      if (own === undefined) units.unshift(...config.sps, ...config.pps);
+      this.#format(own ?? (config.sps[0] as Uint8Array));
+    }
+    this.#send(units, key, (ms + tag.compositionMs) * TICKS_PER_MS);
+  }
+
+  #send(units: readonly Uint8Array[], key: boolean, pts: number): void {
+    const publication = this.#publication as Publication;
+    if (pts < this.#latest) this.#sawReordering();
+    this.#latest = Math.max(this.#latest, pts);
+    const captureMs = pts / TICKS_PER_MS;
+    if (Math.abs(captureMs - this.#clockAt) >= 1000) {
+      this.#clockAt = captureMs;
+      publication.clock(pts, captureMs);
+    }
+    this.#packet.pts = pts;
+    this.#pack(units, key, this.#emit);
+  }
+
+  readonly #emit: EmitPayload = (payload, mark) => {
+    const packet = this.#packet;
+    packet.seq++;
+    packet.payload = payload;
+    packet.marker = mark.end;
+    packet.frame = mark;
+    this.#packets++;
+    this.#bytes += payload.length;
+    (this.#publication as Publication).sink(packet, this.#now);
+  };
+
+  #format(sps: Uint8Array): void {
+    const profile = Buffer.from(sps.subarray(1, 4)).toString('hex');
+    if (profile === this.#profile) return;
+    this.#profile = profile;
+    const format: Format = {
+      codec: 'H264',
+      clockRate: 90000,
+      fmtp: { 'profile-level-id': profile, 'packetization-mode': '1' },
+    };
+    if (this.#publication === undefined) this.#publication = this.#needs.publish(format);
+    else this.#publication.format(format);
+    this.#needs.note(`picture: H.264 profile-level-id ${profile}`);
+  }
+
+  /** A picture shown before one decoded earlier: the stream has B-frames. */
+  #sawReordering(): void {
+    if (this.#needs.bFrames === 'refuse')
+      throw refuse(
+        'client',
+        'b-frames',
+        'This stream has B-frames, which rtmp.bFrames refuses: set the encoder to 0 B-frames (OBS: "bframes=0"; ffmpeg: -bf 0).',
+      );
+    if (this.#reorders) return;
+    this.#reorders = true;
+    this.#needs.note('picture: B-frames; carried as they are, for RTMP players only');
+  }
+}

@@ -1,0 +1,261 @@
+import type { AgentAdvert } from '../agents/advert.ts';
+import type { Taken } from '../agents/placement.ts';
+import type { Bus } from '../bus/port.ts';
+import type {
+  Agent,
+  Clock,
+  Json,
+  Leg,
+  LegCommand,
+  LegEvent,
+  LegRequest,
+  Log,
+  Seat,
+  StreamStats,
+  Termination,
+} from '../contract.ts';
+import { refuse, terminationOf } from '../kit/refusal.ts';
+import type { LegNotice } from '../room/port.ts';
+import type { Seats } from './seats.ts';
+import { subjects } from './subjects.ts';
+
+/** What the front's process asks an agent. */
+export interface TakeAsk {
+  readonly request: LegRequest;
+  /** The process to send the leg's events to. */
+  readonly owner: string;
+}
+
+/** A leg as the API tells it. */
+export interface LegRecord {
+  readonly leg: string;
+  readonly trace: string;
+  readonly gateway: string;
+  readonly agent: string;
+  readonly room: string;
+  readonly participant: string;
+  readonly direction: 'in' | 'out';
+  /** Unix ms. */
+  readonly since: number;
+  readonly streams: readonly StreamStats[];
+}
+
+interface Entry {
+  readonly agent: Agent;
+  readonly gateway: string;
+  draining: boolean;
+  legs: number;
+}
+
+interface Held {
+  readonly request: LegRequest;
+  readonly owner: string;
+  readonly agent: string;
+  readonly since: number;
+  seat: Seat | undefined;
+  leg: Leg | undefined;
+  /** Commands that came before the leg was bound. */
+  early: LegCommand[];
+  closing: Termination | undefined;
+  /** Undoes the bound on its closing. */
+  disarm: () => void;
+}
+
+/** A leg that was told to close and says nothing is forgotten after this long. */
+const CLOSE_MS = 5000;
+
+/** Runs the agents of this process: seats each leg, passes commands in and events out, and ends what remains. */
+export class AgentDesk {
+  readonly #agents = new Map<string, Entry>();
+  readonly #legs = new Map<string, Held>();
+  readonly #bus: Bus;
+  readonly #seats: Seats;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #undo: (() => void)[] = [];
+  readonly #changed: () => void;
+
+  /** `changed` is called when an advert would now read differently in a way others should know at once. */
+  constructor(bus: Bus, seats: Seats, clock: Clock, log: Log, changed: () => void) {
+    this.#bus = bus;
+    this.#seats = seats;
+    this.#clock = clock;
+    this.#log = log;
+    this.#changed = changed;
+  }
+
+  add(id: string, gateway: string, agent: Agent): void {
+    this.#agents.set(id, { agent, gateway, draining: false, legs: 0 });
+    this.#undo.push(
+      this.#bus.serve(
+        subjects.take(id),
+        async data => (await this.#take(id, data as unknown as TakeAsk)) as unknown as Json,
+      ),
+      this.#bus.subscribe(subjects.command(id), data => {
+        const { leg, command } = data as unknown as { leg: string; command: LegCommand };
+        this.#command(leg, command);
+      }),
+      this.#bus.serve(subjects.drain(id), data => this.#drain(id, (data as { on: boolean }).on)),
+    );
+  }
+
+  adverts(): AgentAdvert[] {
+    return [...this.#agents].map(([id, { agent, gateway, draining, legs }]) => ({
+      agent: id,
+      gateway,
+      formats: agent.formats,
+      capacity: agent.capacity,
+      legs,
+      draining,
+    }));
+  }
+
+  get size(): number {
+    return this.#legs.size;
+  }
+
+  records(): LegRecord[] {
+    return [...this.#legs.values()].map(held => ({
+      leg: held.request.leg,
+      trace: held.request.trace,
+      gateway: held.request.gateway,
+      agent: held.agent,
+      room: held.request.room,
+      participant: held.seat?.participant ?? '',
+      direction: held.request.direction,
+      since: held.since,
+      streams: held.leg?.stats() ?? [],
+    }));
+  }
+
+  /** The front's process is gone: nobody can signal for its legs any more. */
+  ownerLost(process: string): void {
+    for (const held of this.#legs.values())
+      if (held.owner === process)
+        this.#close(held, {
+          blame: 'server',
+          reason: 'front-lost',
+          text: 'The signalling process of this leg has gone; call again.',
+        });
+  }
+
+  /** No new legs on any agent of this process. */
+  drainAll(): void {
+    for (const entry of this.#agents.values()) entry.draining = true;
+    this.#changed();
+  }
+
+  /** Closes every leg and agent. */
+  async close(why: Termination): Promise<void> {
+    for (const undo of this.#undo.splice(0)) undo();
+    for (const held of [...this.#legs.values()]) this.#close(held, why);
+    await Promise.all([...this.#agents.values()].map(({ agent }) => agent.close()));
+    for (const held of [...this.#legs.values()]) this.#ended(held, why);
+  }
+
+  async #take(id: string, { request, owner }: TakeAsk): Promise<Taken> {
+    const entry = this.#agents.get(id);
+    if (entry === undefined || entry.draining)
+      throw refuse('server', 'draining', `Agent ${id} takes no new legs.`);
+    if (entry.legs >= entry.agent.capacity) throw refuse('server', 'agent-full', `Agent ${id} is full.`);
+    if (this.#legs.has(request.leg))
+      throw refuse('server', 'duplicate-leg', `Leg ${request.leg} is here already.`);
+    const held: Held = {
+      request,
+      owner,
+      agent: id,
+      since: Date.now(),
+      seat: undefined,
+      leg: undefined,
+      early: [],
+      closing: undefined,
+      disarm: () => {},
+    };
+    this.#legs.set(request.leg, held);
+    entry.legs++;
+    try {
+      const { seat, secret } = await this.#seats.take(request, notice => this.#notice(held, notice));
+      held.seat = seat;
+      if (held.closing !== undefined)
+        throw refuse(held.closing.blame, held.closing.reason, held.closing.text ?? '');
+      held.leg = await entry.agent.take(request, seat, event => this.#event(held, event));
+      for (const command of held.early.splice(0)) held.leg.handle(command);
+      if (held.closing !== undefined) this.#tellToClose(held, held.closing);
+      return { participant: seat.participant, secret };
+    } catch (error) {
+      const why = terminationOf(error);
+      if (why.reason === 'internal-error')
+        this.#log.error({ leg: request.leg, err: error }, 'agent failed while taking a leg');
+      held.seat?.leave(why);
+      this.#forget(held);
+      throw error;
+    }
+  }
+
+  #command(legId: string, command: LegCommand): void {
+    const held = this.#legs.get(legId);
+    if (held === undefined) return;
+    if (command.type === 'close') return this.#close(held, command.why);
+    if (held.leg === undefined) return void held.early.push(command);
+    this.#guard(held, () => held.leg?.handle(command));
+  }
+
+  #notice(held: Held, notice: LegNotice): void {
+    if (notice.type === 'close') return this.#close(held, notice.why);
+    this.#command(held.request.leg, { type: 'mute', media: notice.media, on: notice.on });
+  }
+
+  #close(held: Held, why: Termination): void {
+    if (held.closing !== undefined) return;
+    held.closing = why;
+    if (held.leg !== undefined) this.#tellToClose(held, why); // else `take` sees `closing` when its seat or leg is ready
+  }
+
+  #tellToClose(held: Held, why: Termination): void {
+    held.disarm = this.#clock.at(this.#clock.now() + CLOSE_MS, () => this.#ended(held, why));
+    this.#guard(held, () => held.leg?.handle({ type: 'close', why }));
+  }
+
+  #event(held: Held, event: LegEvent): void {
+    if (event.type === 'closed') return this.#ended(held, event.why);
+    this.#publish(held, event);
+  }
+
+  /** Once per leg: the seat is given back and the owner told. */
+  #ended(held: Held, why: Termination): void {
+    if (this.#legs.get(held.request.leg) !== held) return;
+    this.#forget(held);
+    held.seat?.leave(why);
+    this.#publish(held, { type: 'closed', why });
+  }
+
+  #publish(held: Held, event: LegEvent): void {
+    this.#bus.publish(subjects.event(held.owner), { leg: held.request.leg, event } as unknown as Json);
+  }
+
+  /** A bug in one leg kills that leg only. */
+  #guard(held: Held, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#log.error({ leg: held.request.leg, err: error }, 'bug in a leg: it is closed');
+      this.#ended(held, terminationOf(error));
+    }
+  }
+
+  #drain(id: string, on: boolean): Json {
+    const entry = this.#agents.get(id);
+    if (entry === undefined) throw refuse('client', 'no-such-agent', `There is no agent ${id} here.`);
+    entry.draining = on;
+    this.#changed();
+    return { draining: on, legs: entry.legs };
+  }
+
+  #forget(held: Held): void {
+    held.disarm();
+    if (this.#legs.get(held.request.leg) !== held) return;
+    this.#legs.delete(held.request.leg);
+    const entry = this.#agents.get(held.agent);
+    if (entry !== undefined) entry.legs--;
+  }
+}

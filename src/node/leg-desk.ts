@@ -1,0 +1,189 @@
+import { Placement, type PlacementInput, type PlacementOutput, type Taken } from '../agents/placement.ts';
+import type { Candidate } from '../agents/table.ts';
+import type { Bus } from '../bus/port.ts';
+import type {
+  Clock,
+  Json,
+  LegCommand,
+  LegEvent,
+  LegRequest,
+  Log,
+  PlacedLeg,
+  Termination,
+  Who,
+} from '../contract.ts';
+import { type Drive, drive } from '../io/drive.ts';
+import { Refusal, terminationOf } from '../kit/refusal.ts';
+import type { TakeAsk } from './agent-desk.ts';
+import type { Ladders } from './ladders.ts';
+import type { Mesh } from './mesh.ts';
+import { subjects } from './subjects.ts';
+
+export interface LegDeskOptions {
+  readonly process: string;
+  readonly region: string;
+  readonly bus: Bus;
+  readonly mesh: Mesh;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly ladders: Ladders;
+  /** Who may come in: rejects with a Refusal, or says what was proved. */
+  readonly authorize: (request: LegRequest) => Promise<Who>;
+  /** Told of a leg that ended without its agent: the room gives it up. */
+  readonly gone: (request: LegRequest, why: Termination) => void;
+  readonly count: (name: string, labels: Record<string, string>) => void;
+}
+
+interface Entry {
+  readonly request: LegRequest;
+  readonly on: (e: LegEvent) => void;
+  /** Where it was placed, or is being placed. */
+  to: Candidate | undefined;
+  placed: boolean;
+  /** Set when `closed` came, which may be before the answer to the placement. */
+  ended: Termination | undefined;
+}
+
+const LOST: Termination = {
+  blame: 'server',
+  reason: 'agent-lost',
+  text: 'The leg ended while it was being placed; call again.',
+};
+
+/** The fronts' side of every leg this process asked for: places it, carries commands out and events in, sees its end. */
+export class LegDesk {
+  readonly #o: LegDeskOptions;
+  readonly #legs = new Map<string, Entry>();
+  readonly #undo: () => void;
+
+  constructor(options: LegDeskOptions) {
+    this.#o = options;
+    this.#undo = options.bus.subscribe(subjects.event(options.process), data => {
+      const { leg, event } = data as unknown as { leg: string; event: LegEvent };
+      this.#event(leg, event);
+    });
+    options.mesh.onLost(process => this.#processLost(process));
+  }
+
+  get size(): number {
+    return this.#legs.size;
+  }
+
+  /** See `Host.place`. */
+  async place(request: LegRequest, on: (e: LegEvent) => void, signal: AbortSignal): Promise<PlacedLeg> {
+    try {
+      const who = await this.#o.authorize(request);
+      const checked: LegRequest = { ...request, who };
+      return await this.#place(checked, on, signal);
+    } catch (error) {
+      const why = terminationOf(error);
+      const { leg, trace, gateway, room } = request;
+      if (why.reason === 'internal-error') this.#o.log.error({ leg, err: error }, 'bug while placing a leg');
+      this.#o.log.info({ leg, trace, gateway, room, user: request.who.user, ...why }, 'refused');
+      this.#o.ladders.add(leg, {
+        at: Date.now(),
+        dir: 'note',
+        transport: 'roombridge',
+        summary: `refused: ${why.text ?? why.reason}`,
+      });
+      this.#o.count('legs_refused', { gateway, reason: why.reason });
+      throw new Refusal(why);
+    }
+  }
+
+  #place(request: LegRequest, on: (e: LegEvent) => void, signal: AbortSignal): Promise<PlacedLeg> {
+    return new Promise((resolve, reject) => {
+      const entry: Entry = { request, on, to: undefined, placed: false, ended: undefined };
+      this.#legs.set(request.leg, entry);
+      const core = new Placement(request, this.#o.mesh.table, this.#o.region);
+      const abort = (): void => run.feed({ type: 'abort' });
+      const finish = (): void => signal.removeEventListener('abort', abort);
+      const run: Drive<PlacementInput> = drive(core, this.#o.clock, (out: PlacementOutput) => {
+        switch (out.type) {
+          case 'ask':
+            entry.to = out.to;
+            return this.#ask(request, out.to, input => run.feed(input));
+          case 'return':
+            return this.#send(out.agent, request.leg, { type: 'close', why: out.why });
+          case 'placed':
+            finish();
+            if (this.#legs.get(request.leg) !== entry) return reject(new Refusal(entry.ended ?? LOST));
+            return resolve(this.#opened(entry, out.to, out.taken));
+          case 'failed':
+            finish();
+            this.#legs.delete(request.leg);
+            return reject(new Refusal(out.why));
+        }
+      });
+      signal.addEventListener('abort', abort);
+      run.feed(signal.aborted ? { type: 'abort' } : { type: 'start' });
+    });
+  }
+
+  #ask(request: LegRequest, to: Candidate, feed: (input: PlacementInput) => void): void {
+    const agent = to.advert.agent;
+    const ask: TakeAsk = { request, owner: this.#o.process };
+    this.#o.bus.request(subjects.take(agent), ask as unknown as Json, { timeoutMs: 8000 }).then(
+      taken => feed({ type: 'taken', agent, taken: taken as unknown as Taken }),
+      error => feed({ type: 'refused', agent, why: terminationOf(error) }),
+    );
+  }
+
+  #opened(entry: Entry, to: Candidate, taken: Taken): PlacedLeg {
+    const { leg, trace, gateway, room } = entry.request;
+    entry.placed = true;
+    this.#o.log.info(
+      { leg, trace, gateway, room, participant: taken.participant, agent: to.advert.agent },
+      'opened',
+    );
+    this.#o.count('legs_opened', { gateway });
+    return {
+      id: leg,
+      agent: to.advert.agent,
+      participant: taken.participant,
+      secret: taken.secret,
+      send: command => this.#send(to.advert.agent, leg, command),
+    };
+  }
+
+  #send(agent: string, leg: string, command: LegCommand): void {
+    this.#o.bus.publish(subjects.command(agent), { leg, command } as unknown as Json);
+  }
+
+  #event(leg: string, event: LegEvent): void {
+    const entry = this.#legs.get(leg);
+    if (entry === undefined) return;
+    if (event.type === 'closed') {
+      this.#legs.delete(leg);
+      entry.ended = event.why;
+      const { trace, gateway, room } = entry.request;
+      this.#o.log.info({ leg, trace, gateway, room, ...event.why }, 'closed');
+      this.#o.count('legs_closed', { gateway, blame: event.why.blame, reason: event.why.reason });
+      this.#o.ladders.add(leg, {
+        at: Date.now(),
+        dir: 'note',
+        transport: 'roombridge',
+        summary: `closed: ${event.why.text ?? event.why.reason}`,
+      });
+    }
+    entry.on(event);
+  }
+
+  /** An agent's process died: its legs cannot say so themselves. */
+  #processLost(process: string): void {
+    for (const [leg, entry] of [...this.#legs])
+      if (entry.placed && entry.to?.process === process) {
+        const why: Termination = {
+          blame: 'server',
+          reason: 'agent-lost',
+          text: 'The media process of this leg has died; call again.',
+        };
+        this.#event(leg, { type: 'closed', why });
+        this.#o.gone(entry.request, why);
+      }
+  }
+
+  close(): void {
+    this.#undo();
+  }
+}

@@ -1,0 +1,170 @@
+import type {
+  Clock,
+  Feedback,
+  Format,
+  MediaPacket,
+  NewTrack,
+  Publication,
+  RoomEvent,
+  Sink,
+  Termination,
+} from '../contract.ts';
+import { type Drive, drive } from '../io/drive.ts';
+import { Refusal, refuse } from '../kit/refusal.ts';
+import type { Pull, SourceEvent, TrackState } from '../media/room-source.ts';
+import { TrackFlow } from '../room/flow.ts';
+import { isAudio } from '../room/participant.ts';
+import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
+import { Room, type RoomInput, type RoomOutput } from '../room/room.ts';
+import type { RoomSettings, RoomTimes } from '../room/settings.ts';
+
+export interface LocalRoomOptions {
+  readonly id: string;
+  readonly settings: RoomSettings;
+  readonly times: RoomTimes;
+  readonly clock: Clock;
+  /** A fresh resume secret. */
+  readonly secret: () => string;
+  readonly onEnded: () => void;
+  /** Everything watchers see, for logs, webhooks and metrics. */
+  readonly onEvent: (e: RoomEvent) => void;
+}
+
+interface Waiting {
+  resolve(joined: Joined): void;
+  reject(error: Refusal): void;
+}
+
+/** A room of this process: drives the `Room` core and owns the media flows beside it. */
+export class LocalRoom implements RoomPort {
+  readonly room: string;
+  readonly #core: Room;
+  readonly #drive: Drive<RoomInput>;
+  readonly #options: LocalRoomOptions;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #notices = new Map<string, (n: LegNotice) => void>();
+  readonly #flows = new Map<string, TrackFlow>();
+  readonly #sources = new Set<(e: SourceEvent) => void>();
+  readonly #watchers = new Set<(e: RoomEvent) => void>();
+  #ended = false;
+
+  constructor(options: LocalRoomOptions) {
+    this.room = options.id;
+    this.#options = options;
+    this.#core = new Room(options.id, options.settings, options.times);
+    this.#drive = drive(this.#core, options.clock, out => this.#act(out));
+  }
+
+  get settings(): RoomSettings {
+    return this.#core.settings;
+  }
+  /** A control input that is not a seat's: mute, kick, settings, end. */
+  feed(input: RoomInput): void {
+    this.#drive.feed(input);
+  }
+  roster(): RoomEvent {
+    return this.#core.roster();
+  }
+
+  join(ask: JoinAsk, on: (n: LegNotice) => void): Promise<Joined> {
+    if (this.#ended) return Promise.reject(roomEnded(this.room));
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(ask.leg, { resolve, reject });
+      this.#notices.set(ask.leg, on);
+      this.#drive.feed({ type: 'join', ask, secret: this.#options.secret() });
+    });
+  }
+
+  publish(leg: string, id: string, track: NewTrack, on: (f: Feedback) => void): Publication {
+    const participant = this.#core.participantOf(leg);
+    const flow = new TrackFlow(participant ?? '', isAudio(track) ? this.#core.detector : undefined, on);
+    if (participant === undefined)
+      flow.open = false; // the leg has left meanwhile: its packets go nowhere
+    else {
+      this.#flows.set(id, flow); // before the core tells of the track: listeners pull at once
+      this.#drive.feed({ type: 'track', leg, id, track });
+    }
+    return {
+      id,
+      sink: flow.sink,
+      clock: () => {}, // pts alone carries time inside one process; picture (next issue) reads it here
+      format: (format: Format) => this.#drive.feed({ type: 'format', id, format }),
+      pause: (on: boolean) => this.#drive.feed({ type: 'pause', id, on }),
+      close: () => this.#drive.feed({ type: 'untrack', id }),
+    };
+  }
+
+  confirmed(leg: string): void {
+    this.#drive.feed({ type: 'confirmed', leg });
+  }
+
+  leave(leg: string, why: Termination): void {
+    this.#drive.feed({ type: 'leave', leg, why });
+    this.#notices.delete(leg);
+  }
+
+  tracks(): Iterable<TrackState> {
+    return this.#core.tracks();
+  }
+  speakers(): readonly string[] {
+    return this.#core.speakers();
+  }
+
+  on(listener: (e: SourceEvent) => void): () => void {
+    this.#sources.add(listener);
+    return () => this.#sources.delete(listener);
+  }
+
+  watch(on: (e: RoomEvent) => void): () => void {
+    this.#watchers.add(on);
+    on(this.#core.roster());
+    return () => this.#watchers.delete(on);
+  }
+
+  pull(track: string, sink: Sink<MediaPacket>): Pull {
+    return this.#flows.get(track)?.pull(sink) ?? { feedback() {}, close() {} };
+  }
+
+  #act(out: RoomOutput): void {
+    switch (out.type) {
+      case 'joined':
+        this.#waiting.get(out.leg)?.resolve(out.joined);
+        this.#waiting.delete(out.leg);
+        return;
+      case 'refused':
+        this.#waiting.get(out.leg)?.reject(new Refusal(out.why));
+        this.#waiting.delete(out.leg);
+        this.#notices.delete(out.leg);
+        return;
+      case 'notice': {
+        const notify = this.#notices.get(out.leg);
+        if (out.notice.type === 'close') this.#notices.delete(out.leg);
+        return notify?.(out.notice);
+      }
+      case 'source':
+        this.#gate(out.event);
+        for (const listener of this.#sources) listener(out.event);
+        return;
+      case 'event':
+        for (const watcher of this.#watchers) watcher(out.event);
+        return this.#options.onEvent(out.event);
+      case 'ended':
+        this.#ended = true;
+        this.#drive.stop();
+        this.#options.onEnded();
+        return;
+    }
+  }
+
+  /** Keeps the flows in step with the tracks: muted tracks close, ended ones go. */
+  #gate(e: SourceEvent): void {
+    if (e.type === 'untrack') this.#flows.delete(e.id);
+    if (e.type !== 'track') return;
+    const flow = this.#flows.get(e.track.info.id);
+    if (flow !== undefined) flow.open = !e.track.paused;
+  }
+}
+
+/** Told to a leg that came between the last one's leaving and the room's end: whoever asks tries once more. */
+const roomEnded = (room: string): Refusal =>
+  refuse('server', 'room-ended', `Room ${room} ended just now; join again.`);

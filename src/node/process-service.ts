@@ -1,0 +1,53 @@
+import type { Bus, Unserve } from '../bus/port.ts';
+import type { Json, LadderStep, LegRequest, Who } from '../contract.ts';
+import type { AgentDesk, LegRecord } from './agent-desk.ts';
+import type { Ladders } from './ladders.ts';
+import type { Mesh } from './mesh.ts';
+import { subjects } from './subjects.ts';
+
+/** What any process may be asked about itself. */
+export type ProcessQuestion =
+  | { type: 'legs' }
+  | { type: 'ladder'; leg: string }
+  /** A credential only the issuing process can judge: a ticket. */
+  | { type: 'authorize'; request: LegRequest };
+
+export interface ProcessAnswers {
+  readonly desk: AgentDesk;
+  readonly ladders: Ladders;
+  /** The Who, null when this process did not issue the ticket; throws a Refusal when it did and the ticket does not fit. */
+  readonly authorizeTicket: (request: LegRequest) => Promise<Who | null>;
+}
+
+export function serveProcess(bus: Bus, process: string, o: ProcessAnswers): Unserve {
+  return bus.serve(subjects.ask(process), async data => {
+    const q = data as unknown as ProcessQuestion;
+    switch (q.type) {
+      case 'legs':
+        return o.desk.records() as unknown as Json;
+      case 'ladder':
+        return (o.ladders.get(q.leg) ?? []) as unknown as Json;
+      case 'authorize':
+        return (await o.authorizeTicket(q.request)) as unknown as Json;
+    }
+  });
+}
+
+/** Asks every process the mesh knows, this one too; one that does not answer in time is left out. */
+export async function askProcesses<T>(mesh: Mesh, bus: Bus, question: ProcessQuestion): Promise<T[]> {
+  const answers = [...mesh.table.processes()].map(p =>
+    bus.request(subjects.ask(p.process), question as unknown as Json, { timeoutMs: 2000 }),
+  );
+  const settled = await Promise.allSettled(answers);
+  return settled.flatMap(s => (s.status === 'fulfilled' ? [s.value as T] : []));
+}
+
+/** Every leg of the system. */
+export const allLegs = async (mesh: Mesh, bus: Bus): Promise<LegRecord[]> =>
+  (await askProcesses<LegRecord[]>(mesh, bus, { type: 'legs' })).flat();
+
+/** A leg's steps from every process that saw it, in time order; undefined when none did. */
+export async function ladderOf(mesh: Mesh, bus: Bus, leg: string): Promise<LadderStep[] | undefined> {
+  const steps = (await askProcesses<LadderStep[]>(mesh, bus, { type: 'ladder', leg })).flat();
+  return steps.length === 0 ? undefined : steps.sort((a, b) => a.at - b.at);
+}

@@ -1,0 +1,67 @@
+import type { ProcessAdvert } from '../agents/advert.ts';
+import { pickRoomNode } from '../agents/room-node.ts';
+import type { Bus } from '../bus/port.ts';
+import type { Json } from '../contract.ts';
+import { refuse } from '../kit/refusal.ts';
+import type { RoomPort } from '../room/port.ts';
+import type { Mesh } from './mesh.ts';
+import type { RoomNode } from './room-node.ts';
+import type { RoomQuestion } from './room-service.ts';
+import { subjects } from './subjects.ts';
+
+/** Ways to rooms of other processes. */
+export interface RemoteRooms {
+  /** The same object for the same room of the same process, as long as the link lives. */
+  port(to: ProcessAdvert, room: string): Promise<RoomPort>;
+}
+
+/** Finds the process that hosts a room, and the way there. */
+export class RoomFinder {
+  readonly #process: string;
+  readonly #mesh: Mesh;
+  readonly #bus: Bus;
+  readonly #own: RoomNode | undefined;
+  readonly #remote: RemoteRooms;
+
+  constructor(process: string, mesh: Mesh, bus: Bus, own: RoomNode | undefined, remote: RemoteRooms) {
+    this.#process = process;
+    this.#mesh = mesh;
+    this.#bus = bus;
+    this.#own = own;
+    this.#remote = remote;
+  }
+
+  async find(room: string, address?: string): Promise<RoomPort> {
+    const host = this.#hostOf(room);
+    if (host.process === this.#process && this.#own !== undefined) return this.#own.open(room, address);
+    return this.#remote.port(host, room);
+  }
+
+  /** Asks the node that hosts, or would host, the room of `question`. */
+  async ask<T>(question: RoomQuestion & { room: string }): Promise<T> {
+    const host = this.#hostOf(question.room);
+    return (await this.#bus.request(subjects.room(host.process), question as unknown as Json, {
+      timeoutMs: 3000,
+    })) as T;
+  }
+
+  /** Asks every room node. */
+  async askAll<T>(question: RoomQuestion): Promise<T[]> {
+    const hosts = [...this.#mesh.table.processes()].filter(p => p.roomNode !== undefined);
+    const answers = hosts.map(p =>
+      this.#bus.request(subjects.room(p.process), question as unknown as Json, { timeoutMs: 3000 }),
+    );
+    return (await Promise.all(answers)) as T[];
+  }
+
+  #hostOf(room: string): ProcessAdvert {
+    const host = pickRoomNode(room, this.#mesh.table.processes());
+    if (host === undefined)
+      throw refuse(
+        'server',
+        'no-room-node',
+        'No process that hosts rooms is alive; start one with --roles room.',
+      );
+    return host;
+  }
+}

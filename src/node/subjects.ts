@@ -1,0 +1,19 @@
+/** Bus subjects, in one place. Everything on them is plain JSON. */
+export const subjects = {
+  /** `ProcessAdvert`, every second. */
+  advert: 'roombridge.advert',
+  /** `{ process }`: a polite goodbye. */
+  goodbye: 'roombridge.goodbye',
+  /** Request `TakeAsk` → `Taken`. */
+  take: (agent: string) => `roombridge.agent.${agent}.take`,
+  /** `{ leg, command }`. */
+  command: (agent: string) => `roombridge.agent.${agent}.command`,
+  /** Request `{ on }`: no new legs. */
+  drain: (agent: string) => `roombridge.agent.${agent}.drain`,
+  /** `{ leg, event }`, to the process whose front asked for the leg. */
+  event: (process: string) => `roombridge.process.${process}.event`,
+  /** Request `ProcessQuestion` → answer: legs, ladder, tickets. */
+  ask: (process: string) => `roombridge.process.${process}.ask`,
+  /** Request `RoomQuestion` → answer, to the room node of a process. */
+  room: (process: string) => `roombridge.room.${process}.ask`,
+} as const;

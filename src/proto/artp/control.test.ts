@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import { Refusal } from '../../kit/refusal.ts';
+import { FrameReader, PING, writeFrame } from './frames.ts';
+import { readHello, readHelloAck, writeHello, writeHelloAck, writeRefused } from './hello.ts';
+import { directionKeys } from './keys.ts';
+import { PathReceiver, PathSender } from './path.ts';
+import { connectionKey, isConnection, TRAILER_BYTES, TrailerView, writeTrailer } from './trailer.ts';
+
+describe('frames', () => {
+  const messages = [{ t: 'join', n: 1, text: 'ünï €' }, [], null, 'x'.repeat(900)];
+  const stream = Buffer.concat(messages.flatMap(m => [PING, writeFrame(m, 1000)!]));
+  const read = (chunks: readonly Uint8Array[]): unknown[] => {
+    const got: unknown[] = [];
+    const reader = new FrameReader(1000, m => void got.push(m));
+    for (const c of chunks) expect(reader.push(c)).toBeUndefined();
+    return got;
+  };
+  it('are cut out of the stream whole, byte by byte and cut anywhere', () => {
+    expect(read([stream])).toEqual(messages);
+    expect(read([...stream].map(b => Uint8Array.of(b)))).toEqual(messages);
+    for (let cut = 0; cut <= stream.length; cut++)
+      expect(read([stream.subarray(0, cut), stream.subarray(cut)])).toEqual(messages);
+  });
+  it('too large or not JSON end the stream', () => {
+    expect(writeFrame('x'.repeat(999), 1000)).toBeUndefined();
+    expect(new FrameReader(1000, () => {}).push(Buffer.of(0, 0, 3, 0xe9))).toBe('frame-too-large');
+    expect(new FrameReader(1000, () => {}).push(Buffer.of(255, 255, 255, 255, 1))).toBe('frame-too-large');
+    const heard: unknown[] = [];
+    const reader = new FrameReader(1000, m => void heard.push(m));
+    expect(reader.push(Buffer.of(0, 0, 0, 1, 0x7b))).toBe('not-json');
+    expect(reader.push(writeFrame('later', 1000)!)).toBe('not-json');
+    expect(heard).toEqual([]);
+  });
+  it('survive absurd nesting', () => {
+    const deep = Buffer.from('['.repeat(500_000));
+    const head = Buffer.alloc(4);
+    head.writeUInt32BE(deep.length);
+    expect(new FrameReader(1 << 20, () => {}).push(Buffer.concat([head, deep]))).toBe('not-json');
+  });
+});
+
+describe('HELLO', () => {
+  const hello = { process: 'agent-1', connection: Buffer.from('0102030405060708', 'hex') };
+  const ack = { ...hello, secret: Buffer.alloc(32, 9), udpPort: 7100 };
+  const why = (run: () => unknown): Refusal['why'] => {
+    try {
+      run();
+    } catch (error) {
+      if (error instanceof Refusal) return error.why;
+      throw error;
+    }
+    throw new Error('accepted');
+  };
+  const wire = (m: object): unknown => JSON.parse(JSON.stringify(m));
+
+  it('and its answer come back as they were', () => {
+    expect(readHello(wire(writeHello(hello)))).toMatchObject(hello);
+    expect(readHelloAck(wire(writeHelloAck(ack)))).toMatchObject(ack);
+  });
+  it('of another version is refused in words, whatever else it says', () => {
+    for (const read of [readHello, readHelloAck]) {
+      const refused = why(() => read({ kind: 'who knows', version: 2 }));
+      expect(refused.reason).toBe('artp-version');
+      expect(refused.text).toContain('aRTP 2');
+    }
+  });
+  it('is strict, and its refusal repeats no value', () => {
+    const good = writeHelloAck(ack);
+    const bad: unknown[] = [
+      null,
+      'hello',
+      [],
+      {},
+      { ...good, extra: 1 },
+      { ...good, secret: Buffer.alloc(31).toString('base64') },
+      { ...good, secret: 'S3cret!' },
+      { ...good, connection: 'zz' },
+      { ...good, udpPort: 0 },
+      { ...good, udpPort: '7100' },
+      { ...good, version: '1' },
+      { ...good, process: '' },
+    ];
+    for (const b of bad) {
+      expect(why(() => readHelloAck(b)).reason).toBe('bad-hello');
+      expect(why(() => readHelloAck(b)).text).not.toContain('S3cret');
+      expect(why(() => readHello(b)).reason).toBe('bad-hello');
+    }
+  });
+  it('refused by the other side: its words arrive', () => {
+    const text = 'This room node does not know the certificate of agent-1.';
+    const said = { blame: 'client', reason: 'untrusted', text } as const;
+    expect(why(() => readHelloAck(wire(writeRefused(said))))).toEqual(said);
+  });
+});
+
+describe('the hop trailer', () => {
+  const connection = Buffer.from('fedcba9876543210', 'hex');
+  const datagram = Buffer.alloc(40 + TRAILER_BYTES, 0xee);
+  datagram[0] = 0x80;
+  it('reads back, and names its connection', () => {
+    expect(writeTrailer(datagram, 40, connection, 3, 65535, 1_000_000)).toBe(datagram.length);
+    const view = new TrailerView();
+    expect(view.read(datagram)).toBeUndefined();
+    expect(view).toMatchObject({ path: 3, sequence: 65535, start: 40 });
+    expect(view.sendTime).toBe(Math.floor(1_000_000 * 262.144) % 2 ** 24);
+    expect(connectionKey(datagram, 40)).toBe(connection.readUIntBE(0, 6));
+    expect(isConnection(datagram, 40, connection)).toBe(true);
+    expect(isConnection(datagram, 40, Buffer.from('fedcba9876543211', 'hex'))).toBe(false);
+  });
+  it('is what cleartext and other protocols lack', () => {
+    const view = new TrailerView();
+    const plain = Buffer.alloc(172);
+    plain[0] = 0x80;
+    expect(view.read(plain)).toBe('cleartext');
+    expect(view.read(Buffer.from('0001000021 12a442'.padEnd(80, '0'), 'hex'))).toBe('short');
+    expect(view.read(Buffer.concat([Buffer.of(0, 1), Buffer.alloc(60, 0x2f)]))).toBe('not-rtp');
+    for (let cut = 0; cut < datagram.length; cut++) view.read(datagram.subarray(0, cut));
+  });
+});
+
+describe('path messages', () => {
+  it('are sealed, answered once, and nothing else passes', () => {
+    const keys = directionKeys(Buffer.alloc(32, 1), 'from-client', 0);
+    const sender = new PathSender(keys);
+    const receiver = new PathReceiver(keys);
+    const token = Buffer.from('a1b2c3d4e5f60718', 'hex');
+    const sealed = sender.seal({ type: 'challenge', token });
+    for (let bit = 0; bit < sealed.length * 8; bit++) {
+      const forged = Buffer.from(sealed);
+      forged[bit >> 3]! ^= 1 << (bit & 7);
+      expect(receiver.open(forged)).toBeTypeOf('string');
+    }
+    const opened = receiver.open(sealed);
+    if (typeof opened === 'string') throw new Error(opened);
+    expect(opened.type).toBe('challenge');
+    expect(Buffer.from(opened.token)).toEqual(token);
+    expect(receiver.open(sealed)).toBe('replayed');
+    expect(receiver.open(sender.seal({ type: 'response', token }))).toMatchObject({ type: 'response' });
+    expect(receiver.open(sender.seal({ type: 'response', token: Buffer.alloc(4) }))).toBe(
+      'not-a-path-message',
+    );
+  });
+});

@@ -1,0 +1,49 @@
+import type { MediaPacket } from '../../contract.ts';
+import type { Millis } from '../../kit/core.ts';
+import { Restamp } from '../../media/restamp.ts';
+import { RTP_HEADER_BYTES, writeRtpHeader } from './rtp.ts';
+import { Transmission } from './stats.ts';
+
+/** The sending half of an RTP session: one SSRC, one continuous line, whatever is played into it. */
+export class RtpSender {
+  readonly ssrc: number;
+  readonly sent: Transmission;
+  #payloadType = 0;
+  readonly #line: Restamp;
+
+  /** `random`: for SSRC and first numbers (RFC 3550 §5.1). `unixAtZero`: Unix ms when the monotonic clock was 0. */
+  constructor(random: (bytes: number) => Buffer, unixAtZero: number) {
+    const r = random(10);
+    this.ssrc = r.readUInt32BE(0);
+    this.#line = new Restamp({
+      clockRate: 8000,
+      seq: r.readUInt16BE(4) & 0x7fff,
+      timestamp: r.readUInt32BE(6),
+    });
+    this.sent = new Transmission(8000, unixAtZero);
+  }
+
+  /** From the next packet on. */
+  format(payloadType: number, clockRate: number): void {
+    this.#payloadType = payloadType;
+    this.sent.clockRate = clockRate;
+    this.#line.restart(clockRate);
+  }
+
+  /** The next packet comes from another source, with counters of its own. */
+  restart(): void {
+    this.#line.restart();
+  }
+
+  /** Writes header and payload into `out`; returns the bytes written, 0 when `out` is too small. */
+  write(p: MediaPacket, out: Uint8Array, now: Millis): number {
+    const bytes = RTP_HEADER_BYTES + p.payload.length;
+    if (bytes > out.length) return 0;
+    const line = this.#line;
+    line.map(p, now);
+    writeRtpHeader(out, this.#payloadType, line.marker, line.seq, line.timestamp, this.ssrc);
+    out.set(p.payload, RTP_HEADER_BYTES);
+    this.sent.packet(line.timestamp, p.payload.length, now);
+    return bytes;
+  }
+}

@@ -1,0 +1,245 @@
+/** Offer and answer of one audio stream (RFC 3264), as pure functions. */
+import type { AudioCodec, Format } from '../../contract.ts';
+import { type Refusal, refuse } from '../../kit/refusal.ts';
+import type { Direction, Sdp, SdpCodec, Section } from './sdp.ts';
+import { common, directionOf, live, rejected, reverse, type Targets, targets } from './section.ts';
+
+/** What rooms carry of sound. */
+export type PhoneCodec = Exclude<AudioCodec, 'AAC'>;
+
+/** What our end has to say. */
+export interface AudioLocal {
+  readonly sessionId: string;
+  /** Numeric: what the peer sends to. */
+  readonly address: string;
+  readonly port: number;
+  /** Allowed codecs; in an offer also their order. */
+  readonly codecs: readonly PhoneCodec[];
+  /** `sendonly` for a leg that only plays, `recvonly` for one that only listens to its peer. */
+  readonly direction: Direction;
+}
+
+/** What both ends agreed on, from our side. */
+export interface AudioPlan extends Targets {
+  /** Index of the `m=` line. */
+  readonly index: number;
+  /** Ours: `recvonly` when the peer only sends. */
+  readonly direction: Direction;
+  readonly send: { readonly payloadType: number; readonly format: Format; readonly ptimeMs: number };
+  /** Payload types that may come. */
+  readonly receive: ReadonlyMap<number, Format>;
+  /** Payload types of telephone-event that may come, with their clock rates; and the one to send. */
+  readonly events: ReadonlyMap<number, number>;
+  readonly sendEvents: { readonly payloadType: number; readonly clockRate: number } | undefined;
+}
+
+export interface AudioAnswer {
+  readonly sdp: Sdp;
+  readonly plan: AudioPlan;
+}
+
+/** Plain RTP; AVPF is spoken by simply sending no early feedback. */
+const PROFILES = ['RTP/AVP', 'RTP/AVPF'];
+const CLOCK: Readonly<Record<PhoneCodec, number>> = {
+  opus: 48000,
+  G722: 8000,
+  PCMU: 8000,
+  PCMA: 8000,
+};
+const PTIMES = { opus: [10, 20, 40, 60], other: [10, 20, 30, 40, 50, 60] };
+const DEFAULT_PTIME_MS = 20;
+
+/**
+ * Answers the first audio section that can be had: one codec, the first of the offer that `local.codecs` allows,
+ * and telephone-event beside it. Every other section is rejected in its place. A Refusal when nothing can be had.
+ */
+export function answerAudio(offer: Sdp, local: AudioLocal): AudioAnswer | Refusal {
+  const index = offer.sections.findIndex(s => usable(s) && chosen(s, local.codecs) !== undefined);
+  const section = offer.sections[index];
+  const codec = section && chosen(section, local.codecs);
+  if (section === undefined || codec === undefined) return noAudio(offer.sections, local.codecs, 'offer');
+  const format = formatOf(codec);
+  const event = eventFor(section, format);
+  const direction = common(reverse(directionOf(section)), local.direction);
+  const sendPtime = ptimeFor(section, format);
+  const answered: Section = {
+    kind: 'audio',
+    port: local.port,
+    protocol: section.protocol,
+    ...listed([ours(format, codec.payloadType), ...(event ? [ourEvent(event)] : [])]),
+    direction,
+    ptimeMs: sendPtime,
+    ...(section.mid !== undefined && { mid: section.mid }),
+    ...(section.label !== undefined && { label: section.label }),
+    ...(section.rtcpMux && { rtcpMux: true }),
+  };
+  return {
+    sdp: {
+      sessionId: local.sessionId,
+      version: 0,
+      address: local.address,
+      sections: offer.sections.map((s, i) => (i === index ? answered : rejected(s))),
+    },
+    plan: {
+      index,
+      ...targets(section, section.rtcpMux === true),
+      direction,
+      send: { payloadType: codec.payloadType, format, ptimeMs: sendPtime },
+      receive: new Map([[codec.payloadType, format]]),
+      events: new Map(event && [[event.payloadType, event.clockRate]]),
+      sendEvents: event,
+    },
+  };
+}
+
+/**
+ * Offers every codec of `local`. In a session that is up, `previous` (our last description) keeps the place of
+ * every section and the meaning of every payload type (RFC 3264 §8), and `first` names the codec now in use.
+ */
+export function offerAudio(local: AudioLocal, previous?: Sdp, first?: PhoneCodec): Sdp {
+  const index = previous === undefined ? 0 : Math.max(0, previous.sections.findIndex(live));
+  const known = previous?.sections[index];
+  const names = [...local.codecs].sort((a, b) => Number(b === first) - Number(a === first));
+  const taken = new Set(known?.codecs.map(c => c.payloadType));
+  const place = (name: string, clockRate: number, preferred: number): number => {
+    const before = known?.codecs.find(c => is(c, name) && c.clockRate === clockRate);
+    if (before !== undefined) return before.payloadType;
+    let payloadType = preferred;
+    while (taken.has(payloadType)) payloadType++;
+    taken.add(payloadType);
+    return payloadType;
+  };
+  const codecs = names.map(name => {
+    const format: Format = { codec: name, clockRate: CLOCK[name], ...(name === 'opus' && { channels: 2 }) };
+    return ours(format, place(name, CLOCK[name], { opus: 96, G722: 9, PCMU: 0, PCMA: 8 }[name]));
+  });
+  const clocks = [...new Set(names.map(name => CLOCK[name]))];
+  const events = clocks.map(clockRate =>
+    ourEvent({ clockRate, payloadType: place('telephone-event', clockRate, clockRate === 8000 ? 101 : 102) }),
+  );
+  const offered: Section = {
+    kind: 'audio',
+    port: local.port,
+    protocol: known?.protocol ?? 'RTP/AVP',
+    ...listed([...codecs, ...events]),
+    direction: local.direction,
+    ptimeMs: DEFAULT_PTIME_MS,
+    ...(known?.mid !== undefined && { mid: known.mid }),
+    rtcpMux: true,
+  };
+  const sections = previous?.sections.map((s, i) => (i === index ? offered : rejected(s))) ?? [offered];
+  return { sessionId: local.sessionId, version: 0, address: local.address, sections };
+}
+
+/** Takes the peer's answer to `offer` (ours). A Refusal when it leaves no audio or breaks the rules. */
+export function acceptAudio(answer: Sdp, offer: Sdp, local: AudioLocal): AudioPlan | Refusal {
+  const index = offer.sections.findIndex(live);
+  const offered = offer.sections[index];
+  const section = answer.sections[index];
+  if (offered === undefined || section === undefined)
+    return refuse('client', 'bad-answer', 'The answer has fewer m= lines than the offer (RFC 3264 §6).');
+  const codec = usable(section) ? chosen(section, local.codecs) : undefined;
+  if (codec === undefined) return noAudio([section], local.codecs, 'answer');
+  const format = formatOf(codec);
+  const mux = offered.rtcpMux === true && section.rtcpMux === true;
+  const event = eventFor(section, format);
+  return {
+    index,
+    ...targets(section, mux),
+    direction: common(reverse(directionOf(section)), offered.direction),
+    send: { payloadType: codec.payloadType, format, ptimeMs: ptimeFor(section, format) },
+    receive: receivable(section, offered),
+    events: new Map(
+      [...offered.codecs, ...section.codecs].filter(isEvent).map(c => [c.payloadType, c.clockRate]),
+    ),
+    sendEvents: event,
+  };
+}
+
+/** RFC 3264 §5.1: the peer sends with our offer's numbers; its own are understood too where they are free. */
+function receivable(answer: Section, offered: Section): Map<number, Format> {
+  const formats = new Map<number, Format>();
+  for (const mine of offered.codecs) {
+    const theirs = answer.codecs.find(c => is(c, mine.name) && c.clockRate === mine.clockRate);
+    if (theirs === undefined || isEvent(mine)) continue;
+    formats.set(mine.payloadType, formatOf(theirs));
+    if (!offered.codecs.some(c => c.payloadType === theirs.payloadType))
+      formats.set(theirs.payloadType, formatOf(theirs));
+  }
+  return formats;
+}
+
+const usable = (s: Section): boolean => live(s) && PROFILES.includes(s.protocol.toUpperCase());
+const is = (c: SdpCodec, name: string): boolean => c.name.toLowerCase() === name.toLowerCase();
+const isEvent = (c: SdpCodec): boolean => is(c, 'telephone-event');
+
+/** The first codec of the section that is allowed. */
+function chosen(s: Section, allowed: readonly PhoneCodec[]): SdpCodec | undefined {
+  return s.codecs.find(c => allowed.some(name => is(c, name) && c.clockRate === CLOCK[name]));
+}
+
+function formatOf(c: SdpCodec): Format {
+  const codec = (Object.keys(CLOCK) as PhoneCodec[]).find(name => is(c, name)) as PhoneCodec;
+  return {
+    codec,
+    clockRate: c.clockRate,
+    ...(codec === 'opus' && { channels: 2 as const }), // RFC 7587 §7: always /2, whatever is inside
+    ...(Object.keys(c.fmtp).length > 0 && { fmtp: c.fmtp }),
+  };
+}
+
+/** RFC 4733 §2.1: events count with the clock of the audio beside them; some phones offer only 8000. */
+function eventFor(s: Section, f: Format): { payloadType: number; clockRate: number } | undefined {
+  const all = s.codecs.filter(isEvent);
+  return all.find(c => c.clockRate === f.clockRate) ?? all[0];
+}
+
+/** What the peer wants to be sent, as far as the codec has such frames. */
+function ptimeFor(s: Section, f: Format): number {
+  const most = s.maxptimeMs ?? 60;
+  const wanted = Math.min(s.ptimeMs ?? DEFAULT_PTIME_MS, most);
+  const possible = f.codec === 'opus' ? PTIMES.opus : PTIMES.other;
+  return possible.findLast(ms => ms <= wanted) ?? 10;
+}
+
+const ours = (f: Format, payloadType: number): SdpCodec => ({
+  payloadType,
+  name: f.codec,
+  clockRate: f.clockRate,
+  channels: f.channels ?? 1,
+  fmtp: f.codec === 'opus' ? { useinbandfec: '1' } : {},
+});
+
+const ourEvent = (e: { payloadType: number; clockRate: number }): SdpCodec => ({
+  payloadType: e.payloadType,
+  name: 'telephone-event',
+  clockRate: e.clockRate,
+  channels: 1,
+  fmtp: { '0-15': '' },
+});
+
+const listed = (codecs: readonly SdpCodec[]): Pick<Section, 'formats' | 'codecs'> => ({
+  formats: codecs.map(c => String(c.payloadType)),
+  codecs,
+});
+
+/** Why nothing of these sections can be had, in words. */
+function noAudio(
+  sections: readonly Section[],
+  allowed: readonly PhoneCodec[],
+  what: 'offer' | 'answer',
+): Refusal {
+  const audio = sections.filter(live);
+  if (audio.length === 0) {
+    const others = sections.map(s => `${s.kind} ${s.protocol}`).join(', ') || 'nothing';
+    return refuse('client', 'no-audio', `The ${what} has no audio but ${others}; a room needs audio.`);
+  }
+  if (!audio.some(usable)) {
+    const profiles = [...new Set(audio.map(s => s.protocol))].join(', ');
+    const text = `The ${what} has audio only as ${profiles}; this gateway takes ${PROFILES.join(' and ')}: turn media encryption off or to optional on the other end.`;
+    return refuse('client', 'no-common-profile', text);
+  }
+  const codecs = audio.flatMap(s => s.codecs.filter(c => !isEvent(c)).map(c => `${c.name}/${c.clockRate}`));
+  const text = `The ${what} has audio in ${[...new Set(codecs)].join(', ') || 'no known codec'}; this gateway is set to ${allowed.join(', ')}: allow one of them on the other end, or here under sip.codecs.`;
+  return refuse('client', 'no-common-codec', text);
+}

@@ -1,0 +1,169 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { Millis } from '../../kit/core.ts';
+import { split, unquote } from './grammar.ts';
+import type { SipRequest, SipResponse } from './message.ts';
+import { parseUri } from './uri.ts';
+import type { HeaderLine } from './write.ts';
+
+/** RFC 8760 §2: SHA-256 beside the MD5 of old phones. */
+export type DigestAlgorithm = 'SHA-256' | 'MD5';
+const ALGORITHMS: readonly DigestAlgorithm[] = ['SHA-256', 'MD5'];
+
+const hash = (algorithm: DigestAlgorithm, text: string): string =>
+  createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
+    .update(text, 'latin1')
+    .digest('hex');
+
+/** `Digest a="x", b=y` → its parameters; undefined for another scheme or a malformed line. */
+export function parseDigest(value: string): ReadonlyMap<string, string> | undefined {
+  const m = /^digest\s+/i.exec(value);
+  const parts = m === null ? undefined : split(value.slice(m[0].length), ',');
+  if (parts === undefined) return undefined;
+  const all = new Map<string, string>();
+  for (const part of parts) {
+    const equals = part.indexOf('=');
+    if (equals < 1) return undefined;
+    all.set(part.slice(0, equals).trim().toLowerCase(), unquote(part.slice(equals + 1).trim()));
+  }
+  return all;
+}
+
+/** RFC 7616 §3.4.1 with qop=auth, or RFC 2069 without. All arguments are byte strings. */
+function digestResponse(
+  algorithm: DigestAlgorithm,
+  who: { username: string; realm: string; password: string },
+  what: { method: string; uri: string; nonce: string; qop?: string; nc?: string; cnonce?: string },
+): string {
+  const a1 = hash(algorithm, `${who.username}:${who.realm}:${who.password}`);
+  const a2 = hash(algorithm, `${what.method}:${what.uri}`);
+  return what.qop === undefined
+    ? hash(algorithm, `${a1}:${what.nonce}:${a2}`)
+    : hash(algorithm, `${a1}:${what.nonce}:${what.nc}:${what.cnonce}:${what.qop}:${a2}`);
+}
+
+export type DigestVerdict =
+  | { readonly ok: true; readonly username: string }
+  /** `stale`: the password was right, the nonce too old: challenge again, the phone repeats by itself. */
+  | { readonly ok: false; readonly why: 'absent' | 'stale' | 'wrong' };
+
+/** The server side. Stores nothing: a nonce is the time and its HMAC under a key of this process. */
+export class DigestServer {
+  readonly #realm: string;
+  readonly #key: Buffer;
+  readonly #lifetimeMs: Millis;
+  constructor(realm: string, key: Buffer, lifetimeMs: Millis = 60_000) {
+    this.#realm = realm;
+    this.#key = key;
+    this.#lifetimeMs = lifetimeMs;
+  }
+
+  /** One WWW-Authenticate an algorithm, the better first (RFC 8760 §2.3). */
+  challenge(now: Millis, stale = false): HeaderLine[] {
+    const nonce = this.#nonce(Math.floor(now));
+    return ALGORITHMS.map(algorithm => [
+      'WWW-Authenticate',
+      `Digest realm="${this.#realm}", nonce="${nonce}", qop="auth", algorithm=${algorithm}${stale ? ', stale=true' : ''}`,
+    ]);
+  }
+
+  /** Checks the Authorization of our realm. `passwords`: those to try for a username. Comparison in constant time. */
+  verify(
+    request: SipRequest,
+    now: Millis,
+    passwords: (username: string) => readonly string[] | undefined,
+  ): DigestVerdict {
+    const { names, values } = request.headers;
+    for (let i = 0; i < names.length; i++) {
+      if (names[i] !== 'authorization') continue;
+      const given = parseDigest(values[i] as string);
+      if (given?.get('realm') === this.#realm) return this.#check(request, given, now, passwords);
+    }
+    return { ok: false, why: 'absent' };
+  }
+
+  #check(
+    request: SipRequest,
+    given: ReadonlyMap<string, string>,
+    now: Millis,
+    passwords: (username: string) => readonly string[] | undefined,
+  ): DigestVerdict {
+    const wrong: DigestVerdict = { ok: false, why: 'wrong' };
+    const field = (name: string): string => given.get(name) ?? '';
+    const algorithm = ALGORITHMS.find(a => a === (given.get('algorithm') ?? 'MD5').toUpperCase());
+    const issued = this.#issuedAt(field('nonce'));
+    if (algorithm === undefined || field('qop') !== 'auth' || issued === undefined) return wrong;
+    if (!/^[0-9a-f]{8}$/i.test(field('nc')) || field('cnonce') === '') return wrong;
+    // RFC 3261 §22.4(7) lets hosts differ (proxies rewrite them); the user part is the room, so that must be the one asked for.
+    if (parseUri(field('uri'))?.user !== request.uri.user) return wrong;
+    const what = {
+      method: request.method,
+      uri: field('uri'),
+      nonce: field('nonce'),
+      qop: 'auth',
+      nc: field('nc'),
+      cnonce: field('cnonce'),
+    };
+    const username = field('username');
+    const said = Buffer.from(field('response').toLowerCase(), 'latin1');
+    for (const password of passwords(username) ?? []) {
+      const right = Buffer.from(digestResponse(algorithm, { username, realm: this.#realm, password }, what));
+      if (right.length !== said.length || !timingSafeEqual(right, said)) continue;
+      return now - issued > this.#lifetimeMs ? { ok: false, why: 'stale' } : { ok: true, username };
+    }
+    return wrong;
+  }
+
+  #nonce(at: number): string {
+    const stamp = at.toString(36);
+    return `${stamp}.${createHmac('sha256', this.#key).update(stamp).digest('base64url').slice(0, 22)}`;
+  }
+
+  #issuedAt(nonce: string): Millis | undefined {
+    const at = Number.parseInt(nonce.split('.', 1)[0] as string, 36);
+    if (!Number.isSafeInteger(at) || at < 0) return undefined;
+    const right = Buffer.from(this.#nonce(at));
+    const given = Buffer.from(nonce);
+    return right.length === given.length && timingSafeEqual(right, given) ? at : undefined;
+  }
+}
+
+const escaped = (s: string): string => s.replace(/["\\]/g, '\\$&');
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** The client side: the header that answers a 401 or 407, or undefined when no challenge in it can be answered. */
+export function answerChallenge(
+  r: SipResponse,
+  method: string,
+  uri: string,
+  who: Credentials,
+  cnonce: string,
+): { readonly header: HeaderLine; readonly stale: boolean } | undefined {
+  const name = r.status === 407 ? 'proxy-authenticate' : 'www-authenticate';
+  const challenges = r.headers.values
+    .filter((_, i) => r.headers.names[i] === name)
+    .map(parseDigest)
+    .filter(c => c !== undefined);
+  // RFC 8760 §2.4: the first one that is understood.
+  for (const c of challenges) {
+    const algorithm = ALGORITHMS.find(a => a === (c.get('algorithm') ?? 'MD5').toUpperCase());
+    const realm = c.get('realm');
+    const nonce = c.get('nonce');
+    const offered = c.get('qop')?.split(/\s*,\s*/);
+    if (algorithm === undefined || realm === undefined || nonce === undefined) continue;
+    if (offered !== undefined && !offered.includes('auth')) continue;
+    const qop = offered === undefined ? {} : { qop: 'auth', nc: '00000001', cnonce };
+    const response = digestResponse(algorithm, { ...who, realm }, { method, uri, nonce, ...qop });
+    let value = `Digest username="${escaped(who.username)}", realm="${escaped(realm)}", nonce="${escaped(nonce)}"`;
+    value += `, uri="${uri}", response="${response}", algorithm=${algorithm}`;
+    const opaque = c.get('opaque');
+    if (opaque !== undefined) value += `, opaque="${escaped(opaque)}"`;
+    if (offered !== undefined) value += `, qop=auth, nc=00000001, cnonce="${cnonce}"`;
+    const header: HeaderLine = [r.status === 407 ? 'Proxy-Authorization' : 'Authorization', value];
+    return { header, stale: c.get('stale')?.toLowerCase() === 'true' };
+  }
+  return undefined;
+}

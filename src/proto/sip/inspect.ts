@@ -1,0 +1,61 @@
+import { isToken } from './grammar.ts';
+import { contactOf, contentTypeOf, type SipRequest } from './message.ts';
+import type { HeaderLine } from './write.ts';
+
+/** What this endpoint can do, as told in Allow, Accept and Supported. */
+export interface Capabilities {
+  readonly methods: readonly string[];
+  /** Option tags. */
+  readonly extensions: readonly string[];
+  /** Body types an INFO may carry. */
+  readonly infoTypes: readonly string[];
+}
+
+export interface RequestRefusal {
+  readonly status: number;
+  readonly reason?: string;
+  readonly headers?: readonly HeaderLine[];
+}
+
+/** Methods that exist; those of them we lack are 405, anything else is 501. */
+const REGISTERED = new Set([
+  ...['INVITE', 'ACK', 'BYE', 'CANCEL', 'REGISTER', 'OPTIONS', 'INFO', 'UPDATE'],
+  ...['PRACK', 'REFER', 'NOTIFY', 'SUBSCRIBE', 'MESSAGE', 'PUBLISH'],
+]);
+
+/** RFC 3261 §8.2: the checks every request goes through, in the order the RFC gives. Undefined: it may pass. */
+export function inspect(r: SipRequest, can: Capabilities): RequestRefusal | undefined {
+  // §8.2.1: "If the UAS recognizes but does not support the method …, it MUST generate a 405 … MUST also add an Allow header".
+  if (!can.methods.includes(r.method))
+    return REGISTERED.has(r.method)
+      ? { status: 405, headers: [['Allow', can.methods.join(', ')]] }
+      : { status: 501 };
+  // §8.2.2.1: "If the Request-URI uses a scheme not supported by the UAS, it SHOULD reject the request with a 416".
+  if (r.uri.scheme !== 'sip' && r.uri.scheme !== 'sips') return { status: 416 };
+  // §8.2.2.3: Require "… MUST respond by generating a 420 … and list in it those options it does not understand". Not for CANCEL, ACK.
+  if (r.method !== 'CANCEL') {
+    const unknown = (r.headers.list('require') ?? []).filter(o => !can.extensions.includes(o.toLowerCase()));
+    if (unknown.length > 0)
+      return { status: 420, headers: [['Unsupported', unknown.filter(isToken).join(', ')]] };
+  }
+  // Max-Forwards 0 is no concern of the endpoint a request is meant for (§8.2 has no check; 483 is a proxy's, §16.3).
+  return refuseBody(r, can) ?? (r.method === 'INVITE' ? refuseContact(r) : undefined);
+}
+
+/** §8.2.3: types, languages and encodings we do not understand get 415, with what we do; unless the body is optional. */
+function refuseBody(r: SipRequest, can: Capabilities): RequestRefusal | undefined {
+  if (r.body.length === 0) return undefined;
+  const disposition = r.headers.get('content-disposition') ?? '';
+  if (/;\s*handling\s*=\s*optional/i.test(disposition)) return undefined;
+  const encoding = (r.headers.get('content-encoding') ?? 'identity').trim().toLowerCase();
+  if (encoding !== 'identity') return { status: 415, headers: [['Accept-Encoding', 'identity']] };
+  const accepted = r.method === 'INVITE' ? ['application/sdp'] : r.method === 'INFO' ? can.infoTypes : undefined;
+  if (accepted === undefined || accepted.includes(contentTypeOf(r.headers))) return undefined;
+  return { status: 415, headers: [['Accept', accepted.join(', ')]] };
+}
+
+/** §8.1.1.8: "The Contact header field MUST be present and contain exactly one SIP or SIPS URI in any request that can result in … a dialog." */
+function refuseContact(r: SipRequest): RequestRefusal | undefined {
+  const scheme = contactOf(r)?.uri.scheme;
+  return scheme === 'sip' || scheme === 'sips' ? undefined : { status: 400, reason: 'Missing or unusable Contact' };
+}

@@ -1,0 +1,140 @@
+import { tagOf } from './address.ts';
+import { Dialog } from './dialog.ts';
+import type { CallCommand, DialOptions } from './events.ts';
+import { type Flow, flowOfUri } from './flow.ts';
+import { quote } from './grammar.ts';
+import { InviteClient } from './invite-client.ts';
+import { type SipResponse, sdpOf } from './message.ts';
+import { RequestClient } from './request-client.ts';
+import { Session, sdpBody } from './session.ts';
+import { contact, newTag, offers, type Stack } from './stack.ts';
+import { escapeUser, parseUri, type Uri } from './uri.ts';
+import { bracketed, reasonPhrase } from './write.ts';
+
+/** A call of ours: RFC 3261 §13.2. */
+export class OutgoingCall extends Session {
+  readonly localTag: string;
+  protected readonly contactUser: string;
+  protected readonly ownsCallId = true;
+  readonly #offered: boolean;
+  #seq = 1;
+
+  /** `to` must be a SIP URI: see `dialTarget`. */
+  constructor(stack: Stack, id: string, to: Uri, o: DialOptions, removed: (s: Session) => void) {
+    super(stack, id, removed);
+    this.localTag = newTag(stack);
+    this.contactUser = escapeUser(o.user);
+    this.credentials = o.credentials;
+    this.#offered = o.sdp !== undefined;
+    const flow = o.flow ?? flowOfUri(to);
+    const { host } = stack.config.local(flow);
+    const display = o.display === undefined ? '' : `${quote(o.display)} `;
+    const request = {
+      method: 'INVITE',
+      uri: to.raw,
+      from: `${display}<sip:${this.contactUser}@${bracketed(host)}>;tag=${this.localTag}`,
+      to: `<${to.raw}>`,
+      callId: `${newTag(stack)}${newTag(stack)}@${bracketed(host)}`,
+      cseq: this.#seq,
+      routes: [],
+      headers: [
+        contact(stack, flow, this.contactUser),
+        ...offers(stack),
+        ['User-Agent', stack.config.name] as const,
+        ...(o.headers ?? []),
+      ],
+      body: sdpBody(o.sdp),
+    };
+    this.client = new InviteClient(stack, id, request, { flow, credentials: o.credentials, user: this.#user(flow) });
+  }
+
+  start(): void {
+    this.client?.start();
+  }
+
+  #user(flow: Flow): ConstructorParameters<typeof InviteClient>[3]['user'] {
+    return {
+      progress: r => this.#progress(r),
+      accepted: r => this.#accepted(r, flow),
+      forked: r => this.#hangUpFork(r, flow),
+      refused: (status, r) => this.#failed(status, r),
+      nextSeq: () => ++this.#seq,
+    };
+  }
+
+  protected early(c: CallCommand): void {
+    if (c.type === 'hangup') this.client?.cancel(c.headers);
+  }
+
+  /** Only an incoming INVITE can be cancelled while early; later it is a re-INVITE. */
+  cancelled(): void {
+    this.withdrawn();
+  }
+
+  #progress(r: SipResponse): void {
+    if (r.status === 100) return;
+    const { status } = r;
+    this.stack.emit({ type: 'progress', call: this.id, status, sdp: sdpOf(r), toTag: tagOf(r.to) });
+  }
+
+  #accepted(r: SipResponse, flow: Flow): void {
+    const client = this.client as InviteClient;
+    this.dialog = Dialog.ofResponse(client.request, r, flow);
+    this.state = 'up';
+    if (client.cancelled) {
+      // §9.1, §15: the 200 crossed our CANCEL: the call stands, so it is acknowledged and hung up.
+      this.client = undefined;
+      this.acknowledge(client, undefined);
+      this.#report(487, undefined);
+      return this.bye([], { by: 'local' });
+    }
+    const sdp = sdpOf(r);
+    this.owesAck = !this.#offered && sdp !== undefined;
+    if (!this.owesAck) {
+      this.client = undefined;
+      this.acknowledge(client, undefined);
+    }
+    this.stack.emit({ type: 'answered', call: this.id, sdp, owed: this.owesAck, response: r });
+  }
+
+  /** §13.2.2.4: every 2xx makes a dialog of its own; those after the first are acknowledged and ended. */
+  #hangUpFork(r: SipResponse, flow: Flow): void {
+    const fork = new InviteClient(this.stack, this.id, this.#inviteOf(r), {
+      flow,
+      credentials: undefined,
+      user: { progress() {}, accepted() {}, forked() {}, refused() {}, nextSeq: () => ++this.#seq },
+    });
+    const dialog = Dialog.ofResponse(fork.request, r, flow);
+    this.acknowledge(fork, undefined, dialog);
+    new RequestClient(this.stack, dialog.request('BYE'), {
+      flow: this.flow(dialog),
+      call: this.id,
+      nextSeq: () => ++dialog.localSeq,
+      done() {},
+    });
+  }
+
+  /** As much of our INVITE as its ACK needs, taken back from the response. */
+  #inviteOf(r: SipResponse): ConstructorParameters<typeof InviteClient>[2] {
+    const { callId, cseq } = r;
+    const uri = this.dialog?.target.raw ?? '';
+    return { method: 'INVITE', uri, from: r.from.raw, to: r.to.raw, callId, cseq, routes: [], headers: [] };
+  }
+
+  #failed(status: number, r: SipResponse | undefined): void {
+    this.client = undefined;
+    this.#report(status, r);
+    this.drop();
+  }
+
+  #report(status: number, response: SipResponse | undefined): void {
+    const reason = response?.reason || reasonPhrase(status);
+    this.stack.emit({ type: 'failed', call: this.id, status, reason, response });
+  }
+}
+
+/** The URI to dial, or undefined when it is none of SIP. */
+export function dialTarget(to: string): Uri | undefined {
+  const uri = parseUri(to);
+  return uri?.scheme === 'sip' && uri.headers === undefined ? uri : undefined;
+}

@@ -1,0 +1,62 @@
+import type { Millis } from '../../kit/core.ts';
+import type { Flow } from './flow.ts';
+import type { Capabilities } from './inspect.ts';
+import type { TransactionLayer } from './layer.ts';
+import type { SipOutput } from './events.ts';
+import type { Timers } from './timers.ts';
+import { bracketed, type HeaderLine } from './write.ts';
+
+export interface SipConfig {
+  /** Bytes nobody can guess: tags, branches, Call-IDs. */
+  readonly random: (bytes: number) => Buffer;
+  /** Our address as a peer at the far end of `flow` sees it; goes into Via and Contact. */
+  readonly local: (flow: Flow) => { readonly host: string; readonly port: number };
+  /** Server and User-Agent. */
+  readonly name: string;
+  readonly infoTypes?: readonly string[];
+  /** INVITEs beyond this many calls get 503. */
+  readonly maxCalls?: number;
+  /** New transactions beyond this many are dropped: what a flood can make us hold. */
+  readonly maxTransactions?: number;
+  /** Requests outside dialogs a source may send. */
+  readonly newRequestsPerSecond?: number;
+  readonly newRequestsBurst?: number;
+}
+
+/** What calls need of the endpoint that holds them. */
+export interface Stack {
+  readonly config: SipConfig;
+  readonly can: Capabilities;
+  readonly timers: Timers;
+  readonly layer: TransactionLayer;
+  /** The time of the input being handled. */
+  readonly now: Millis;
+  emit(out: SipOutput): void;
+  send(flow: Flow, bytes: Buffer, call: string | undefined): void;
+  /** A connection that is open, or a datagram address. */
+  lives(flow: Flow): boolean;
+}
+
+/** 64 random bits, enough that tags and branches never meet (RFC 3261 §19.3 asks for 32). */
+export const newTag = (stack: Stack): string => stack.config.random(8).toString('hex');
+
+export function newVia(stack: Stack, flow: Flow): string {
+  const { host, port } = stack.config.local(flow);
+  return `SIP/2.0/${flow.transport.toUpperCase()} ${bracketed(host)}:${port};branch=z9hG4bK${newTag(stack)};rport`;
+}
+
+/** The Contact of a dialog: where the peer's next requests find us. */
+export function contact(stack: Stack, flow: Flow, user: string | undefined): HeaderLine {
+  const { host, port } = stack.config.local(flow);
+  const at = user === undefined ? '' : `${user}@`;
+  return [
+    'Contact',
+    `<sip:${at}${bracketed(host)}:${port}${flow.transport === 'tcp' ? ';transport=tcp' : ''}>`,
+  ];
+}
+
+/** §13.2.1, §13.3.1.4: INVITE and its 2xx SHOULD carry Allow and Supported. */
+export const offers = (stack: Stack): HeaderLine[] => [
+  ['Allow', stack.can.methods.join(', ')],
+  ['Supported', stack.can.extensions.join(', ')],
+];

@@ -1,0 +1,90 @@
+import { MAX_HEAD_BYTES } from './parse.ts';
+
+export const MAX_BODY_BYTES = 65_535;
+const LENGTH = /\r\n(?:content-length|l)[ \t]*:\s*(\d+)[ \t]*(?=\r\n|$)/i;
+
+/**
+ * Cuts a byte stream into messages by Content-Length (RFC 3261 §18.3). Feed with `push`, then take until undefined.
+ * Once `error` is set nothing more comes out: the boundary of the next message is lost and the connection is of no use.
+ */
+export class SipSplitter {
+  #bytes = Buffer.allocUnsafe(4096);
+  #start = 0;
+  #end = 0;
+  /** Where the search for the end of headers goes on, so that a slow sender costs no second look. */
+  #searched = 0;
+  #needed = 0;
+  error: string | undefined;
+
+  push(chunk: Uint8Array): void {
+    if (this.#end + chunk.length > this.#bytes.length) this.#makeRoom(chunk.length);
+    this.#bytes.set(chunk, this.#end);
+    this.#end += chunk.length;
+  }
+
+  /** True while part of a message waits for the rest. */
+  get partial(): boolean {
+    return this.#end - this.#start > 3; // less may be the first half of a keep-alive
+  }
+
+  /** A whole message (a copy), `'ping'` for a double CRLF between messages (RFC 5626 §3.5.1), or undefined. */
+  take(): Buffer | 'ping' | undefined {
+    if (this.error !== undefined) return undefined;
+    if (this.#needed === 0) {
+      if (this.#skipBlank()) return 'ping';
+      if (!this.#readHead()) return undefined;
+    }
+    if (this.#end - this.#start < this.#needed) return undefined;
+    const message = Buffer.from(this.#bytes.subarray(this.#start, this.#start + this.#needed));
+    this.#start += this.#needed;
+    this.#needed = 0;
+    this.#searched = this.#start;
+    if (this.#start === this.#end) this.#start = this.#end = this.#searched = 0;
+    return message;
+  }
+
+  /** Passes over CRLFs before a start line; true for a keep-alive, which is two of them. */
+  #skipBlank(): boolean {
+    const b = this.#bytes;
+    while (this.#end - this.#start >= 2 && b[this.#start] === 13 && b[this.#start + 1] === 10) {
+      const pair = this.#end - this.#start >= 4 && b[this.#start + 2] === 13 && b[this.#start + 3] === 10;
+      if (!pair && this.#end - this.#start < 4) return false; // perhaps the first half of a ping
+      this.#start += pair ? 4 : 2;
+      this.#searched = this.#start;
+      if (pair) return true;
+    }
+    return false;
+  }
+
+  /** Finds the end of headers and from it the length of the message. */
+  #readHead(): boolean {
+    const from = Math.max(this.#start, this.#searched - 3);
+    const at = this.#bytes.subarray(0, this.#end).indexOf('\r\n\r\n', from, 'latin1');
+    if (at < 0) {
+      this.#searched = this.#end;
+      if (this.#end - this.#start > MAX_HEAD_BYTES) this.error = 'header too large';
+      return false;
+    }
+    const headBytes = at + 4 - this.#start;
+    if (headBytes > MAX_HEAD_BYTES) this.error = 'header too large';
+    const m = LENGTH.exec(this.#bytes.latin1Slice(this.#start, at));
+    // §20.14: over stream transports Content-Length MUST be used.
+    if (m === null) this.error ??= 'no Content-Length on a stream';
+    else if (Number(m[1]) > MAX_BODY_BYTES) this.error ??= 'body too large';
+    if (this.error !== undefined) return false;
+    this.#needed = headBytes + Number((m as RegExpExecArray)[1]);
+    return true;
+  }
+
+  #makeRoom(more: number): void {
+    const held = this.#end - this.#start;
+    let size = this.#bytes.length;
+    while (size < held + more) size *= 2;
+    const roomier = size === this.#bytes.length ? this.#bytes : Buffer.allocUnsafe(size);
+    this.#bytes.copy(roomier, 0, this.#start, this.#end);
+    this.#bytes = roomier;
+    this.#searched -= this.#start;
+    this.#start = 0;
+    this.#end = held;
+  }
+}

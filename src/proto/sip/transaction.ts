@@ -1,0 +1,177 @@
+import type { Millis } from '../../kit/core.ts';
+import type { Flow } from './flow.ts';
+import type { Action, Machine, State, TimerLetter } from './machines.ts';
+import { CLIENT, INVITE_CLIENT, INVITE_SERVER, SERVER } from './machines.ts';
+import type { SipRequest, SipResponse } from './message.ts';
+import { T1, T1_64, T2, T4, type Timer, type TimerOwner, type Timers } from './timers.ts';
+import { type OutgoingRequest, type ResponseParts, writeRequest, writeResponse } from './write.ts';
+
+/** What a transaction needs of the layer that holds it. */
+export interface TransactionHolder {
+  readonly timers: Timers;
+  /** The time of the input being handled. */
+  readonly now: Millis;
+  send(flow: Flow, bytes: Buffer, call: string | undefined): void;
+  gone(t: Transaction): void;
+}
+
+/** Runs one machine of `machines.ts`: looks up the row, changes state, does the row's actions. */
+export abstract class Transaction implements TimerOwner {
+  abstract readonly machine: Machine;
+  readonly key: string;
+  readonly flow: Flow;
+  state: State;
+  /** The call it belongs to, for the ladder. */
+  call: string | undefined;
+  protected readonly holder: TransactionHolder;
+  protected last: Buffer | undefined;
+  #timers: Partial<Record<TimerLetter, Timer>> = {};
+  #intervalMs = T1;
+
+  constructor(holder: TransactionHolder, key: string, flow: Flow, state: State) {
+    this.holder = holder;
+    this.key = key;
+    this.flow = flow;
+    this.state = state;
+  }
+
+  input(name: string): void {
+    const row = this.machine[`${this.state}/${name}`];
+    if (row === undefined) return;
+    this.state = row.to;
+    for (const action of row.do) this.#act(action);
+    if (this.state === 'terminated') this.#end();
+  }
+
+  timer(name: string): void {
+    this.input(name);
+  }
+
+  protected perform(_action: Action): void {}
+
+  #act(action: Action): void {
+    if (action === 'send' || action === 'resend') {
+      if (this.last !== undefined) this.holder.send(this.flow, this.last, this.call);
+    } else if (action.startsWith('arm-')) this.#arm(action[4] as TimerLetter);
+    else if (action.startsWith('stop-')) this.#stop(action[5] as TimerLetter);
+    else this.perform(action);
+  }
+
+  #arm(letter: TimerLetter): void {
+    const ms = this.#durationMs(letter);
+    if (ms === undefined) return;
+    if (ms === 0) return this.input(`timer-${letter}`);
+    this.#stop(letter);
+    this.#timers[letter] = this.holder.timers.start(this, `timer-${letter}`, this.holder.now + ms);
+  }
+
+  /** RFC 3261 Appendix A; undefined: this timer does not run on this transport. */
+  #durationMs(letter: TimerLetter): Millis | undefined {
+    const reliable = this.flow.transport !== 'udp';
+    switch (letter) {
+      case 'A':
+      case 'E':
+      case 'G': {
+        if (reliable) return undefined;
+        if (letter === 'E' && this.state === 'proceeding') return T2;
+        const ms = this.#intervalMs;
+        this.#intervalMs = letter === 'A' ? ms * 2 : Math.min(ms * 2, T2);
+        return ms;
+      }
+      case 'D':
+      case 'J':
+        return reliable ? 0 : T1_64;
+      case 'I':
+      case 'K':
+        return reliable ? 0 : T4;
+      default:
+        return T1_64;
+    }
+  }
+
+  #stop(letter: TimerLetter): void {
+    this.holder.timers.stop(this.#timers[letter]);
+    this.#timers[letter] = undefined;
+  }
+
+  #end(): void {
+    for (const timer of Object.values(this.#timers)) this.holder.timers.stop(timer);
+    this.#timers = {};
+    this.holder.gone(this);
+  }
+}
+
+/** Who asked. Called from inside `input`. */
+export interface ClientUser {
+  response(r: SipResponse, t: ClientTransaction): void;
+  failed(why: 'timeout' | 'transport', t: ClientTransaction): void;
+}
+
+export class ClientTransaction extends Transaction {
+  readonly machine: Machine;
+  readonly request: OutgoingRequest;
+  readonly #user: ClientUser;
+  #response: SipResponse | undefined;
+
+  constructor(holder: TransactionHolder, key: string, flow: Flow, request: OutgoingRequest, user: ClientUser) {
+    super(holder, key, flow, request.method === 'INVITE' ? 'calling' : 'trying');
+    this.machine = request.method === 'INVITE' ? INVITE_CLIENT : CLIENT;
+    this.request = request;
+    this.#user = user;
+    this.last = writeRequest(request);
+  }
+
+  receive(r: SipResponse): void {
+    this.#response = r;
+    this.input(r.status < 200 ? '1xx' : r.status < 300 ? '2xx' : 'final');
+    this.#response = undefined;
+  }
+
+  protected override perform(action: Action): void {
+    if (action === 'pass') this.#user.response(this.#response as SipResponse, this);
+    else if (action === 'report-timeout') this.#user.failed('timeout', this);
+    else if (action === 'report-transport') this.#user.failed('transport', this);
+    else if (action === 'ack') this.#acknowledge(this.#response as SipResponse);
+  }
+
+  /** RFC 3261 §17.1.1.3: same Call-ID, From, Request-URI, top Via and Route as the INVITE, the To of the response. */
+  #acknowledge(r: SipResponse): void {
+    const { uri, via, from, callId, cseq, routes } = this.request;
+    const ack = { method: 'ACK', uri, via, from, to: r.to.raw, callId, cseq, routes, headers: [] };
+    this.holder.send(this.flow, writeRequest(ack), this.call);
+  }
+}
+
+export class ServerTransaction extends Transaction {
+  readonly machine: Machine;
+  readonly request: SipRequest;
+  /** Goes into every response but 100 (RFC 3261 §8.2.6.2). */
+  readonly toTag: string;
+  readonly #topVia: string;
+
+  constructor(
+    holder: TransactionHolder,
+    key: string,
+    flow: Flow,
+    request: SipRequest,
+    topVia: string,
+    toTag: string,
+  ) {
+    super(holder, key, flow, request.method === 'INVITE' ? 'proceeding' : 'trying');
+    this.machine = request.method === 'INVITE' ? INVITE_SERVER : SERVER;
+    this.request = request;
+    this.#topVia = topVia;
+    this.toTag = toTag;
+  }
+
+  /** False once a final response went out. */
+  get open(): boolean {
+    return this.state === 'proceeding' || this.state === 'trying';
+  }
+
+  respond(status: number, parts: Omit<ResponseParts, 'topVia' | 'toTag'> = {}): void {
+    const toTag = status > 100 ? this.toTag : undefined;
+    this.last = writeResponse(this.request, status, { ...parts, topVia: this.#topVia, toTag });
+    this.input(status < 200 ? '1xx' : status < 300 ? '2xx' : 'final');
+  }
+}

@@ -1,0 +1,25 @@
+import type { Who } from '../contract.ts';
+import type { Millis } from '../kit/core.ts';
+
+/** More than this are never remembered: the oldest ban goes first. */
+const MAX_BANS = 1000;
+
+/** Who was kicked and may not come back yet. A claimed name is banned from its address only. */
+export class Bans {
+  readonly #until = new Map<string, Millis>();
+
+  add(who: Who, until: Millis): void {
+    if (this.#until.size >= MAX_BANS) this.#until.delete(this.#until.keys().next().value as string);
+    this.#until.set(keyOf(who), until);
+  }
+
+  has(who: Who, now: Millis): boolean {
+    const until = this.#until.get(keyOf(who));
+    if (until === undefined) return false;
+    if (until > now) return true;
+    this.#until.delete(keyOf(who));
+    return false;
+  }
+}
+
+const keyOf = (who: Who): string => (who.proof === 'claimed' ? `${who.address ?? ''}|${who.user}` : who.user);

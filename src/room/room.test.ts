@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest';
+import type { NewTrack, Role, Who } from '../contract.ts';
+import { Room, type RoomInput, type RoomOutput } from './room.ts';
+
+const MIC: NewTrack = {
+  source: 'mic',
+  format: { codec: 'PCMU', clockRate: 8000 },
+  canKeyframe: false,
+  syncGroup: 's',
+};
+const TIMES = { sessionKeepMs: 120_000, banMs: 60_000 };
+const SETTINGS = { maxParticipants: 10, locked: false, layout: 'speaker' } as const;
+const HUNG_UP = { blame: 'none', reason: 'hung-up' } as const;
+const LOST = { blame: 'client', reason: 'connection-lost' } as const;
+
+/** A room under a virtual clock; `outs` are all outputs of the last input. */
+class World {
+  now = 1000;
+  readonly room: Room;
+  #secret = 0;
+  constructor(settings: ConstructorParameters<typeof Room>[1] = SETTINGS) {
+    this.room = new Room('1000', settings, TIMES);
+  }
+  feed(input: RoomInput | { type: 'tick' }): RoomOutput[] {
+    this.room.handle(input, this.now);
+    const outs: RoomOutput[] = [];
+    for (let o: RoomOutput | undefined; (o = this.room.poll()); ) outs.push(o);
+    return outs;
+  }
+  join(
+    leg: string,
+    who: Partial<Who> & { user: string },
+    roles: Role[] = ['send', 'receive'],
+    gateway = 'sip',
+    track?: 'screen',
+  ) {
+    const ask = { leg, gateway, roles, who: { proof: 'claimed', ...who } as Who, ...(track && { track }) };
+    const outs = this.feed({ type: 'join', ask, secret: `secret-${++this.#secret}` });
+    const joined = outs.find(o => o.type === 'joined');
+    const refused = outs.find(o => o.type === 'refused');
+    return {
+      id: joined?.joined.participant,
+      secret: joined?.joined.secret,
+      refused: refused?.why.reason,
+      outs,
+    };
+  }
+  members(): string[] {
+    const r = this.room.roster();
+    return r.type === 'roster' ? r.members.map(m => `${m.participant}:${m.state}`) : [];
+  }
+}
+
+describe('who is who', () => {
+  it('keeps two phones with one caller id apart, also behind a trunk', () => {
+    const w = new World();
+    expect(w.join('a', { user: 'alice' }).id).toBe('alice');
+    expect(w.join('b', { user: 'alice' }).id).toBe('alice-2');
+    expect(w.join('c', { user: '4711', proof: 'trunk' }).id).toBe('4711');
+    expect(w.join('d', { user: '4711', proof: 'trunk' }).id).toBe('4711-2');
+  });
+  it('joins the halves of one claimed member of the same gateway, and no more', () => {
+    const w = new World();
+    expect(w.join('push', { user: 'wx' }, ['send'], 'rtmp').id).toBe('wx');
+    expect(w.join('play1', { user: 'wx' }, ['receive'], 'rtmp').id).toBe('wx');
+    expect(w.join('play2', { user: 'wx' }, ['receive'], 'rtmp').id).toBe('wx');
+    expect(w.join('push2', { user: 'wx' }, ['send'], 'rtmp').id).toBe('wx-2');
+    expect(w.join('whep', { user: 'wx' }, ['receive'], 'webrtc').id).toBe('wx-3');
+  });
+  it('lets nobody listen as a phone by its name', () => {
+    const w = new World();
+    w.join('a', { user: 'alice' });
+    expect(w.join('b', { user: 'alice' }, ['receive'], 'sip').id).toBe('alice-2');
+  });
+  it('takes a leg with the resume secret into the same participant and closes the stale publisher', () => {
+    const w = new World();
+    const { secret } = w.join('stomp', { user: 'bob' }, ['signal'], 'stomp');
+    w.join('whip1', { user: 'bob', credential: secret! }, ['send'], 'webrtc');
+    const again = w.join('whip2', { user: 'bob', credential: secret! }, ['send'], 'webrtc');
+    expect(again.id).toBe('bob');
+    expect(again.outs).toContainEqual(
+      expect.objectContaining({
+        type: 'notice',
+        leg: 'whip1',
+        notice: expect.objectContaining({ type: 'close' }),
+      }),
+    );
+    expect(
+      w
+        .join('screen', { user: 'bob', credential: secret! }, ['send'], 'webrtc', 'screen')
+        .outs.filter(o => o.type === 'notice'),
+    ).toEqual([]);
+  });
+  it('takes an equal token into the same participant, but not a claimed name', () => {
+    const w = new World();
+    w.join('a', { user: 'eve', proof: 'token' }, ['send'], 'rtmp');
+    expect(w.join('b', { user: 'eve', proof: 'token' }, ['receive'], 'webrtc').id).toBe('eve');
+    expect(w.join('c', { user: 'eve' }, ['receive'], 'rtmp').id).toBe('eve-2');
+  });
+  it('cleans names: no control characters, bounded, never empty', () => {
+    const w = new World();
+    expect(w.join('a', { user: '\u0000\n ' }).id).toBe('guest');
+    expect(w.join('b', { user: 'x'.repeat(500) }).id).toHaveLength(64);
+  });
+});
+
+describe('coming and going', () => {
+  it('shows a member only once confirmed, with its tracks', () => {
+    const w = new World();
+    w.join('a', { user: 'alice' });
+    expect(
+      w.feed({ type: 'track', leg: 'a', id: 'a/0', track: MIC }).filter(o => o.type === 'event'),
+    ).toEqual([]);
+    expect(w.members()).toEqual([]);
+    const outs = w.feed({ type: 'confirmed', leg: 'a' });
+    expect(w.members()).toEqual(['alice:here']);
+    expect(outs).toContainEqual(
+      expect.objectContaining({
+        type: 'source',
+        event: expect.objectContaining({ track: expect.objectContaining({ visible: true }) }),
+      }),
+    );
+  });
+  it('is gone with the last who leaves', () => {
+    const w = new World();
+    w.join('a', { user: 'alice' });
+    w.feed({ type: 'confirmed', leg: 'a' });
+    w.join('b', { user: 'bob' });
+    expect(w.feed({ type: 'leave', leg: 'a', why: HUNG_UP }).at(-1)?.type).toBe('event');
+    expect(w.feed({ type: 'leave', leg: 'b', why: HUNG_UP }).at(-1)).toEqual({ type: 'ended' });
+    expect(w.room.deadline).toBe(Number.POSITIVE_INFINITY);
+  });
+  it('ends at once when its only caller is refused', () => {
+    const w = new World({ ...SETTINGS, pin: '1234' });
+    const { refused, outs } = w.join('a', { user: 'alice', credential: '9999' });
+    expect(refused).toBe('wrong-pin');
+    expect(outs.at(-1)).toEqual({ type: 'ended' });
+  });
+  it('keeps the seat of who was lost for 120 s: 119 s back, 121 s gone', () => {
+    for (const [awayMs, back] of [
+      [119_000, true],
+      [121_000, false],
+    ] as const) {
+      const w = new World();
+      const { secret } = w.join('a', { user: 'alice' }, ['send'], 'webrtc');
+      w.feed({ type: 'confirmed', leg: 'a' });
+      w.join('b', { user: 'bob' });
+      w.feed({ type: 'leave', leg: 'a', why: LOST });
+      expect(w.members()).toEqual(['alice:away']);
+      w.now += awayMs;
+      const left = w.feed({ type: 'tick' }).filter(o => o.type === 'event' && o.event.type === 'left');
+      expect(left).toHaveLength(back ? 0 : 1);
+      const { id } = w.join('c', { user: 'alice', credential: secret! }, ['send'], 'webrtc');
+      expect(id).toBe('alice');
+      expect(w.members()).toEqual(back ? ['alice:here'] : []);
+    }
+  });
+  it('gives up who is away when its front says it will not return', () => {
+    const w = new World();
+    w.join('a', { user: 'alice' });
+    w.feed({ type: 'confirmed', leg: 'a' });
+    w.feed({ type: 'leave', leg: 'a', why: LOST });
+    expect(w.feed({ type: 'gone', leg: 'a', why: HUNG_UP }).at(-1)).toEqual({ type: 'ended' });
+  });
+});
+
+describe('the host’s hand', () => {
+  it('kicks, bans for a while, and keeps no seat', () => {
+    const w = new World();
+    w.join('a', { user: 'alice', address: '192.0.2.1' });
+    w.join('b', { user: 'bob' });
+    w.feed({ type: 'confirmed', leg: 'a' });
+    const outs = w.feed({ type: 'kick', participant: 'alice', why: { blame: 'none', reason: 'kicked' } });
+    expect(outs).toContainEqual({
+      type: 'notice',
+      leg: 'a',
+      notice: { type: 'close', why: { blame: 'none', reason: 'kicked' } },
+    });
+    expect(w.join('c', { user: 'alice', address: '192.0.2.1' }).refused).toBe('banned');
+    expect(w.join('d', { user: 'alice', address: '192.0.2.2' }).id).toBe('alice');
+    w.now += TIMES.banMs + 1;
+    expect(w.join('e', { user: 'alice', address: '192.0.2.1' }).id).toBe('alice-2');
+  });
+  it('mutes: the tracks pause, the legs are told, a later leg too', () => {
+    const w = new World();
+    const { secret } = w.join('a', { user: 'alice' }, ['send'], 'webrtc');
+    w.feed({ type: 'confirmed', leg: 'a' });
+    w.feed({ type: 'track', leg: 'a', id: 'a/0', track: MIC });
+    const outs = w.feed({ type: 'mute', participant: 'alice', media: 'audio', on: true });
+    expect(outs).toContainEqual(
+      expect.objectContaining({
+        type: 'source',
+        event: expect.objectContaining({ track: expect.objectContaining({ paused: true }) }),
+      }),
+    );
+    expect(outs).toContainEqual({
+      type: 'notice',
+      leg: 'a',
+      notice: { type: 'mute', media: 'audio', on: true },
+    });
+    expect(w.feed({ type: 'mute', participant: 'alice', media: 'audio', on: true })).toEqual([]);
+    expect(w.join('b', { user: 'alice', credential: secret! }, ['receive'], 'webrtc').outs).toContainEqual({
+      type: 'notice',
+      leg: 'b',
+      notice: { type: 'mute', media: 'audio', on: true },
+    });
+  });
+  it('refuses in words when locked, full or without the PIN', () => {
+    expect(new World({ ...SETTINGS, locked: true }).join('a', { user: 'a' }).refused).toBe('room-locked');
+    const full = new World({ ...SETTINGS, maxParticipants: 1 });
+    full.join('a', { user: 'a' });
+    expect(full.join('b', { user: 'b' }).refused).toBe('room-full');
+    const pin = new World({ ...SETTINGS, pin: '1234' });
+    expect(pin.join('a', { user: 'a', credential: '1234' }).id).toBe('a');
+    expect(pin.join('b', { user: 'b' }).refused).toBe('wrong-pin');
+    expect(pin.join('c', { user: 'c', proof: 'token' }).id).toBe('c');
+  });
+});
+
+describe('speakers', () => {
+  it('are told when they change, loudest first', () => {
+    const w = new World();
+    for (const leg of ['a', 'b']) {
+      w.join(leg, { user: leg });
+      w.feed({ type: 'confirmed', leg });
+      w.feed({ type: 'track', leg, id: `${leg}/0`, track: MIC });
+    }
+    for (let i = 0; i < 20; i++) {
+      w.now += 20;
+      w.room.detector.note('a', 127, w.now);
+      w.room.detector.note('b', 20, w.now);
+    }
+    expect(w.feed({ type: 'tick' })).toContainEqual({
+      type: 'event',
+      event: { type: 'speaking', participants: ['b'] },
+    });
+    expect(w.room.speakers()).toEqual(['b']);
+  });
+});

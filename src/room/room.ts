@@ -1,0 +1,335 @@
+import type { Format, NewTrack, RoomEvent, Termination, TrackInfo } from '../contract.ts';
+import { type Core, type Millis, NEVER, type Tick } from '../kit/core.ts';
+import { terminationOf } from '../kit/refusal.ts';
+import type { SourceEvent, TrackState } from '../media/room-source.ts';
+import { SpeakerDetector } from '../media/speaker-detector.ts';
+import { admit, findParticipant } from './admission.ts';
+import { Bans } from './bans.ts';
+import { cleanName, freeName, isAudio, Participant, type RoomLeg, type RoomTrack } from './participant.ts';
+import type { JoinAsk, Joined, LegNotice } from './port.ts';
+import type { RoomSettings, RoomTimes } from './settings.ts';
+
+export type RoomInput =
+  /** `secret` is fresh randomness, used when the leg founds a participant. */
+  | { type: 'join'; ask: JoinAsk; secret: string }
+  | { type: 'confirmed'; leg: string }
+  | { type: 'leave'; leg: string; why: Termination }
+  /** Its front says that this leg will never return: a participant away because of it leaves at once. */
+  | { type: 'gone'; leg: string; why: Termination }
+  | { type: 'track'; leg: string; id: string; track: NewTrack }
+  | { type: 'format'; id: string; format: Format }
+  | { type: 'pause'; id: string; on: boolean }
+  | { type: 'untrack'; id: string }
+  | { type: 'mute'; participant: string; media: 'audio' | 'video'; on: boolean }
+  | { type: 'kick'; participant: string; why: Termination }
+  | { type: 'text'; from: string; text: string }
+  | { type: 'settings'; settings: RoomSettings }
+  | { type: 'end'; why: Termination };
+
+export type RoomOutput =
+  | { type: 'joined'; leg: string; joined: Joined }
+  | { type: 'refused'; leg: string; why: Termination }
+  | { type: 'notice'; leg: string; notice: LegNotice }
+  | { type: 'event'; event: RoomEvent }
+  | { type: 'source'; event: SourceEvent }
+  /** Nobody is here or away any more. Last output. */
+  | { type: 'ended' };
+
+/** How often the active speakers are looked at again. */
+const SPEAKERS_EVERY_MS = 200;
+
+/** One room: who is in it, with which legs and tracks, who speaks. Control only; media flows beside it (`flow.ts`). */
+export class Room implements Core<RoomInput, RoomOutput> {
+  readonly id: string;
+  /** Noted by the media flow, packet by packet. */
+  readonly detector = new SpeakerDetector();
+  settings: RoomSettings;
+  readonly #times: RoomTimes;
+  readonly #participants = new Map<string, Participant>();
+  readonly #legs = new Map<string, RoomLeg>();
+  readonly #tracks = new Map<string, { track: RoomTrack; participant: Participant }>();
+  readonly #bans = new Bans();
+  readonly #out: RoomOutput[] = [];
+  #speakers: readonly string[] = [];
+  #speakersAt: Millis = NEVER;
+  #ended = false;
+
+  constructor(id: string, settings: RoomSettings, times: RoomTimes) {
+    this.id = id;
+    this.settings = settings;
+    this.#times = times;
+  }
+
+  poll(): RoomOutput | undefined {
+    return this.#out.shift();
+  }
+
+  get deadline(): Millis {
+    let at = this.#speakersAt;
+    for (const p of this.#participants.values()) at = Math.min(at, p.keepUntil);
+    return at;
+  }
+
+  roster(): RoomEvent {
+    return { type: 'roster', members: [...this.#visible()].map(p => p.member()) };
+  }
+  speakers(): readonly string[] {
+    return this.#speakers;
+  }
+  *tracks(): Iterable<TrackState> {
+    for (const { track, participant } of this.#tracks.values()) yield stateOf(track, participant);
+  }
+  participantOf(leg: string): string | undefined {
+    return this.#legs.get(leg)?.participant.id;
+  }
+  get size(): number {
+    return this.#participants.size;
+  }
+
+  handle(input: RoomInput | Tick, now: Millis): void {
+    if (this.#ended) return;
+    switch (input.type) {
+      case 'join':
+        return this.#join(input.ask, input.secret, now);
+      case 'confirmed':
+        return this.#confirmed(input.leg);
+      case 'leave':
+        return this.#leave(input.leg, input.why, now);
+      case 'gone':
+        return this.#gone(input.leg, input.why);
+      case 'track':
+        return this.#track(input.leg, input.id, input.track, now);
+      case 'format':
+        return this.#change(input.id, track => {
+          track.info = { ...track.info, format: input.format };
+        });
+      case 'pause':
+        return this.#change(input.id, track => {
+          track.paused = input.on;
+        });
+      case 'untrack':
+        return this.#untrack(input.id);
+      case 'mute':
+        return this.#mute(input.participant, input.media, input.on);
+      case 'kick':
+        return this.#kick(input.participant, input.why, now);
+      case 'text':
+        return void this.#out.push({
+          type: 'event',
+          event: { type: 'text', from: input.from, text: input.text },
+        });
+      case 'settings':
+        this.settings = input.settings;
+        return;
+      case 'end':
+        for (const p of [...this.#participants.values()]) this.#remove(p, input.why);
+        return this.#endIfEmpty();
+      case 'tick':
+        return this.#tick(now);
+    }
+  }
+
+  #join(ask: JoinAsk, secret: string, now: Millis): void {
+    try {
+      const name = cleanName(ask.who.user);
+      let p = findParticipant(ask, name, this.#participants.values());
+      if (p === undefined) {
+        admit(ask, this.id, this.settings, this.#participants.size, this.#bans.has(ask.who, now));
+        p = new Participant(
+          freeName(name, n => this.#participants.has(n)),
+          ask.who,
+          secret,
+        );
+        this.#participants.set(p.id, p);
+      } else this.#return(p, ask);
+      const leg: RoomLeg = {
+        id: ask.leg,
+        gateway: ask.gateway,
+        roles: ask.roles,
+        track: ask.track,
+        participant: p,
+        confirmed: false,
+      };
+      p.legs.set(leg.id, leg);
+      this.#legs.set(leg.id, leg);
+      p.keepUntil = NEVER;
+      this.#out.push({
+        type: 'joined',
+        leg: leg.id,
+        joined: { participant: p.id, display: p.who.display ?? p.id, secret: p.secret },
+      });
+      if (p.visible) this.#tell(p);
+      if (p.muted.audio) this.#notice(leg, { type: 'mute', media: 'audio', on: true });
+      if (p.muted.video) this.#notice(leg, { type: 'mute', media: 'video', on: true });
+    } catch (error) {
+      this.#out.push({ type: 'refused', leg: ask.leg, why: terminationOf(error) });
+      this.#endIfEmpty(); // a room made for this leg alone
+    }
+  }
+
+  /** A known participant comes with one more leg: what it publishes anew replaces the stale publisher. */
+  #return(p: Participant, ask: JoinAsk): void {
+    if (!ask.roles.includes('send')) return;
+    const why: Termination = {
+      blame: 'client',
+      reason: 'replaced',
+      text: `${p.id} has joined again from another connection.`,
+    };
+    for (const stale of p.sendersOf(ask.track)) {
+      this.#notice(stale, { type: 'close', why });
+      this.#drop(stale);
+    }
+  }
+
+  #confirmed(legId: string): void {
+    const leg = this.#legs.get(legId);
+    if (leg === undefined || leg.confirmed) return;
+    leg.confirmed = true;
+    const p = leg.participant;
+    if (p.visible) return;
+    p.visible = true;
+    this.#tell(p);
+    for (const track of p.tracks.values()) this.#source(track, p);
+  }
+
+  #leave(legId: string, why: Termination, now: Millis): void {
+    const leg = this.#legs.get(legId);
+    if (leg === undefined) return;
+    const p = leg.participant;
+    this.#drop(leg);
+    if (!p.away) {
+      if (p.visible) this.#tell(p);
+      return;
+    }
+    if (why.reason === 'connection-lost' && p.visible && this.#times.sessionKeepMs > 0) {
+      p.keepUntil = now + this.#times.sessionKeepMs;
+      p.lostLegs = [legId];
+      this.#tell(p);
+    } else this.#remove(p, why);
+    this.#endIfEmpty();
+  }
+
+  #gone(legId: string, why: Termination): void {
+    for (const p of this.#participants.values())
+      if (p.away && p.lostLegs.includes(legId)) this.#remove(p, why);
+    this.#endIfEmpty();
+  }
+
+  #track(legId: string, id: string, track: NewTrack, now: Millis): void {
+    const leg = this.#legs.get(legId);
+    if (leg === undefined || this.#tracks.has(id)) return;
+    const p = leg.participant;
+    const info: TrackInfo = { ...track, id, participant: p.id };
+    const made: RoomTrack = { info, leg: legId, paused: false };
+    p.tracks.set(id, made);
+    this.#tracks.set(id, { track: made, participant: p });
+    if (isAudio(info) && this.#speakersAt === NEVER) this.#speakersAt = now + SPEAKERS_EVERY_MS;
+    this.#source(made, p);
+    if (p.visible) this.#tell(p);
+  }
+
+  #change(id: string, change: (track: RoomTrack) => void): void {
+    const entry = this.#tracks.get(id);
+    if (entry === undefined) return;
+    change(entry.track);
+    this.#source(entry.track, entry.participant);
+  }
+
+  #untrack(id: string): void {
+    const entry = this.#tracks.get(id);
+    if (entry === undefined) return;
+    this.#forget(id, entry.participant);
+    if (entry.participant.visible) this.#tell(entry.participant);
+  }
+
+  #mute(id: string, media: 'audio' | 'video', on: boolean): void {
+    const p = this.#participants.get(id);
+    if (p === undefined || p.muted[media] === on) return;
+    p.muted[media] = on;
+    for (const track of p.tracks.values()) this.#source(track, p);
+    for (const leg of p.legs.values()) this.#notice(leg, { type: 'mute', media, on });
+    if (p.visible) this.#tell(p);
+  }
+
+  #kick(id: string, why: Termination, now: Millis): void {
+    const p = this.#participants.get(id);
+    if (p === undefined) return;
+    this.#bans.add(p.who, now + this.#times.banMs);
+    this.#remove(p, why);
+    this.#endIfEmpty();
+  }
+
+  #tick(now: Millis): void {
+    for (const p of [...this.#participants.values()])
+      if (p.keepUntil <= now)
+        this.#remove(p, {
+          blame: 'client',
+          reason: 'did-not-return',
+          text: `${p.id} lost its connection and did not come back in time.`,
+        });
+    if (this.#speakersAt <= now) this.#rankSpeakers(now);
+    this.#endIfEmpty();
+  }
+
+  #rankSpeakers(now: Millis): void {
+    this.#speakersAt = [...this.#tracks.values()].some(t => isAudio(t.track.info))
+      ? now + SPEAKERS_EVERY_MS
+      : NEVER;
+    const speakers = this.detector.rank(now);
+    const before = this.#speakers;
+    if (speakers.length === before.length && speakers.every((s, i) => s === before[i])) return;
+    this.#speakers = speakers;
+    this.#out.push({ type: 'source', event: { type: 'speakers', participants: speakers } });
+    this.#out.push({ type: 'event', event: { type: 'speaking', participants: this.detector.speaking(now) } });
+  }
+
+  /** Ends a participant: its legs are told, its tracks vanish, others see it leave. */
+  #remove(p: Participant, why: Termination): void {
+    for (const leg of [...p.legs.values()]) {
+      this.#notice(leg, { type: 'close', why });
+      this.#drop(leg);
+    }
+    this.#participants.delete(p.id);
+    this.detector.forget(p.id);
+    if (p.visible) this.#out.push({ type: 'event', event: { type: 'left', participant: p.id, why } });
+  }
+
+  #drop(leg: RoomLeg): void {
+    this.#legs.delete(leg.id);
+    leg.participant.legs.delete(leg.id);
+    for (const [id, track] of leg.participant.tracks)
+      if (track.leg === leg.id) this.#forget(id, leg.participant);
+  }
+
+  #forget(id: string, p: Participant): void {
+    p.tracks.delete(id);
+    this.#tracks.delete(id);
+    this.#out.push({ type: 'source', event: { type: 'untrack', id } });
+  }
+
+  #endIfEmpty(): void {
+    if (this.#ended || this.#participants.size > 0) return;
+    this.#ended = true;
+    this.#speakersAt = NEVER;
+    this.#out.push({ type: 'ended' });
+  }
+
+  #notice(leg: RoomLeg, notice: LegNotice): void {
+    this.#out.push({ type: 'notice', leg: leg.id, notice });
+  }
+  #tell(p: Participant): void {
+    this.#out.push({ type: 'event', event: { type: 'member', member: p.member() } });
+  }
+  #source(track: RoomTrack, p: Participant): void {
+    this.#out.push({ type: 'source', event: { type: 'track', track: stateOf(track, p) } });
+  }
+  *#visible(): Iterable<Participant> {
+    for (const p of this.#participants.values()) if (p.visible) yield p;
+  }
+}
+
+const stateOf = (track: RoomTrack, p: Participant): TrackState => ({
+  info: track.info,
+  paused: p.isPaused(track),
+  visible: p.visible,
+});

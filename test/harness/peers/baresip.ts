@@ -1,0 +1,141 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { Child } from '../child.ts';
+import { freePort } from '../ports.ts';
+import { readWav, type Sound, writeWav } from '../wav.ts';
+
+export interface BaresipOptions {
+  /** An empty folder of its own. */
+  readonly dir: string;
+  readonly user: string;
+  /** As in its account parameter: `opus/48000/2`, `pcmu/8000/1`. */
+  readonly codecs: string;
+  readonly plays: Sound;
+  readonly answer?: 'auto' | 'manual';
+  readonly sipTransport?: 'udp' | 'tcp';
+}
+
+/** A headless baresip: plays a file into its call and records what it decodes. */
+export class Baresip {
+  readonly #child: Child;
+  readonly #control: number;
+  readonly #dir: string;
+  readonly #wav: string;
+  readonly sipPort: number;
+
+  private constructor(child: Child, control: number, options: BaresipOptions, sipPort: number) {
+    this.#child = child;
+    this.#control = control;
+    this.#dir = options.dir;
+    this.#wav = join(options.dir, 'plays.wav');
+    this.sipPort = sipPort;
+  }
+
+  static async start(options: BaresipOptions): Promise<Baresip> {
+    const [sip, control, rtp] = [await freePort(), await freePort(), await freePort()];
+    mkdirSync(options.dir, { recursive: true });
+    const wav = join(options.dir, 'plays.wav');
+    writeWav(wav, options.plays, 2);
+    const transport = options.sipTransport ?? 'udp';
+    writeFileSync(
+      join(options.dir, 'accounts'),
+      `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}\n`,
+    );
+    writeFileSync(join(options.dir, 'config'), configText(sip, control, rtp, wav, options.dir));
+    const child = new Child(`baresip ${options.user}`, 'baresip', ['-f', options.dir, '-4']);
+    await child.until(/baresip is ready/);
+    return new Baresip(child, control, options, sip);
+  }
+
+  /** Changes what the next call plays. */
+  plays(sound: Sound): void {
+    writeWav(this.#wav, sound, 2);
+  }
+
+  dial(uri: string): Promise<string> {
+    return this.command('dial', uri);
+  }
+  established(timeoutMs = 10_000): Promise<unknown> {
+    return this.#child.until(/Call established|call established/i, timeoutMs);
+  }
+  get output(): string {
+    return this.#child.output;
+  }
+
+  /** One command of its menu over the control port (netstring-framed JSON). */
+  command(command: string, params = ''): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = createConnection(this.#control, '127.0.0.1');
+      const message = JSON.stringify({ command, params, token: 't' });
+      let answer = '';
+      socket.setTimeout(4000, () => socket.destroy(new Error(`baresip did not answer ${command}`)));
+      socket.on('connect', () => socket.write(`${Buffer.byteLength(message)}:${message},`));
+      socket.on('data', data => {
+        answer += data.toString();
+        if (answer.includes('"response"')) {
+          socket.end();
+          resolve(answer);
+        }
+      });
+      socket.on('error', reject);
+    });
+  }
+
+  until(pattern: RegExp, timeoutMs?: number, from?: number): Promise<RegExpMatchArray> {
+    return this.#child.until(pattern, timeoutMs, from);
+  }
+
+  /** What its newest call decoded. */
+  heard(): Sound {
+    const file = readdirSync(this.#dir)
+      .filter(f => /^dump-.*dec\.wav$/.test(f))
+      .sort()
+      .at(-1);
+    if (file === undefined)
+      throw new Error(`baresip recorded nothing; it said:\n${this.output.slice(-2000)}`);
+    return readWav(join(this.#dir, file));
+  }
+
+  stop(): Promise<number | null> {
+    return this.#child.stop('SIGTERM');
+  }
+}
+
+const configText = (sip: number, control: number, rtp: number, wav: string, dir: string): string => `
+poll_method epoll
+sip_listen 127.0.0.1:${sip}
+call_local_timeout 120
+call_max_calls 4
+audio_player none,none
+audio_source aufile,${wav}
+audio_alert aufile,/dev/null
+ausrc_srate 48000
+auplay_srate 48000
+ausrc_channels 2
+auplay_channels 2
+ausrc_format s16
+auplay_format s16
+auenc_format s16
+audec_format s16
+audio_buffer 20-160
+rtp_tos 184
+rtp_ports ${rtp}-${rtp + 100}
+rtcp_mux no
+jitter_buffer_delay 5-10
+rtp_stats yes
+net_interface 127.0.0.1
+module_path /usr/lib/baresip/modules
+module g711.so
+module g722.so
+module opus.so
+module aufile.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app ctrl_tcp.so
+module_app menu.so
+ctrl_tcp_listen 127.0.0.1:${control}
+opus_bitrate 28000
+snd_path ${dir}
+`;

@@ -1,0 +1,135 @@
+import type { Sound } from './wav.ts';
+
+/** −20 dBFS: the peak of a sine whose level every member sends. */
+const AMPLITUDE = 0.1;
+const SLOT_MS = 2000;
+const WINDOW_MS = 100;
+
+/**
+ * One frequency a member, Hz, inside the telephone band. Chosen so that no sum, difference or third-order product
+ * of two of them comes within 40 Hz of a third (`tones.test.ts` holds that).
+ */
+export const TONES_HZ = [495, 727, 1084, 1989, 2652, 2773, 2955] as const;
+
+/** Who sounds when, on one wall clock: each alone in its slot, then all together. */
+export class Schedule {
+  readonly startMs: number;
+  readonly members: number;
+  constructor(startMs: number, members: number) {
+    this.startMs = startMs;
+    this.members = members;
+  }
+  get endMs(): number {
+    return this.startMs + (this.members + 2) * SLOT_MS;
+  }
+
+  /** What member `index` plays if its sound begins at wall-clock `beginsMs`: silence but for its slots. */
+  soundOf(index: number, beginsMs: number, rateHz = 48000): Sound {
+    const samples = new Float32Array(Math.ceil(((this.endMs - beginsMs + 2000) / 1000) * rateHz));
+    const burst = (fromMs: number, lengthMs: number): void => {
+      const from = Math.round(((fromMs - beginsMs) / 1000) * rateHz);
+      const length = Math.round((lengthMs / 1000) * rateHz);
+      const fade = rateHz / 50; // 20 ms: no clicks, which would be heard in every band
+      for (let i = 0; i < length; i++) {
+        const gain = Math.min(1, i / fade, (length - i) / fade);
+        const at = from + i;
+        if (at >= 0 && at < samples.length)
+          samples[at] =
+            gain * AMPLITUDE * Math.sin((2 * Math.PI * (TONES_HZ[index] as number) * at) / rateHz);
+      }
+    };
+    burst(this.startMs + index * SLOT_MS + 100, SLOT_MS - 200);
+    burst(this.startMs + this.members * SLOT_MS + 100, 2 * SLOT_MS - 200);
+    return { rateHz, samples };
+  }
+}
+
+/** Level of `hz` in one Hann window of `sound`, dBFS of a sine's peak. */
+export function levelAt(sound: Sound, fromSample: number, length: number, hz: number): number {
+  const w = (2 * Math.PI * hz) / sound.rateHz;
+  const coefficient = 2 * Math.cos(w);
+  let s1 = 0;
+  let s2 = 0;
+  for (let i = 0; i < length; i++) {
+    const hann = 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / length);
+    const s0 = (sound.samples[fromSample + i] ?? 0) * hann + coefficient * s1 - s2;
+    s2 = s1;
+    s1 = s0;
+  }
+  const power = Math.max(s1 * s1 + s2 * s2 - coefficient * s1 * s2, 0);
+  return 20 * Math.log10((Math.sqrt(power) / length) * 4 + 1e-9); // Hann halves the amplitude, a sine has two sides
+}
+
+/** What one member heard: level of each tone, window by window. */
+export interface Heard {
+  /** dBFS, `levels[tone][window]`. */
+  readonly levels: readonly Float64Array[];
+  readonly windows: number;
+}
+
+export function listen(sound: Sound, members: number): Heard {
+  const length = Math.round((sound.rateHz * WINDOW_MS) / 1000);
+  const windows = Math.floor(sound.samples.length / length);
+  const levels = Array.from({ length: members }, (_, tone) =>
+    Float64Array.from({ length: windows }, (_, w) =>
+      levelAt(sound, w * length, length, TONES_HZ[tone] as number),
+    ),
+  );
+  return { levels, windows };
+}
+
+export interface Verdict {
+  /** Members not heard alone in their slot for at least a second. */
+  readonly notAlone: number[];
+  /** Longest stretch, ms, in which all others sounded at once. */
+  readonly togetherMs: number;
+  /** dB between the weakest other's level in its slot and one's own loudest echo. */
+  readonly ownBelowDb: number;
+  /** Median level of each other in its slot, dBFS. */
+  readonly slotDb: (number | undefined)[];
+}
+
+/** Heard means: above this, dBFS, for this long. A −20 dBFS tone comes back at −20 ± 6 in practice. */
+const HEARD_DB = -34;
+const HEARD_MS = 1000;
+const ALONE_DB = 15;
+
+/** Judges what member `self` heard. */
+export function judge(heard: Heard, self: number): Verdict {
+  const others = heard.levels.map((_, i) => i).filter(i => i !== self);
+  const slotDb: (number | undefined)[] = heard.levels.map(() => undefined);
+  const notAlone: number[] = [];
+  for (const i of others) {
+    const stretch = longest(heard, w => alone(heard, i, w, self));
+    if (stretch.length * WINDOW_MS < HEARD_MS) notAlone.push(i);
+    else slotDb[i] = median(stretch.map(w => (heard.levels[i] as Float64Array)[w] as number));
+  }
+  const together = longest(heard, w =>
+    others.every(i => ((heard.levels[i] as Float64Array)[w] as number) > HEARD_DB),
+  );
+  const own = Math.max(...(heard.levels[self] as Float64Array));
+  const weakest = Math.min(...slotDb.filter(db => db !== undefined));
+  return { notAlone, togetherMs: together.length * WINDOW_MS, ownBelowDb: weakest - own, slotDb };
+}
+
+/** Tone `i` sounds in window `w` and no other member's does. */
+function alone(heard: Heard, i: number, w: number, self: number): boolean {
+  const level = (heard.levels[i] as Float64Array)[w] as number;
+  return (
+    level > HEARD_DB &&
+    heard.levels.every((tone, j) => j === i || j === self || (tone[w] as number) < level - ALONE_DB)
+  );
+}
+
+function longest(heard: Heard, holds: (window: number) => boolean): number[] {
+  let best: number[] = [];
+  let run: number[] = [];
+  for (let w = 0; w < heard.windows; w++) {
+    if (holds(w)) run.push(w);
+    else run = [];
+    if (run.length > best.length) best = [...run];
+  }
+  return best;
+}
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] as number;
