@@ -88,6 +88,16 @@ describe.each(FORMATS.map(format => ({ format, name: nameOf(format) })))('$name'
     }
   });
 
+  it('conceals odd lengths without drifting', async () => {
+    const encoder = await openEncoder(format, 48000);
+    const decoder = await openDecoder(encoder.format, 48000);
+    let samples = 0;
+    for (let i = 0; i < 1000; i++) samples += decoder.conceal(7).length;
+    expect(Math.abs(samples - 7000)).toBeLessThanOrEqual(6);
+    encoder.close();
+    decoder.close();
+  });
+
   it('takes a bad packet for a lost one, counts it, and goes on', async () => {
     const encoder = await openEncoder(format, 16000);
     const decoder = await openDecoder(encoder.format, 16000);
@@ -139,6 +149,46 @@ describe.each(FORMATS.map(format => ({ format, name: nameOf(format) })))('$name'
     expect(totalDb(decoder.recover(frames[2]!, 160), 1)).toBeLessThan(-60);
     expect(encodeAll(encoder, tone(495, 8000, 0.3))).toEqual([]);
     expect(() => meter.level(frames[2]!)).not.toThrow();
+  });
+});
+
+describe('AAC', () => {
+  it.each([8000, 16000, 32000, 44100, 48000])('is made at %d Hz when asked', async clockRate => {
+    const encoder = await openEncoder({ codec: 'AAC', clockRate }, 16000);
+    expect(encoder.format).toMatchObject({ codec: 'AAC', clockRate, channels: 1 });
+    const decoder = await openDecoder(encoder.format, 16000);
+    const heard = decodeAll(decoder, encodeAll(encoder, tone(1084, 16000, 1)));
+    expect(toneDb(heard, 1084, 16000)).toBeCloseTo(-20, 0);
+    encoder.close();
+    decoder.close();
+  });
+
+  it('is heard at its true rate when that is told only by the sound (HE-AAC: twice that of its core)', async () => {
+    const encoder = await openEncoder({ codec: 'AAC', clockRate: 16000 }, 16000);
+    const units = encodeAll(encoder, tone(1084, 16000, 1));
+    encoder.close();
+    // Object type 5 (SBR), core 16 kHz, mono, extension 32 kHz, core object type 2 (LC): ISO/IEC 14496-3 §1.6.2.1.
+    const decoder = await openDecoder({ codec: 'AAC', clockRate: 16000, fmtp: { config: '2c0a88' } }, 48000);
+    const heard = decodeAll(decoder, units);
+    decoder.close();
+    expect(decoder.badPackets).toBe(0);
+    expect(Math.abs(heard.length / 48000 - (units.length * 1024) / 16000)).toBeLessThan(0.01);
+    expect(toneDb(heard, 1084, 48000)).toBeCloseTo(-20, 0);
+  });
+
+  it('is made at 48 kHz when asked for a rate it is not made at', async () => {
+    const encoder = await openEncoder({ codec: 'AAC', clockRate: 12345 }, 16000);
+    expect(encoder.format.clockRate).toBe(48000);
+    encoder.close();
+  });
+
+  it('is refused in words when its config is no config', async () => {
+    for (const config of ['zz', '00', 'ff', '00'.repeat(100)])
+      await expect(
+        openDecoder({ codec: 'AAC', clockRate: 12345, fmtp: { config } }, 8000),
+      ).rejects.toMatchObject({
+        why: { blame: 'client', reason: 'bad-codec-config' },
+      });
   });
 });
 

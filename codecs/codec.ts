@@ -11,8 +11,9 @@ export interface AudioDecoder {
   /** The sound of one RTP payload (AAC: one raw access unit). Borrowed: valid until the next call. */
   decode(payload: Uint8Array): Int16Array;
   /**
-   * Sound in place of a lost packet, fading to silence as losses go on. Exactly `samples` long (at most a second);
-   * only AAC at a rate that does not divide evenly may give one more or less. Borrowed.
+   * Sound in place of a lost packet, fading to silence as losses go on. Exactly `samples` long (at most a second)
+   * when that is a whole number of samples at the codec's own rate, as whole milliseconds are for all but AAC at
+   * 44.1 kHz and its kin; else the nearest, and what it is off by never adds up. Borrowed.
    */
   conceal(samples: number): Int16Array;
   /** As `conceal`, out of the redundancy the following packet carries (opus in-band FEC), where it carries any. */

@@ -8,7 +8,7 @@ import { makeAacConfig } from './aac/config.ts';
 import { openDecoder, openEncoder } from './audio.ts';
 import { CODE, LINEAR } from './g711/tables.ts';
 import { SubbandDecoder, SubbandEncoder } from './g722/subband.ts';
-import { decodeAll, encodeAll, join, noise, snrDb, tone, toneDb } from './testing/sound.ts';
+import { decodeAll, encodeAll, hardForSubbands, join, noise, snrDb, tone, toneDb } from './testing/sound.ts';
 
 const there = spawnSync('ffmpeg', ['-version']).status === 0;
 const dir = mkdtempSync(pathOf(tmpdir(), 'roombridge-oracle-'));
@@ -48,12 +48,7 @@ describe.skipIf(!there && process.env.CI === undefined)('against ffmpeg', () => 
   });
 
   it('G.722 makes and reads the very same bits', () => {
-    const pcm = join([
-      tone(400, 16000, 0.5),
-      tone(5500, 16000, 0.5, -10),
-      new Int16Array(4000),
-      noise(12000, 0),
-    ]);
+    const pcm = hardForSubbands();
     const wire = new Uint8Array(pcm.length / 2);
     new SubbandEncoder().encode(pcm, wire);
     expect(Buffer.from(wire).equals(ffmpeg(bytesOf(pcm), raw(16000), ['-c:a', 'g722', '-f', 'g722']))).toBe(
@@ -99,6 +94,15 @@ describe.skipIf(!there && process.env.CI === undefined)('against ffmpeg', () => 
       const tail = ours.subarray(0, Math.floor(0.9 * rate)); // the last units fade out
       expect(toneDb(tail, 1084, rate)).toBeCloseTo(-20, 0);
     }
+  });
+
+  it('AAC with sound on one side only is heard at half, as a mean of the sides should be', async () => {
+    const left = ['-af', 'pan=stereo|c0=c0|c1=0*c0', '-c:a', 'aac', '-b:a', '96k', '-f', 'adts'];
+    const adts = ffmpeg(bytesOf(tone(1084, 48000, 1)), raw(48000), left);
+    const decoder = await openDecoder({ codec: 'AAC', clockRate: 48000, channels: 2 }, 48000);
+    const ours = decodeAll(decoder, adtsUnits(adts));
+    decoder.close();
+    expect(toneDb(ours.subarray(0, 43000), 1084, 48000)).toBeCloseTo(-26, 0);
   });
 
   it.each([1, 2] as const)('AAC made by us, %d channel(s), is heard alike by ffmpeg', async channels => {

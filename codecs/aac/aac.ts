@@ -58,21 +58,28 @@ function downmix(planes: Planes, pcm: Int16Array): number {
   return length;
 }
 
-/** Bit rates that leave AAC-LC speech clean; more channels of the same sound cost little. */
-const BITRATE_BPS = { 1: 48_000, 2: 64_000 } as const;
+/** Rates made as asked; any other is made at 48 kHz. */
+const RATES_MADE: readonly number[] = [8000, 16000, 32000, 44100, 48000];
 
-/** PCM to AAC-LC at 48 kHz; a stereo format gets the same sound on both sides. Its `config` is in `format.fmtp`. */
+/** Enough to leave speech clean; a second channel of the same sound costs little. */
+const speechBps = (rateHz: number, channels: 1 | 2): number =>
+  Math.max(24_000, rateHz) + (channels - 1) * 16_000;
+
+/**
+ * PCM to AAC-LC at `format.clockRate`; a stereo format gets the same sound on both sides. What it really makes, with
+ * its `config` in `fmtp`, is the encoder's `format`.
+ */
 export async function openAacEncoder(
   format: Format,
   sampleRate: PcmRate,
   { bitrateBps }: EncoderOptions,
 ): Promise<AudioEncoder> {
-  const rateHz = 48000;
+  const rateHz = RATES_MADE.includes(format.clockRate) ? format.clockRate : 48000;
   const channels = format.channels ?? 1;
   const codec = await openAvAacEncoder({
     rateHz,
     channels,
-    bitrateBps: bitrateBps ?? BITRATE_BPS[channels],
+    bitrateBps: bitrateBps ?? speechBps(rateHz, channels),
   });
   return encoderOf(
     {

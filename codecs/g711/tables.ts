@@ -61,6 +61,3 @@ const beyond = (value: number, low: number, high: number): boolean =>
   value >= 0 ? 2 * value >= low + high : 2 * value > low + high;
 
 export const CODE: Readonly<Record<Law, Uint8Array>> = { PCMU: codes('PCMU'), PCMA: codes('PCMA') };
-
-/** Code of no sound, for padding. */
-export const SILENCE: Readonly<Record<Law, number>> = { PCMU: 0xff, PCMA: 0xd5 };

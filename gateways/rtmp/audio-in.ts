@@ -1,5 +1,5 @@
 import { parseAacConfig } from '../../codecs/aac/config.ts';
-import { levelOfPcm, missingFor, openDecoder, openEncoder, openLevelMeter } from '../../codecs/audio.ts';
+import { levelOfPcm, openDecoder, openEncoder, openLevelMeter } from '../../codecs/audio.ts';
 import type { Format, MediaPacket, Millis, Publication, StreamStats } from '../../src/contract.ts';
 import { terminationOf } from '../../src/kit/refusal.ts';
 import { type AudioTag, readAudioTag } from '../../src/proto/rtmp/flv.ts';
@@ -23,6 +23,7 @@ export interface AudioInNeeds {
 interface Frame {
   readonly payload: Uint8Array;
   readonly ms: number;
+  readonly now: Millis;
 }
 
 /** What turns one kind of payload into room packets. Synchronous once it is open. */
@@ -40,9 +41,17 @@ export class AudioIn {
   #chain: Chain | undefined;
   /** What the chain is made for: codec and config, to see a change. */
   #key = '';
+  /** Number of the switch whose codec is being opened; 0: none is. */
   #opening = 0;
+  #switches = 0;
   readonly #waiting: Frame[] = [];
-  readonly #packet: MediaPacket = { seq: 0, pts: 0, marker: false, payload: new Uint8Array(0), level: SILENT };
+  readonly #packet: MediaPacket = {
+    seq: 0,
+    pts: 0,
+    marker: false,
+    payload: new Uint8Array(0),
+    level: SILENT,
+  };
   #lastPts = Number.NEGATIVE_INFINITY;
   #clockAt = Number.NEGATIVE_INFINITY;
   #packets = 0;
@@ -116,8 +125,8 @@ export class AudioIn {
       const format: Format = { codec: tag.codec, clockRate: 8000, channels: 1 };
       this.#switch(`${tag.codec}/`, () => pass(format));
     }
-    const frame = { payload: tag.payload, ms };
-    if (this.#chain !== undefined) this.#forward(this.#chain, frame, now);
+    const frame = { payload: tag.payload, ms, now };
+    if (this.#chain !== undefined) this.#forward(this.#chain, frame);
     else if (this.#opening === 0) this.#needs.drop('no-sound');
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(frame);
     else this.#needs.drop('codec-opening');
@@ -130,7 +139,7 @@ export class AudioIn {
     this.#chain?.close();
     this.#chain = undefined;
     this.#waiting.length = 0;
-    const opening = ++this.#generation;
+    const opening = ++this.#switches;
     const codec = key.split('/')[0] as string;
     const promise = open();
     this.#opening = promise === undefined ? 0 : opening;
@@ -146,7 +155,6 @@ export class AudioIn {
       },
     );
   }
-  #generation = 0;
 
   #opened(opening: number, chain: Chain): void {
     if (opening !== this.#opening || this.#closed) return chain.close();
@@ -157,10 +165,10 @@ export class AudioIn {
     this.#lastPts = Number.NEGATIVE_INFINITY;
     this.#clockAt = Number.NEGATIVE_INFINITY;
     this.#needs.note(`sound: ${chain.how}`);
-    for (const frame of this.#waiting.splice(0)) this.#forward(chain, frame, undefined);
+    for (const frame of this.#waiting.splice(0)) this.#forward(chain, frame);
   }
 
-  #forward(chain: Chain, frame: Frame, now: Millis | undefined): void {
+  #forward(chain: Chain, frame: Frame): void {
     const publication = this.#publication as Publication;
     chain.frame(frame, (payload, pts, level) => {
       if (pts <= this.#lastPts) return this.#needs.drop('audio-time-went-back');
@@ -175,16 +183,17 @@ export class AudioIn {
         this.#clockAt = captureMs;
         publication.clock(pts, captureMs);
       }
-      publication.sink(packet, now ?? this.#needs.now());
+      publication.sink(packet, frame.now);
     });
   }
 }
 
 async function transcode(format: Format): Promise<Chain> {
-  const missing = missingFor(format);
-  if (missing !== undefined) throw new Error(missing);
   const decoder = await openDecoder(format, PCM_RATE);
-  const encoder = await openEncoder(OPUS, PCM_RATE);
+  const encoder = await openEncoder(OPUS, PCM_RATE).catch((error: unknown) => {
+    decoder.close();
+    throw error;
+  });
   const line = new SampleLine(PCM_RATE);
   return {
     format: OPUS,
@@ -211,8 +220,7 @@ async function pass(format: Format): Promise<Chain> {
     frame(f, emit) {
       const at = line.counted;
       // G.711 has a byte a sample; Opus goes by its timestamps, which are whole milliseconds for whole frames.
-      const base =
-        format.codec === 'opus' ? f.ms * 48 : line.base(f.ms, f.payload.length) + at;
+      const base = format.codec === 'opus' ? f.ms * 48 : line.base(f.ms, f.payload.length) + at;
       emit(f.payload, base, meter.level(f.payload));
     },
     close: () => meter.close(),

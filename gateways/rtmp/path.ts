@@ -78,5 +78,6 @@ function decode(part: string): string {
 function check(text: string): void {
   if (text.length > MAX_PART_LENGTH)
     throw bad(`A name in the path is longer than ${MAX_PART_LENGTH} characters.`);
-  if (/[\u0000-\u001f\u007f/]/.test(text)) throw bad('A name in the path holds a slash or control character.');
+  if (/[\u0000-\u001f\u007f/]/.test(text))
+    throw bad('A name in the path holds a slash or control character.');
 }

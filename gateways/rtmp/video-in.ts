@@ -50,7 +50,9 @@ export class VideoIn {
         return true;
       case 'unsupported':
         if (tag.codec !== this.#unsupported)
-          this.#needs.pictureless(`This stream has no picture here: ${tag.codec} is not carried; send H.264.`);
+          this.#needs.pictureless(
+            `This stream has no picture here: ${tag.codec} is not carried; send H.264.`,
+          );
         this.#unsupported = tag.codec;
         return true;
       case 'junk':

@@ -33,11 +33,6 @@ export class BlockClock {
     return true;
   }
 
-  /** When the next block is due: 0, at once, after `rest`. */
-  get deadline(): Millis {
-    return this.#next ?? 0;
-  }
-
   /** Nobody listens: the next `begin` starts a new line from its own time. */
   rest(): void {
     this.#next = undefined;

@@ -1,5 +1,5 @@
-import * as audio from '../../codecs/audio.ts';
 import type { AudioDecoder, AudioEncoder, EncoderOptions, PcmRate } from '../../codecs/audio.ts';
+import * as audio from '../../codecs/audio.ts';
 import type { AudioCodec, Format } from '../contract.ts';
 
 export type { AudioDecoder, AudioEncoder, PcmRate };
@@ -35,11 +35,11 @@ export function nativeRate(format: Format): PcmRate {
   }
 }
 
-/** Mono, and for AAC at a rate we mix at: what an encoder of ours makes when asked for `wanted`. */
-export function encodable(wanted: Format): Format {
-  if (wanted.codec !== 'AAC') return wanted;
-  return { codec: 'AAC', clockRate: nativeRate(wanted), channels: 1 };
-}
+/** What an encoder of ours is asked for when `wanted` is: AAC at a rate we mix at, so that its frames keep in step. */
+export const encodable = (wanted: Format): Format =>
+  wanted.codec === 'AAC'
+    ? { codec: 'AAC', clockRate: nativeRate(wanted), channels: wanted.channels ?? 1 }
+    : wanted;
 
 const SPEECH_BPS = 32_000;
 /** RFC 7587 §6.1: maxaveragebitrate, 6000 to 510000. */
@@ -54,7 +54,7 @@ export function bitrateFor(format: Format): number | undefined {
 
 /** Receivers with equal keys can share one encoder. */
 export const encodeKey = (format: Format, ptimeMs: number): string =>
-  `${format.codec}/${format.clockRate}/${ptimeMs}/${bitrateFor(format) ?? ''}`;
+  `${format.codec}/${format.clockRate}/${format.codec === 'AAC' ? format.channels : ''}/${ptimeMs}/${bitrateFor(format) ?? ''}`;
 
 /** What a room event must change for a stream to begin anew. */
 export const formatKey = (f: Format): string =>

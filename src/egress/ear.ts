@@ -41,13 +41,7 @@ export class Ear {
   #peakAt: Millis = 0;
 
   /** `done` gives the tap back. */
-  constructor(
-    track: TrackInfo,
-    tap: Tap,
-    codecs: Codecs,
-    count: (reason: string) => void,
-    done: () => void,
-  ) {
+  constructor(track: TrackInfo, tap: Tap, codecs: Codecs, count: (reason: string) => void, done: () => void) {
     this.participant = track.participant;
     this.#track = track;
     this.#codecs = codecs;
@@ -104,7 +98,8 @@ export class Ear {
   /** Moves on by one block; afterwards `pcm` gives it. */
   advance(at: Millis): void {
     const decode = this.selected || this.#continuous > 0;
-    if (decode && !this.#decoding) for (const voice of this.#voices.values()) voice.prefill(this.#ms(this.#ahead));
+    if (decode && !this.#decoding)
+      for (const voice of this.#voices.values()) voice.prefill(this.#ms(this.#ahead));
     this.#decoding = decode;
     if (decode) this.prepare();
     while (this.#ahead < this.#blockTicks) {

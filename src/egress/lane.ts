@@ -26,6 +26,8 @@ export class Lane {
   readonly #frame: Int16Array;
   readonly #primeFrames: number;
   #filled = 0;
+  /** Sample of the line that comes next. */
+  #at = 0;
   /** Ticks to add to the encoder's own pts, which counts from its first frame ever. */
   #offset = 0;
   #framesFed = 0;
@@ -59,7 +61,8 @@ export class Lane {
     this.#offset = (first - this.#framesFed) * this.encoder.frameTicks;
     const lead = at - first * n;
     this.#filled = 0;
-    if (past !== undefined) return this.push(past.subarray(past.length - lead), this.#now);
+    this.#at = at;
+    if (past !== undefined) return this.#feed(past.subarray(past.length - lead));
     this.#frame.fill(0, 0, lead);
     this.#filled = lead;
   }
@@ -75,8 +78,15 @@ export class Lane {
     this.#listeners.delete(listener);
   }
 
-  push(pcm: Int16Array, now: Millis): void {
+  /** Sound from sample `at` on. After skipped blocks (a stall) the frame begun is given up: pts go on as time did. */
+  push(pcm: Int16Array, at: number, now: Millis): void {
     this.#now = now;
+    if (at !== this.#at) this.begin(at, undefined);
+    this.#at += pcm.length;
+    this.#feed(pcm);
+  }
+
+  #feed(pcm: Int16Array): void {
     const frame = this.#frame;
     for (let from = 0; from < pcm.length; ) {
       const take = Math.min(frame.length - this.#filled, pcm.length - from);

@@ -83,7 +83,12 @@ export class Mix {
     const key = encodeKey(format, ptimeMs);
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
-      kind = { key, pool: new EncoderPool(this.#codecs, format, this.rate, ptimeMs), shared: undefined, legs: 0 };
+      kind = {
+        key,
+        pool: new EncoderPool(this.#codecs, format, this.rate, ptimeMs, 1),
+        shared: undefined,
+        legs: 0,
+      };
       this.#kinds.set(key, kind);
     }
     kind.legs++;
@@ -135,23 +140,23 @@ export class Mix {
       if (own !== undefined) accumulate(own.voice, pcm);
       this.#voiced.set(ear.participant, block);
     }
-    this.#play(now);
+    this.#play(block * this.#n, now);
   }
 
   close(): void {
     for (const listener of this.#places.keys()) this.delete(listener);
   }
 
-  #play(now: Millis): void {
+  #play(at: number, now: Millis): void {
     const attack = (this.rate * ATTACK_MS) / 1000;
     this.#limiter.apply(this.#sum, undefined, this.#pcm, attack);
     this.#past.copyWithin(0, this.#n);
     this.#past.set(this.#pcm, this.#past.length - this.#n);
     for (const { shared } of this.#kinds.values())
-      if (shared !== undefined && shared.listeners.size > 0) shared.push(this.#pcm, now);
+      if (shared !== undefined && shared.listeners.size > 0) shared.push(this.#pcm, at, now);
     for (const own of this.#owns.values()) {
       own.limiter.apply(this.#sum, own.voice, own.pcm, attack);
-      for (const lane of own.lanes()) lane.push(own.pcm, now);
+      for (const lane of own.lanes()) lane.push(own.pcm, at, now);
     }
   }
 

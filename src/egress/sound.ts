@@ -1,5 +1,5 @@
 import type { Format, TrackInfo } from '../contract.ts';
-import { type Millis, NEVER } from '../kit/core.ts';
+import type { Millis } from '../kit/core.ts';
 import { BlockClock } from './block-clock.ts';
 import { type Codecs, encodeKey, formatKey, nativeRate, type PcmRate } from './codecs.ts';
 import { Ear } from './ear.ts';
@@ -31,6 +31,8 @@ export class Sound {
   /** Tracks that are part of the mix, by id, and their ears while anyone listens to a mix. */
   readonly #mixed = new Map<string, { readonly info: TrackInfo; ear: Ear | undefined }>();
   #voices: Ear[] = [];
+  #inBlock = false;
+  readonly #leaving: (() => void)[] = [];
 
   constructor(taps: Taps, codecs: Codecs, count: (reason: string) => void) {
     this.#taps = taps;
@@ -41,7 +43,8 @@ export class Sound {
   /** `info` is to be heard in mixes; undefined: no longer. */
   track(id: string, info: TrackInfo | undefined): void {
     const known = this.#mixed.get(id);
-    if (known !== undefined && info !== undefined && formatKey(known.info.format) === formatKey(info.format)) return;
+    if (known !== undefined && info !== undefined && formatKey(known.info.format) === formatKey(info.format))
+      return;
     if (known !== undefined) {
       this.#unhear(known);
       this.#mixed.delete(id);
@@ -63,10 +66,11 @@ export class Sound {
         else this.#hear(heard);
     }
     mix.add(listener);
-    return () => {
-      mix.delete(listener);
-      this.#endMix(mix);
-    };
+    return () =>
+      this.#afterBlock(() => {
+        mix.delete(listener);
+        this.#endMix(mix);
+      });
   }
 
   transcode(track: TrackInfo, to: Format, listener: TranscodeListener): () => void {
@@ -76,33 +80,45 @@ export class Sound {
       return new Transcode(ear, track.format, to, this.#codecs, () => this.#ears.release(earKey(track)));
     });
     transcode.add(listener);
-    return () => {
-      transcode.delete(listener);
-      this.#transcodes.release(key);
-    };
+    return () =>
+      this.#afterBlock(() => {
+        transcode.delete(listener);
+        this.#transcodes.release(key);
+      });
   }
 
-  get deadline(): Millis {
-    return this.#mixes.size + this.#transcodes.size > 0 ? this.#clock.deadline : NEVER;
+  get active(): boolean {
+    return this.#mixes.size + this.#transcodes.size > 0;
   }
 
   tick(now: Millis): void {
-    if (this.deadline === NEVER) return this.#clock.rest();
+    if (!this.active) return this.#clock.rest();
     this.#clock.begin(now);
     while (this.#clock.step(now)) this.#block(this.#clock.index, this.#clock.at, now);
   }
 
   close(): void {
-    for (const id of [...this.#mixed.keys()]) this.track(id, undefined);
-    for (const mix of this.#mixes.values()) mix.close();
-    this.#mixes.clear();
+    this.#afterBlock(() => {
+      for (const id of [...this.#mixed.keys()]) this.track(id, undefined);
+      for (const mix of this.#mixes.values()) mix.close();
+      this.#mixes.clear();
+    });
+  }
+
+  /** A leg may leave from inside its sink, that is from inside an encoder, which must not be freed there. */
+  #afterBlock(run: () => void): void {
+    if (this.#inBlock) this.#leaving.push(run);
+    else run();
   }
 
   #block(block: number, at: Millis, now: Millis): void {
+    this.#inBlock = true;
     if (this.#mixes.size > 0) this.#select(block, at);
     for (const ear of this.#ears.values()) ear.advance(at);
     for (const mix of this.#mixes.values()) mix.block(block, now, this.#voices);
     for (const transcode of this.#transcodes.values()) transcode.block(block, now);
+    this.#inBlock = false;
+    for (const leave of this.#leaving.splice(0)) leave();
   }
 
   /** The voices of this block: those who speak, the loudest if many, each only once all it needs is open. */

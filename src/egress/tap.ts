@@ -1,5 +1,5 @@
 import type { Feedback, MediaPacket, Sink } from '../contract.ts';
-import { type Millis, NEVER } from '../kit/core.ts';
+import type { Millis } from '../kit/core.ts';
 import type { Pull, RoomSource } from '../media/room-source.ts';
 
 /** Keyframe requests of one track go upstream at most this often. */
@@ -56,13 +56,9 @@ export class Tap {
     else this.#bitrates.set(who, bps);
   }
 
-  /** When `flush` has something to send. */
-  get deadline(): Millis {
-    let at = NEVER;
-    if (this.#wantsKeyframe) at = this.#keyframeAt + KEYFRAME_EVERY_MS;
-    else if (this.#waiting > 0) at = this.#keyframeAt + ASK_AGAIN_MS;
-    if (this.#lowestBps() !== this.#askedBps) at = Math.min(at, this.#bitrateAt + BITRATE_EVERY_MS);
-    return at;
+  /** True when `flush` will have something to send. */
+  get pending(): boolean {
+    return this.#wantsKeyframe || this.#waiting > 0 || this.#lowestBps() !== this.#askedBps;
   }
 
   /** On a tick, never inside a sink: what gathered goes upstream. */

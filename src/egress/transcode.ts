@@ -29,7 +29,7 @@ export class Transcode {
     this.#done = done;
     this.#rate = transcodeRate(from, to);
     this.#silence = new Int16Array(blockSamples(this.#rate));
-    this.#pool = new EncoderPool(codecs, to, this.#rate, PTIME_MS);
+    this.#pool = new EncoderPool(codecs, to, this.#rate, PTIME_MS, 0);
     ear.use(this.#rate, true);
   }
 
@@ -53,7 +53,7 @@ export class Transcode {
       listener.serving(lane.encoder.format);
       if (this.#listeners.has(listener)) lane.add(listener, at);
     }
-    lane.push(this.#ear.pcm(this.#rate) ?? this.#silence, now);
+    lane.push(this.#ear.pcm(this.#rate) ?? this.#silence, at, now);
   }
 
   close(): void {

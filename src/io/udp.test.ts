@@ -79,15 +79,15 @@ test('a port somebody else holds is passed over, with its pair', async () => {
 
 test('sending to nowhere, to a name, or after close is counted or ignored, never thrown', async () => {
   const socket = await openUdp({ family: 4, port: 0, clock, on() {} });
-  socket.send(Buffer.from('x'), 0, '127.0.0.1');
-  socket.send(Buffer.from('x'), 9, 'example.test');
-  socket.send(Buffer.from('x'), 9, '::1');
-  socket.send(Buffer.alloc(70_000), 9, '127.0.0.1');
+  socket.send(Buffer.from('x'), 1, 0, '127.0.0.1');
+  socket.send(Buffer.from('x'), 1, 9, 'example.test');
+  socket.send(Buffer.from('x'), 1, 9, '::1');
+  socket.send(Buffer.alloc(70_000), 70_000, 9, '127.0.0.1');
   await new Promise(done => setImmediate(done));
   expect(socket.sendErrors).toBe(4);
   socket.close();
   socket.close();
-  socket.send(Buffer.from('x'), 9, '127.0.0.1');
+  socket.send(Buffer.from('x'), 1, 9, '127.0.0.1');
   expect(socket.queued()).toBe(0);
 });
 
@@ -97,7 +97,7 @@ test('IPv6', async () => {
   const ports = new UdpPorts({ min: 0, max: 0, clock });
   const a = await pair(ports, { rtp: (b, address) => heard(`${b} ${address}`), rtcp() {} }, 6);
   const b = await pair(ports, none, 6);
-  b.rtp.send(Buffer.from('hi'), a.rtp.port, '::1');
+  b.rtp.send(Buffer.from('hi'), 2, a.rtp.port, '::1');
   expect(await at).toBe('hi ::1');
 });
 

@@ -11,8 +11,8 @@ export interface UdpSocket {
   readonly port: number;
   /** Datagrams that could not be handed to the system so far. */
   readonly sendErrors: number;
-  /** Drops datagrams for names and for port 0: only numeric addresses are sent to. */
-  send(bytes: Uint8Array, port: number, address: string): void;
+  /** Sends the first `length` bytes. Datagrams for names and for port 0 count as errors: nothing is looked up. */
+  send(bytes: Uint8Array, length: number, port: number, address: string): void;
   /** Bytes of earlier sends may still be read by the system while this is above 0. */
   queued(): number;
   /** Idempotent. */
@@ -72,13 +72,13 @@ function wrap(socket: dgram.Socket, family: 4 | 6): UdpSocket {
     get sendErrors() {
       return sendErrors;
     },
-    send(bytes, port, address) {
+    send(bytes, length, port, address) {
       if (!open) return;
       if (port < 1 || port > 65535 || isIP(address) !== family) {
         sendErrors++;
         return;
       }
-      socket.send(bytes, 0, bytes.length, port, address, sent);
+      socket.send(bytes, 0, length, port, address, sent);
     },
     queued: () => (open ? socket.getSendQueueCount() : 0),
     close() {

@@ -21,8 +21,6 @@ export interface MediaPathOptions {
   readonly theirConnection: Uint8Array;
   readonly random: (bytes: number) => Buffer;
   readonly count: (reason: string) => void;
-  /** An address answered our challenge: media goes there from now on. */
-  readonly onValidated: () => void;
 }
 
 /** The datagrams of one session: sealed media both ways, and the challenges that find and keep the path. */
@@ -33,6 +31,9 @@ export class MediaPath {
   readonly #receiver: MediaReceiver;
   readonly #pathReceiver: PathReceiver;
   readonly #slots = new SendSlots(MAX_DATAGRAM + TRAILER_BYTES);
+  /** Resolves when an address has answered our challenge for the first time: media goes there from now on. */
+  readonly found: Promise<void>;
+  #find: () => void = () => {};
   #address = '';
   #port = 0;
   /** The challenge under way. */
@@ -42,6 +43,7 @@ export class MediaPath {
   constructor(options: MediaPathOptions) {
     const { secret, sends } = options;
     this.#options = options;
+    this.found = new Promise(resolve => void (this.#find = resolve));
     const sendKeys = directionKeys(secret, sends, EPOCH);
     const receiveKeys = directionKeys(secret, sends === 'from-client' ? 'from-server' : 'from-client', EPOCH);
     this.#sender = new MediaSender(sendKeys, options.theirConnection);
@@ -53,9 +55,6 @@ export class MediaPath {
   /** Of the last answered challenge. */
   get rttMs(): number | undefined {
     return this.#rttMs;
-  }
-  get validated(): boolean {
-    return this.#port !== 0;
   }
 
   /** A track to be sent. `announce` must reach the other side by the control stream. */
@@ -108,8 +107,8 @@ export class MediaPath {
   }
 
   /**
-   * An authentic challenge from an address we do not send to: it is challenged in turn, with no more bytes than it
-   * sent, and only its answer moves the media there. A replayed or relayed datagram moves nothing.
+   * An authentic challenge from an address we do not send to: that is challenged in turn, which makes twice the bytes
+   * it sent, and only its answer moves the media there. A replayed datagram moves nothing.
    */
   #answer(m: PathMessage, address: string, port: number): void {
     this.#sendPath({ type: 'response', token: m.token }, address, port);
@@ -124,7 +123,7 @@ export class MediaPath {
     this.#rttMs = now - c.sentAt;
     this.#address = address;
     this.#port = port;
-    this.#options.onValidated();
+    this.#find();
   }
 
   #sendPath(m: PathMessage, address: string, port: number): void {
@@ -137,6 +136,6 @@ export class MediaPath {
   #transmit(out: Buffer, sealedBytes: number, address: string, port: number): void {
     const { socket, clock } = this.#options;
     const length = this.#sender.trailer(out, sealedBytes, clock.now());
-    socket.send(out.subarray(0, length), port, address);
+    socket.send(out, length, port, address);
   }
 }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../contract.ts';
+import { refuse } from '../kit/refusal.ts';
 import { FrameReader, PING, writeFrame } from '../proto/artp/frames.ts';
 import { HELLO_LIMIT } from '../proto/artp/hello.ts';
 import { MESSAGE_LIMIT } from './messages.ts';
@@ -7,36 +8,46 @@ import { MESSAGE_LIMIT } from './messages.ts';
 /** A ping each way, and how many intervals without a byte make a peer dead. */
 export const PING_EVERY_MS = 1000;
 const SILENT_TICKS = 3;
+/** How long the other side may take to say HELLO, or to answer it. */
+export const HELLO_MS = 5000;
 /** More than this waiting to be sent: the peer does not read. */
 const QUEUE_LIMIT = 8 * 1024 * 1024;
 
 export interface StreamHandlers {
   message(message: unknown): void;
-  /** Once a second while the stream stands. */
+  /** About once a second while the stream stands. */
   tick(): void;
-  /** Exactly once, last; `why` in words. */
-  closed(why: string): void;
 }
 
 /** Messages and pings over one TLS connection. Whatever goes wrong closes it; nothing throws. */
 export class ControlStream {
+  /** The first message. Rejects with the Refusal `link-lost` when the stream closes before. */
+  readonly first: Promise<unknown>;
+  /** Resolves with why, in words. Never rejects. */
+  readonly closed: Promise<string>;
   readonly #socket: Duplex;
   readonly #clock: Clock;
-  readonly #handlers: StreamHandlers;
   readonly #reader: FrameReader;
+  #handlers: StreamHandlers | undefined;
+  #gotFirst = false;
+  #takeFirst: (message: unknown) => void = () => {};
+  #settle: (why: string) => void = () => {};
   #why: string | undefined;
   #silent = 0;
   #disarm: () => void;
 
-  /** Until `open`, only messages of HELLO's length are read and the other side may be silent for `helloMs`. */
-  constructor(socket: Duplex, clock: Clock, helloMs: number, handlers: StreamHandlers) {
+  /** Until `open`, one message of HELLO's length is read, and waited for no longer than HELLO_MS. */
+  constructor(socket: Duplex, clock: Clock) {
     this.#socket = socket;
     this.#clock = clock;
-    this.#handlers = handlers;
-    this.#reader = new FrameReader(HELLO_LIMIT, m => {
-      if (this.#why === undefined) handlers.message(m);
+    this.#reader = new FrameReader(HELLO_LIMIT, m => this.#message(m));
+    this.closed = new Promise(resolve => void (this.#settle = resolve));
+    this.first = new Promise((resolve, reject) => {
+      this.#takeFirst = resolve;
+      void this.closed.then(why => reject(refuse('server', 'link-lost', `The link was closed: ${why}.`)));
     });
-    this.#disarm = clock.at(clock.now() + helloMs, () => this.close(`no HELLO within ${helloMs} ms`));
+    this.first.catch(() => {}); // for those who do not wait for it
+    this.#disarm = clock.at(clock.now() + HELLO_MS, () => this.close(`no HELLO within ${HELLO_MS} ms`));
     socket.on('data', (bytes: Buffer) => this.#read(bytes));
     socket.on('error', error => this.close(error.message));
     socket.on('end', () => this.close('the other side closed the connection'));
@@ -44,7 +55,9 @@ export class ControlStream {
   }
 
   /** After HELLO: whole messages, and pings both ways. */
-  open(): void {
+  open(handlers: StreamHandlers): void {
+    if (this.#why !== undefined) return;
+    this.#handlers = handlers;
     this.#reader.limitBytes = MESSAGE_LIMIT;
     this.#disarm();
     this.#arm();
@@ -64,19 +77,27 @@ export class ControlStream {
     if (this.#why !== undefined) return;
     this.#why = why;
     this.#disarm();
+    this.#settle(why);
     this.#socket.end();
+    if (this.#socket.destroyed) return;
     // A peer that never answers our end must not keep the socket.
     const undo = this.#clock.at(this.#clock.now() + PING_EVERY_MS, () => this.#socket.destroy());
     this.#socket.once('close', undo);
-    if (this.#socket.destroyed) undo();
-    this.#handlers.closed(why);
   }
 
   #read(bytes: Buffer): void {
     this.#silent = 0;
     if (this.#why !== undefined) return;
     const junk = this.#reader.push(bytes);
-    if (junk !== undefined) this.close(`the control stream carries junk: ${junk}`);
+    if (junk !== undefined) this.close(`the control stream carries junk (${junk})`);
+  }
+
+  #message(message: unknown): void {
+    if (this.#why !== undefined) return;
+    if (this.#handlers !== undefined) return this.#handlers.message(message);
+    if (this.#gotFirst) return this.close('it spoke before its HELLO was answered');
+    this.#gotFirst = true;
+    this.#takeFirst(message);
   }
 
   #arm(): void {
@@ -85,7 +106,7 @@ export class ControlStream {
       if (this.#silent++ >= SILENT_TICKS) return this.close(`nothing was heard for ${SILENT_TICKS} s`);
       this.#socket.write(PING);
       this.#arm();
-      this.#handlers.tick();
+      this.#handlers?.tick();
     });
   }
 }

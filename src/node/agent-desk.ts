@@ -10,9 +10,11 @@ import type {
   LegEvent,
   LegRequest,
   Log,
+  Role,
   Seat,
   StreamStats,
   Termination,
+  TicketRequest,
 } from '../contract.ts';
 import { refuse, terminationOf } from '../kit/refusal.ts';
 import type { LegNotice } from '../room/port.ts';
@@ -35,6 +37,7 @@ export interface LegRecord {
   readonly room: string;
   readonly participant: string;
   readonly direction: 'in' | 'out';
+  readonly roles: readonly Role[];
   /** Unix ms. */
   readonly since: number;
   readonly streams: readonly StreamStats[];
@@ -95,6 +98,13 @@ export class AgentDesk {
         const { leg, command } = data as unknown as { leg: string; command: LegCommand };
         this.#command(leg, command);
       }),
+      this.#bus.serve(subjects.ticket(id), data => {
+        const { ask, token } = data as unknown as { ask: TicketRequest; token: string };
+        const url = agent.ticketUrl?.(ask, token);
+        if (url === undefined)
+          throw refuse('server', 'no-tickets', `${gateway} agents give out no addresses.`);
+        return url;
+      }),
       this.#bus.serve(subjects.drain(id), data => this.#drain(id, (data as { on: boolean }).on)),
     );
   }
@@ -123,6 +133,7 @@ export class AgentDesk {
       room: held.request.room,
       participant: held.seat?.participant ?? '',
       direction: held.request.direction,
+      roles: held.request.roles,
       since: held.since,
       streams: held.leg?.stats() ?? [],
     }));

@@ -8,6 +8,7 @@ import type {
   LegEvent,
   LegRequest,
   Log,
+  Millis,
   PlacedLeg,
   Termination,
   Who,
@@ -31,15 +32,23 @@ export interface LegDeskOptions {
   readonly authorize: (request: LegRequest) => Promise<Who>;
   /** Told of a leg that ended without its agent: the room gives it up. */
   readonly gone: (request: LegRequest, why: Termination) => void;
-  readonly count: (name: string, labels: Record<string, string>) => void;
+  readonly metrics: LegMetrics;
+}
+
+/** What is counted of legs. */
+export interface LegMetrics {
+  legOpened(gateway: string, setupMs: number): void;
+  legClosed(gateway: string, why: Termination): void;
 }
 
 interface Entry {
   readonly request: LegRequest;
   readonly on: (e: LegEvent) => void;
+  readonly since: Millis;
   /** Where it was placed, or is being placed. */
   to: Candidate | undefined;
-  placed: boolean;
+  /** Set when placed. */
+  taken: Taken | undefined;
   /** Set when `closed` came, which may be before the answer to the placement. */
   ended: Termination | undefined;
 }
@@ -65,6 +74,13 @@ export class LegDesk {
     options.mesh.onLost(process => this.#processLost(process));
   }
 
+  /** Resume secret of a participant that has a leg from here. */
+  secretOf(room: string, participant: string): string | undefined {
+    for (const { request, taken } of this.#legs.values())
+      if (request.room === room && taken?.participant === participant) return taken.secret;
+    return undefined;
+  }
+
   get size(): number {
     return this.#legs.size;
   }
@@ -73,8 +89,7 @@ export class LegDesk {
   async place(request: LegRequest, on: (e: LegEvent) => void, signal: AbortSignal): Promise<PlacedLeg> {
     try {
       const who = await this.#o.authorize(request);
-      const checked: LegRequest = { ...request, who };
-      return await this.#place(checked, on, signal);
+      return await this.#place({ ...request, who }, on, signal);
     } catch (error) {
       const why = terminationOf(error);
       const { leg, trace, gateway, room } = request;
@@ -86,14 +101,21 @@ export class LegDesk {
         transport: 'roombridge',
         summary: `refused: ${why.text ?? why.reason}`,
       });
-      this.#o.count('legs_refused', { gateway, reason: why.reason });
+      this.#o.metrics.legClosed(gateway, why);
       throw new Refusal(why);
     }
   }
 
   #place(request: LegRequest, on: (e: LegEvent) => void, signal: AbortSignal): Promise<PlacedLeg> {
     return new Promise((resolve, reject) => {
-      const entry: Entry = { request, on, to: undefined, placed: false, ended: undefined };
+      const entry: Entry = {
+        request,
+        on,
+        since: this.#o.clock.now(),
+        to: undefined,
+        taken: undefined,
+        ended: undefined,
+      };
       this.#legs.set(request.leg, entry);
       const core = new Placement(request, this.#o.mesh.table, this.#o.region);
       const abort = (): void => run.feed({ type: 'abort' });
@@ -131,12 +153,12 @@ export class LegDesk {
 
   #opened(entry: Entry, to: Candidate, taken: Taken): PlacedLeg {
     const { leg, trace, gateway, room } = entry.request;
-    entry.placed = true;
+    entry.taken = taken;
     this.#o.log.info(
       { leg, trace, gateway, room, participant: taken.participant, agent: to.advert.agent },
       'opened',
     );
-    this.#o.count('legs_opened', { gateway });
+    this.#o.metrics.legOpened(gateway, this.#o.clock.now() - entry.since);
     return {
       id: leg,
       agent: to.advert.agent,
@@ -158,7 +180,7 @@ export class LegDesk {
       entry.ended = event.why;
       const { trace, gateway, room } = entry.request;
       this.#o.log.info({ leg, trace, gateway, room, ...event.why }, 'closed');
-      this.#o.count('legs_closed', { gateway, blame: event.why.blame, reason: event.why.reason });
+      this.#o.metrics.legClosed(gateway, event.why);
       this.#o.ladders.add(leg, {
         at: Date.now(),
         dir: 'note',
@@ -172,7 +194,7 @@ export class LegDesk {
   /** An agent's process died: its legs cannot say so themselves. */
   #processLost(process: string): void {
     for (const [leg, entry] of [...this.#legs])
-      if (entry.placed && entry.to?.process === process) {
+      if (entry.taken !== undefined && entry.to?.process === process) {
         const why: Termination = {
           blame: 'server',
           reason: 'agent-lost',

@@ -93,8 +93,12 @@ export class RoomNode {
     );
   }
 
-  set(room: string, patch: Partial<RoomSettings>): RoomSettings {
-    const settings = { ...this.settingsOf(room), ...patch };
+  /** Absent keys stay as they are, null removes one. */
+  set(room: string, patch: { readonly [K in keyof RoomSettings]?: RoomSettings[K] | null }): RoomSettings {
+    const entries = Object.entries({ ...this.settingsOf(room), ...patch }).filter(
+      ([, value]) => value !== null,
+    );
+    const settings = Object.fromEntries(entries) as unknown as RoomSettings;
     if (!this.#settings.has(room) && this.#settings.size >= this.#options.maxRooms)
       throw refuse(
         'server',

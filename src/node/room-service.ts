@@ -5,12 +5,15 @@ import type { RoomSettings } from '../room/settings.ts';
 import type { RoomNode, RoomSummary } from './room-node.ts';
 import { subjects } from './subjects.ts';
 
+/** Absent keys stay; `null` removes. */
+export type SettingsPatch = { readonly [K in keyof RoomSettings]?: RoomSettings[K] | null };
+
 /** What other processes, and the API, ask a room node. */
 export type RoomQuestion =
   | { type: 'rooms' }
   | { type: 'room'; room: string }
   | { type: 'members'; room: string }
-  | { type: 'set'; room: string; patch: Partial<RoomSettings> }
+  | { type: 'set'; room: string; patch: SettingsPatch }
   | { type: 'end'; room: string; why: Termination }
   | { type: 'mute'; room: string; participant: string; media: 'audio' | 'video'; on: boolean }
   | { type: 'kick'; room: string; participant: string; why: Termination }

@@ -10,6 +10,8 @@ export const subjects = {
   command: (agent: string) => `roombridge.agent.${agent}.command`,
   /** Request `{ on }`: no new legs. */
   drain: (agent: string) => `roombridge.agent.${agent}.drain`,
+  /** Request `{ ask, token }` → URL, to an agent that listens on its own. */
+  ticket: (agent: string) => `roombridge.agent.${agent}.ticket`,
   /** `{ leg, event }`, to the process whose front asked for the leg. */
   event: (process: string) => `roombridge.process.${process}.event`,
   /** Request `ProcessQuestion` → answer: legs, ladder, tickets. */

@@ -42,7 +42,7 @@ export class Listener {
     const common = {
       headersTimeout: options.limits.headersTimeoutMs,
       requestTimeout: options.limits.requestTimeoutMs,
-      connectionsCheckingInterval: 2000,
+      connectionsCheckingInterval: Math.min(2000, options.limits.headersTimeoutMs),
       keepAliveTimeout: 10_000,
       maxHeaderSize: 16_384,
     };
@@ -70,8 +70,7 @@ export class Listener {
     this.#server.on('drop', () => count('too-many-connections'));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       count('bad-request');
-      if (error.code !== 'ECONNRESET' && socket.writable) socket.end(rawProblem(refusalOf(error).why));
-      socket.destroySoon?.();
+      refuseRaw(socket as Socket, refusalOf(error));
     });
     this.#server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
       socket.on('error', () => {}); // the peer may be gone before anyone takes the socket
@@ -124,6 +123,16 @@ export class Listener {
     });
     return this.#closing;
   }
+}
+
+/** Answers on a bare connection and ends it; a peer that does not read is cut off. */
+export function refuseRaw(socket: Duplex, refusal: Refusal): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  socket.end(rawProblem(refusal.why));
+  (socket as Socket).setTimeout?.(2000, () => socket.destroy());
 }
 
 function refusalOf(error: NodeJS.ErrnoException): Refusal {

@@ -69,7 +69,7 @@ const BY_STATUS: Readonly<Record<number, string>> = {
 export function problemOf(error: unknown): { problem: Problem; bug: boolean } {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const faults = error.validation.slice(0, 10).map(v => {
-      const at = `${error.validationContext ?? 'request'}${v.instancePath.replaceAll('/', '.')}`;
+      const at = `${error.validationContext ?? 'request'}${v.instancePath.replace(/^\/$/, '').replaceAll('/', '.')}`;
       return `${at}: ${v.message ?? 'is not valid'}`;
     });
     return {

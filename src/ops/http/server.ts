@@ -4,12 +4,12 @@ import type { Duplex } from 'node:stream';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock, HttpMount, HttpRequest, HttpResponse, Log } from '../../contract.ts';
 import { RateLimit, RateLimits } from '../../kit/limits.ts';
-import { Refusal, refuse } from '../../kit/refusal.ts';
+import { Refusal, refuse, terminationOf } from '../../kit/refusal.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ServerCertificate } from './certificate.ts';
-import { LISTENER_LIMITS, Listener, type ListenerLimits } from './listener.ts';
+import { LISTENER_LIMITS, Listener, type ListenerLimits, refuseRaw } from './listener.ts';
 import { hostHeader, isLoopback, plainAddress, reachableHost, urlHost, withoutPort } from './names.ts';
-import { PROBLEM_TYPE, problem, problemOf, rawProblem } from './problem.ts';
+import { PROBLEM_TYPE, problem, problemOf } from './problem.ts';
 import { Routes } from './routes.ts';
 
 /** A file of the page, served to GET. `path` as `/r/:room`. */
@@ -109,7 +109,9 @@ export class HttpServer implements HttpMount {
       rest.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY }, (_r, body, done) =>
         done(null, body),
       );
-      rest.all('/*', { bodyLimit: MAX_BODY }, (request, reply) => this.#dispatch(request, reply));
+      rest.all('/*', { bodyLimit: MAX_BODY, schema: { hide: true } }, (request, reply) =>
+        this.#dispatch(request, reply),
+      );
     });
     app.setNotFoundHandler((request, reply) => this.#dispatch(request, reply));
     return app;
@@ -182,7 +184,11 @@ export class HttpServer implements HttpMount {
     const { problem: body, bug } = problemOf(error);
     if (bug) this.#options.log.error({ err: error, path: pathOf(reply.request.url) }, 'a request failed');
     if (body.status === 401) reply.header('www-authenticate', 'Bearer');
-    reply.code(body.status).type(PROBLEM_TYPE).send(JSON.stringify(body));
+    // RFC 9457 names no charset parameter; `type()` would add one.
+    reply
+      .code(body.status)
+      .header('content-type', PROBLEM_TYPE)
+      .send(Buffer.from(JSON.stringify(body)));
   }
 
   readonly #onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -194,7 +200,7 @@ export class HttpServer implements HttpMount {
         handler(req, socket, head);
       } catch (error) {
         if (!(error instanceof Refusal)) this.#options.log.error({ err: error }, 'an upgrade failed');
-        socket.end(rawProblem((error instanceof Refusal ? error : notHere()).why));
+        refuseRaw(socket, error instanceof Refusal ? error : new Refusal(terminationOf(error)));
       }
       return;
     }
@@ -202,7 +208,7 @@ export class HttpServer implements HttpMount {
       ? refuse('client', 'too-many-requests', 'Too many requests from this address; wait a second.')
       : notHere();
     this.#options.metrics.request(req.method ?? '', problem(why.why).status);
-    socket.end(rawProblem(why.why));
+    refuseRaw(socket, why);
   };
 
   route(method: Parameters<HttpMount['route']>[0], path: string, handler: Handler): void {

@@ -204,7 +204,7 @@ export class ClientSession implements Core<ClientInput, ClientOutput> {
     const { mode, name } = this.#options;
     if (mode === 'publish' && this.#state === 'live') this.#link.command(0, 'FCUnpublish', 6, null, name);
     if (this.#stream !== 0) this.#link.command(0, 'deleteStream', 7, null, this.#stream);
-    this.#end('none', 'hangup', 'We stopped the stream.');
+    this.#end('none', 'hung-up', 'We stopped the stream.');
   }
 
   #end(blame: Termination['blame'], reason: string, text: string): void {

@@ -275,7 +275,7 @@ export class ServerSession implements Core<ServerInput, ServerOutput> {
     if (stream !== this.#stream || this.#state === 'connected') return;
     if (this.#state === 'publishing') this.#status('NetStream.Unpublish.Success', 'Unpublished.');
     else if (this.#state === 'playing') this.#status('NetStream.Play.Stop', 'Stopped.');
-    this.#end({ blame: 'none', reason: 'hangup', text: `The client sent ${c.name}.` });
+    this.#end({ blame: 'none', reason: 'hung-up', text: `The client sent ${c.name}.` });
   }
 
   #close(why: Termination): void {

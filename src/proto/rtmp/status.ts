@@ -9,6 +9,9 @@ export type StatusCode =
   | 'NetStream.Publish.Start'
   | 'NetStream.Publish.BadName'
   | 'NetStream.Publish.Denied'
+  /** Our own, level `warning`: the stream goes on without this. */
+  | 'NetStream.Publish.NoSound'
+  | 'NetStream.Publish.NoPicture'
   | 'NetStream.Unpublish.Success'
   | 'NetStream.Play.Start'
   | 'NetStream.Play.Reset'
@@ -21,10 +24,11 @@ export type StatusCode =
   | 'NetStream.Seek.Failed';
 
 const errors = /\.(Rejected|Failed|BadName|Denied|StreamNotFound)$/;
+const warnings = /\.(NoSound|NoPicture)$/;
 
 /** The information object of an `onStatus`; `description` is a sentence for a person. */
 export const statusInfo = (code: StatusCode, description: string, more: AmfObject = {}): AmfObject => ({
-  level: errors.test(code) ? 'error' : 'status',
+  level: errors.test(code) ? 'error' : warnings.test(code) ? 'warning' : 'status',
   code,
   description,
   ...more,

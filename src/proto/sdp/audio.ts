@@ -23,7 +23,9 @@ export interface AudioLocal {
 export interface AudioPlan extends Targets {
   /** Index of the `m=` line. */
   readonly index: number;
-  /** Ours: `recvonly` when the peer only sends. */
+  /** What the peer asks for, from its side: `sendonly` and `inactive` are the faces of hold. */
+  readonly peer: Direction;
+  /** What is agreed, from our side. */
   readonly direction: Direction;
   readonly send: { readonly payloadType: number; readonly format: Format; readonly ptimeMs: number };
   /** Payload types that may come. */
@@ -83,6 +85,7 @@ export function answerAudio(offer: Sdp, local: AudioLocal): AudioAnswer | Refusa
     plan: {
       index,
       ...targets(section, section.rtcpMux === true),
+      peer: directionOf(section),
       direction,
       send: { payloadType: codec.payloadType, format, ptimeMs: sendPtime },
       receive: new Map([[codec.payloadType, format]]),
@@ -146,6 +149,7 @@ export function acceptAudio(answer: Sdp, offer: Sdp, local: AudioLocal): AudioPl
   return {
     index,
     ...targets(section, mux),
+    peer: directionOf(section),
     direction: common(reverse(directionOf(section)), offered.direction),
     send: { payloadType: codec.payloadType, format, ptimeMs: ptimeFor(section, format) },
     receive: receivable(section, offered),

@@ -17,7 +17,7 @@ export const textOf = (bytes: string): string =>
 /** Text → UTF-8 octets, on one line: CR, LF and NUL become spaces, so that no value can begin a header of its own. */
 export function bytesOf(text: string): string {
   const line = /[\r\n\0]/.test(text) ? text.replace(/[\r\n\0]+/g, ' ') : text;
-  return NON_ASCII.test(line) ? Buffer.from(line, 'utf8').latin1Slice() : line;
+  return NON_ASCII.test(line) ? Buffer.from(line, 'utf8').toString('latin1') : line;
 }
 
 /** `"a \"b\""` → `a "b"`; anything else as it is. */

@@ -49,7 +49,8 @@ function refuseBody(r: SipRequest, can: Capabilities): RequestRefusal | undefine
   if (/;\s*handling\s*=\s*optional/i.test(disposition)) return undefined;
   const encoding = (r.headers.get('content-encoding') ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity') return { status: 415, headers: [['Accept-Encoding', 'identity']] };
-  const accepted = r.method === 'INVITE' ? ['application/sdp'] : r.method === 'INFO' ? can.infoTypes : undefined;
+  const accepted =
+    r.method === 'INVITE' ? ['application/sdp'] : r.method === 'INFO' ? can.infoTypes : undefined;
   if (accepted === undefined || accepted.includes(contentTypeOf(r.headers))) return undefined;
   return { status: 415, headers: [['Accept', accepted.join(', ')]] };
 }
@@ -57,5 +58,7 @@ function refuseBody(r: SipRequest, can: Capabilities): RequestRefusal | undefine
 /** §8.1.1.8: "The Contact header field MUST be present and contain exactly one SIP or SIPS URI in any request that can result in … a dialog." */
 function refuseContact(r: SipRequest): RequestRefusal | undefined {
   const scheme = contactOf(r)?.uri.scheme;
-  return scheme === 'sip' || scheme === 'sips' ? undefined : { status: 400, reason: 'Missing or unusable Contact' };
+  return scheme === 'sip' || scheme === 'sips'
+    ? undefined
+    : { status: 400, reason: 'Missing or unusable Contact' };
 }

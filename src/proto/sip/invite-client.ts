@@ -4,29 +4,34 @@ import type { Flow } from './flow.ts';
 import type { SipResponse } from './message.ts';
 import { Challenged } from './request-client.ts';
 import { newVia, type Stack } from './stack.ts';
+import type { Timer, TimerOwner } from './timers.ts';
 import type { ClientTransaction, ClientUser } from './transaction.ts';
 import { type HeaderLine, type OutgoingRequest, writeRequest } from './write.ts';
+
+/** An INVITE without final response is cancelled after this long: RFC 3261 gives the client no limit, and we hold state. */
+const PATIENCE_MS = 180_000;
+const MAX_FORKS = 16;
 
 /** What its call wants to know. */
 export interface InviteClientUser {
   progress(r: SipResponse): void;
-  /** The first 2xx. */
-  accepted(r: SipResponse): void;
+  /** The first 2xx; `acknowledge` is due. */
+  accepted(r: SipResponse, by: InviteClient): void;
   /** A 2xx of another fork: RFC 3261 §13.2.2.4, acknowledge it and hang it up. */
-  forked(r: SipResponse): void;
+  forked(r: SipResponse, by: InviteClient): void;
   /** Final, with nothing more to come. `r` undefined: timed out (408) or unsendable (503). */
   refused(status: number, r: SipResponse | undefined): void;
   nextSeq(): number;
 }
 
 /** Our INVITE or re-INVITE until its ACK: RFC 3261 §13.2, CANCEL §9.1. */
-export class InviteClient implements ClientUser {
+export class InviteClient implements ClientUser, TimerOwner {
   request: OutgoingRequest;
   readonly flow: Flow;
-  /** Undefined until the 2xx; then the ACK is sent again for every 2xx that comes again. */
-  #ack: { bytes: Buffer; flow: Flow } | undefined;
+  /** To tag of a 2xx → its ACK, sent again whenever that 2xx comes again. */
+  readonly #acks = new Map<string, { readonly bytes: Buffer; readonly flow: Flow }>();
   #acceptedTag: string | undefined;
-  #accepted = false;
+  #limit: Timer | undefined;
   #cancel: 'no' | 'wanted' | 'sent' = 'no';
   #cancelHeaders: readonly HeaderLine[] = [];
   #provisional = false;
@@ -53,6 +58,7 @@ export class InviteClient implements ClientUser {
   /** Apart from the constructor: a transport error may come back from inside it. */
   start(): void {
     this.#provisional = false;
+    this.#limit ??= this.#stack.timers.start(this, 'limit', this.#stack.now + PATIENCE_MS);
     this.#transaction = this.#stack.layer.request(this.request, this.flow, this, this.#call);
   }
 
@@ -62,16 +68,16 @@ export class InviteClient implements ClientUser {
 
   /** §9.1: "If no provisional response has been received, the CANCEL request MUST NOT be sent; rather, the client MUST wait". */
   cancel(headers: readonly HeaderLine[] = []): void {
-    if (this.#cancel !== 'no' || this.#accepted) return;
+    if (this.#cancel !== 'no' || this.#acceptedTag !== undefined) return;
     this.#cancel = 'wanted';
     this.#cancelHeaders = headers;
     if (this.#provisional) this.#sendCancel();
   }
 
-  /** The ACK of a 2xx, as its dialog wrote it; sent, and kept for when the 2xx comes again. */
-  acknowledge(ack: Omit<OutgoingRequest, 'via'>, flow: Flow): void {
+  /** The ACK of a 2xx, as the dialog with `toTag` wrote it; sent, and kept for when the 2xx comes again. */
+  acknowledge(ack: Omit<OutgoingRequest, 'via'>, flow: Flow, toTag: string): void {
     const bytes = writeRequest({ ...ack, via: newVia(this.#stack, flow) });
-    this.#ack = { bytes, flow };
+    this.#acks.set(toTag, { bytes, flow });
     this.#stack.send(flow, bytes, this.#call);
   }
 
@@ -85,24 +91,36 @@ export class InviteClient implements ClientUser {
       const again = this.cancelled
         ? undefined
         : this.#challenged.again(this.request, r, this.flow, () => this.#user.nextSeq());
-      if (again === undefined) return this.#user.refused(r.status, r);
+      if (again === undefined) return this.#refused(r.status, r);
       this.request = again;
       this.start();
     }
   }
 
   failed(why: 'timeout' | 'transport'): void {
-    this.#user.refused(why === 'timeout' ? 408 : 503, undefined);
+    this.#refused(why === 'timeout' ? 408 : 503, undefined);
+  }
+
+  /** Nobody decided in all that time. */
+  timer(): void {
+    this.#limit = undefined;
+    this.cancel();
+  }
+
+  #refused(status: number, r: SipResponse | undefined): void {
+    this.#stack.timers.stop(this.#limit);
+    this.#user.refused(status, r);
   }
 
   #success(r: SipResponse): void {
-    const tag = tagOf(r.to);
-    if (!this.#accepted) {
-      this.#accepted = true;
+    this.#stack.timers.stop(this.#limit);
+    const tag = tagOf(r.to) ?? '';
+    const known = this.#acks.get(tag);
+    if (known !== undefined) this.#stack.send(known.flow, known.bytes, this.#call);
+    else if (this.#acceptedTag === undefined) {
       this.#acceptedTag = tag;
-      this.#user.accepted(r);
-    } else if (tag !== this.#acceptedTag) this.#user.forked(r);
-    else if (this.#ack !== undefined) this.#stack.send(this.#ack.flow, this.#ack.bytes, this.#call);
+      this.#user.accepted(r, this);
+    } else if (tag !== this.#acceptedTag && this.#acks.size < MAX_FORKS) this.#user.forked(r, this);
   }
 
   /** §9.1: Request-URI, Call-ID, To, From, CSeq number, Route and the one Via are those of the request it cancels. */

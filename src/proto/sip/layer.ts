@@ -61,8 +61,19 @@ export class TransactionLayer {
     return t;
   }
 
-  request(request: OutgoingRequest, flow: Flow, user: ClientUser, call: string | undefined): ClientTransaction {
-    const t = new ClientTransaction(this, clientKey(branchIn(request.via), request.method), flow, request, user);
+  request(
+    request: OutgoingRequest,
+    flow: Flow,
+    user: ClientUser,
+    call: string | undefined,
+  ): ClientTransaction {
+    const t = new ClientTransaction(
+      this,
+      clientKey(branchIn(request.via), request.method),
+      flow,
+      request,
+      user,
+    );
     t.call = call;
     this.#clients.set(t.key, t);
     if (flow.transport !== 'udp') {

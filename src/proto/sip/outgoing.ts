@@ -1,9 +1,9 @@
 import { tagOf } from './address.ts';
 import { Dialog } from './dialog.ts';
 import type { CallCommand, DialOptions } from './events.ts';
-import { type Flow, flowOfUri } from './flow.ts';
+import { flowOfUri } from './flow.ts';
 import { quote } from './grammar.ts';
-import { InviteClient } from './invite-client.ts';
+import { InviteClient, type InviteClientUser } from './invite-client.ts';
 import { type SipResponse, sdpOf } from './message.ts';
 import { RequestClient } from './request-client.ts';
 import { Session, sdpBody } from './session.ts';
@@ -45,18 +45,22 @@ export class OutgoingCall extends Session {
       ],
       body: sdpBody(o.sdp),
     };
-    this.client = new InviteClient(stack, id, request, { flow, credentials: o.credentials, user: this.#user(flow) });
+    this.client = new InviteClient(stack, id, request, {
+      flow,
+      credentials: o.credentials,
+      user: this.#user(),
+    });
   }
 
   start(): void {
     this.client?.start();
   }
 
-  #user(flow: Flow): ConstructorParameters<typeof InviteClient>[3]['user'] {
+  #user(): InviteClientUser {
     return {
       progress: r => this.#progress(r),
-      accepted: r => this.#accepted(r, flow),
-      forked: r => this.#hangUpFork(r, flow),
+      accepted: (r, by) => this.#accepted(r, by),
+      forked: (r, by) => this.#hangUpFork(r, by),
       refused: (status, r) => this.#failed(status, r),
       nextSeq: () => ++this.#seq,
     };
@@ -77,15 +81,15 @@ export class OutgoingCall extends Session {
     this.stack.emit({ type: 'progress', call: this.id, status, sdp: sdpOf(r), toTag: tagOf(r.to) });
   }
 
-  #accepted(r: SipResponse, flow: Flow): void {
-    const client = this.client as InviteClient;
-    this.dialog = Dialog.ofResponse(client.request, r, flow);
+  #accepted(r: SipResponse, client: InviteClient): void {
+    this.dialog = Dialog.ofResponse(client.request, r, client.flow);
     this.state = 'up';
     if (client.cancelled) {
       // §9.1, §15: the 200 crossed our CANCEL: the call stands, so it is acknowledged and hung up.
       this.client = undefined;
       this.acknowledge(client, undefined);
       this.#report(487, undefined);
+      this.told();
       return this.bye([], { by: 'local' });
     }
     const sdp = sdpOf(r);
@@ -98,27 +102,16 @@ export class OutgoingCall extends Session {
   }
 
   /** §13.2.2.4: every 2xx makes a dialog of its own; those after the first are acknowledged and ended. */
-  #hangUpFork(r: SipResponse, flow: Flow): void {
-    const fork = new InviteClient(this.stack, this.id, this.#inviteOf(r), {
-      flow,
-      credentials: undefined,
-      user: { progress() {}, accepted() {}, forked() {}, refused() {}, nextSeq: () => ++this.#seq },
-    });
-    const dialog = Dialog.ofResponse(fork.request, r, flow);
-    this.acknowledge(fork, undefined, dialog);
+  #hangUpFork(r: SipResponse, invite: InviteClient): void {
+    const dialog = Dialog.ofResponse(invite.request, r, invite.flow);
+    this.acknowledge(invite, undefined, dialog);
     new RequestClient(this.stack, dialog.request('BYE'), {
       flow: this.flow(dialog),
       call: this.id,
+      credentials: this.credentials,
       nextSeq: () => ++dialog.localSeq,
       done() {},
     });
-  }
-
-  /** As much of our INVITE as its ACK needs, taken back from the response. */
-  #inviteOf(r: SipResponse): ConstructorParameters<typeof InviteClient>[2] {
-    const { callId, cseq } = r;
-    const uri = this.dialog?.target.raw ?? '';
-    return { method: 'INVITE', uri, from: r.from.raw, to: r.to.raw, callId, cseq, routes: [], headers: [] };
   }
 
   #failed(status: number, r: SipResponse | undefined): void {

@@ -10,17 +10,14 @@ const MAX_CSEQ = 2 ** 31 - 1;
 
 /**
  * A malformed message. `status` 0: drop it (nothing to answer, or an answer would go nowhere);
- * otherwise `headers` and `via` are enough to answer it with.
+ * otherwise `answer` is enough to answer it with.
  */
-export type Malformed =
-  | { readonly ok: false; readonly status: 0; readonly reason: string }
-  | {
-      readonly ok: false;
-      readonly status: number;
-      readonly reason: string;
-      readonly headers: Headers;
-      readonly via: Via;
-    };
+export interface Malformed {
+  readonly ok: false;
+  readonly status: number;
+  readonly reason: string;
+  readonly answer?: { readonly headers: Headers; readonly via: Via };
+}
 export type Parsed = { readonly ok: true; readonly message: SipMessage } | Malformed;
 
 /** The method names of RFC 3261 and its kin, for telling 400 from 501 (RFC 4475 §3.1.2.17). */
@@ -35,7 +32,7 @@ export function parseMessage(bytes: Buffer): Parsed {
   const end = bytes.indexOf('\r\n\r\n', start, 'latin1');
   if (end < 0) return drop('no end of headers');
   if (end - start > MAX_HEAD_BYTES) return drop('header too large');
-  const head = bytes.latin1Slice(start, end);
+  const head = bytes.toString('latin1', start, end);
   const firstEnd = head.indexOf('\r\n');
   if (firstEnd < 0) return drop('no headers');
   const headers = new Headers();
@@ -81,7 +78,9 @@ function assemble(first: string, headers: Headers, headerTrouble: string | undef
   if (via === undefined) return drop('no usable Via');
   const bad = (status: number, reason: string): Malformed =>
     // §8.2.7, §17: responses and ACKs are never answered.
-    isResponse || first.startsWith('ACK ') ? drop(reason) : { ok: false, status, reason, headers, via };
+    isResponse || first.startsWith('ACK ')
+      ? drop(reason)
+      : { ok: false, status, reason, answer: { headers, via } };
 
   const missing = missingOrRepeated(headers);
   if (missing !== undefined) return missing.answerable ? bad(400, missing.reason) : drop(missing.reason);

@@ -16,7 +16,12 @@ export class Challenged {
   }
 
   /** The same request with credentials and the next CSeq, or undefined when `r` is final for us. */
-  again(request: OutgoingRequest, r: SipResponse, flow: Flow, nextSeq: () => number): OutgoingRequest | undefined {
+  again(
+    request: OutgoingRequest,
+    r: SipResponse,
+    flow: Flow,
+    nextSeq: () => number,
+  ): OutgoingRequest | undefined {
     if ((r.status !== 401 && r.status !== 407) || this.#credentials === undefined) return undefined;
     const cnonce = newTag(this.#stack);
     const answer = answerChallenge(r, request.method, request.uri, this.#credentials, cnonce);

@@ -152,7 +152,8 @@ export abstract class Session implements TimerOwner {
   protected bye(headers: readonly HeaderLine[], why: Ended): void {
     this.#stop();
     // An ACK we still owe goes first: the peer would resend its 2xx for nothing.
-    if (this.client !== undefined && this.state === 'up' && this.owesAck) this.acknowledge(this.client, undefined);
+    if (this.client !== undefined && this.state === 'up' && this.owesAck)
+      this.acknowledge(this.client, undefined);
     this.state = 'ending';
     if (why.by !== 'local') this.#report(why);
     this.#send('BYE', { headers }, () => this.finish(why));
@@ -167,16 +168,21 @@ export abstract class Session implements TimerOwner {
     this.#removed(this);
   }
 
-  /** Removes the call without `ended`: it never was one, and its own event told so. */
-  protected drop(): void {
+  /** Its own event (`failed`, `cancelled`) told the end: no `ended` follows. */
+  protected told(): void {
     this.#reported = true;
+  }
+
+  /** Removes the call without `ended`: it never was one. */
+  protected drop(): void {
+    this.told();
     this.finish({ by: 'local' });
   }
 
   /** The ACK of the 2xx to `invite`: §13.2.2.4, its CSeq number is the INVITE's. */
   protected acknowledge(invite: InviteClient, sdp: string | undefined, dialog = this.dialog as Dialog): void {
     const ack = { ...dialog.request('ACK', invite.request.cseq), body: sdpBody(sdp) };
-    invite.acknowledge(ack, this.flow(dialog));
+    invite.acknowledge(ack, this.flow(dialog), dialog.remoteTag);
     this.owesAck = false;
   }
 
@@ -274,21 +280,24 @@ export abstract class Session implements TimerOwner {
     this.#glare = undefined;
     const dialog = this.dialog as Dialog;
     const flow = this.flow();
-    const headers = [contact(this.stack, flow, this.contactUser), ...offers(this.stack), this.#name('User-Agent')];
+    const headers = [
+      contact(this.stack, flow, this.contactUser),
+      ...offers(this.stack),
+      this.#name('User-Agent'),
+    ];
     const request = { ...dialog.request('INVITE'), headers, body: sdpBody(this.#offering) };
-    const client: InviteClient = new InviteClient(this.stack, this.id, request, {
+    this.client = new InviteClient(this.stack, this.id, request, {
       flow,
       credentials: this.credentials,
       user: {
         progress() {},
         forked() {},
-        accepted: r => this.#reaccepted(client, r),
+        accepted: (r, by) => this.#reaccepted(by, r),
         refused: status => this.#rerefused(status),
         nextSeq: () => ++dialog.localSeq,
       },
     });
-    this.client = client;
-    client.start();
+    this.client.start();
   }
 
   #reaccepted(client: InviteClient, r: SipResponse): void {
@@ -366,5 +375,6 @@ export abstract class Session implements TimerOwner {
     if (this.server?.state === 'pending') this.server.refuse(487);
     this.server?.stop();
     this.server = undefined;
+    this.client?.cancel();
   }
 }

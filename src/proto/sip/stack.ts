@@ -1,8 +1,8 @@
 import type { Millis } from '../../kit/core.ts';
+import type { SipOutput } from './events.ts';
 import type { Flow } from './flow.ts';
 import type { Capabilities } from './inspect.ts';
 import type { TransactionLayer } from './layer.ts';
-import type { SipOutput } from './events.ts';
 import type { Timers } from './timers.ts';
 import { bracketed, type HeaderLine } from './write.ts';
 

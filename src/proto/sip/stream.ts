@@ -67,7 +67,7 @@ export class SipSplitter {
     }
     const headBytes = at + 4 - this.#start;
     if (headBytes > MAX_HEAD_BYTES) this.error = 'header too large';
-    const m = LENGTH.exec(this.#bytes.latin1Slice(this.#start, at));
+    const m = LENGTH.exec(this.#bytes.toString('latin1', this.#start, at));
     // §20.14: over stream transports Content-Length MUST be used.
     if (m === null) this.error ??= 'no Content-Length on a stream';
     else if (Number(m[1]) > MAX_BODY_BYTES) this.error ??= 'body too large';

@@ -91,7 +91,7 @@ export abstract class Transaction implements TimerOwner {
 
   #stop(letter: TimerLetter): void {
     this.holder.timers.stop(this.#timers[letter]);
-    this.#timers[letter] = undefined;
+    delete this.#timers[letter];
   }
 
   #end(): void {
@@ -113,7 +113,13 @@ export class ClientTransaction extends Transaction {
   readonly #user: ClientUser;
   #response: SipResponse | undefined;
 
-  constructor(holder: TransactionHolder, key: string, flow: Flow, request: OutgoingRequest, user: ClientUser) {
+  constructor(
+    holder: TransactionHolder,
+    key: string,
+    flow: Flow,
+    request: OutgoingRequest,
+    user: ClientUser,
+  ) {
     super(holder, key, flow, request.method === 'INVITE' ? 'calling' : 'trying');
     this.machine = request.method === 'INVITE' ? INVITE_CLIENT : CLIENT;
     this.request = request;

@@ -44,12 +44,17 @@ export interface ResponseParts {
 }
 
 /** RFC 3261 §8.2.6: Via, From, To, Call-ID and CSeq go back as they came. Needs no more of the request than these. */
-export function writeResponse(request: { readonly headers: Headers }, status: number, p: ResponseParts): Buffer {
+export function writeResponse(
+  request: { readonly headers: Headers },
+  status: number,
+  p: ResponseParts,
+): Buffer {
   const h = request.headers;
   let head = `SIP/2.0 ${status} ${bytesOf(p.reason ?? reasonPhrase(status))}\r\nVia: ${p.topVia}\r\n`;
   const vias = h.list('via') ?? [];
   for (let i = 1; i < vias.length; i++) head += `Via: ${vias[i]}\r\n`;
-  if (p.dialog === true) for (const route of h.list('record-route') ?? []) head += `Record-Route: ${route}\r\n`;
+  if (p.dialog === true)
+    for (const route of h.list('record-route') ?? []) head += `Record-Route: ${route}\r\n`;
   const from = h.get('from');
   if (from !== undefined) head += `From: ${from}\r\n`;
   const to = h.get('to');
@@ -68,7 +73,7 @@ function finish(head: string, headers: readonly HeaderLine[], body: Body | undef
   const content = typeof body.content === 'string' ? Buffer.from(body.content, 'utf8') : body.content;
   head += `Content-Type: ${body.type}\r\nContent-Length: ${content.length}\r\n\r\n`;
   const out = Buffer.allocUnsafe(head.length + content.length);
-  out.latin1Write(head, 0);
+  out.write(head, 0, 'latin1');
   out.set(content, head.length);
   return out;
 }
@@ -87,7 +92,8 @@ export function markVia(via: Via, host: string, port: number): string {
 }
 
 /** Host as it stands in URIs and Via: IPv6 in brackets. */
-export const bracketed = (host: string): string => (host.includes(':') && host[0] !== '[' ? `[${host}]` : host);
+export const bracketed = (host: string): string =>
+  host.includes(':') && host[0] !== '[' ? `[${host}]` : host;
 export const unbracketed = (host: string): string => (host[0] === '[' ? host.slice(1, -1) : host);
 
 const REASONS: Readonly<Record<number, string>> = {

@@ -1,0 +1,44 @@
+import { makeAacConfig } from '../../codecs/aac/config.ts';
+import type { Format, MediaPacket, Millis } from '../../src/contract.ts';
+import { aacConfigTag, aacFrameTag, type Parts } from '../../src/proto/rtmp/flv.ts';
+import { Timeline } from './timeline.ts';
+
+/** One tag for the player. `at` is on our clock, ms; false: not sent, the player lags behind. */
+export type TagSink = (at: Millis, parts: Parts) => boolean;
+
+/** What a player hears: raw AAC access units to FLV tags. */
+export class AudioOut {
+  readonly #send: TagSink;
+  #timeline = new Timeline(48000);
+  #config: Uint8Array = new Uint8Array(0);
+  #announced = false;
+  #last = Number.NEGATIVE_INFINITY;
+  packets = 0;
+  bytes = 0;
+  constructor(send: TagSink) {
+    this.#send = send;
+  }
+
+  /** Another source, or another coding of it. */
+  serving(format: Format): void {
+    this.#timeline = new Timeline(format.clockRate);
+    const told = format.fmtp?.config;
+    const config =
+      told === undefined ? makeAacConfig(format.clockRate, format.channels ?? 1) : Buffer.from(told, 'hex');
+    if (config === undefined || Buffer.compare(config, this.#config) === 0) return;
+    this.#config = config;
+    this.#announced = false;
+  }
+
+  packet(p: MediaPacket, now: Millis): void {
+    if (this.#config.length === 0) return;
+    this.#timeline.arrived(p.pts, now);
+    const at = Math.max(this.#last, this.#timeline.at(p.pts));
+    if (!this.#announced && !this.#send(at, aacConfigTag(this.#config))) return;
+    this.#announced = true;
+    if (!this.#send(at, aacFrameTag(p.payload))) return;
+    this.#last = at;
+    this.packets++;
+    this.bytes += p.payload.length;
+  }
+}

@@ -1,0 +1,274 @@
+import type {
+  Format,
+  Host,
+  Leg,
+  LegCommand,
+  LegEvent,
+  LegRequest,
+  Seat,
+  StreamStats,
+  Subscription,
+  Termination,
+  TrackEvent,
+  Want,
+} from '../../src/contract.ts';
+import { METADATA_AAC, METADATA_AVC, type Parts } from '../../src/proto/rtmp/flv.ts';
+import { AudioOut } from './audio-out.ts';
+import { Backlog } from './backlog.ts';
+import type { RtmpPath } from './path.ts';
+import type { Peer, PeerEvent } from './peer.ts';
+import { VideoOut } from './video-out.ts';
+
+const AAC: Format = { codec: 'AAC', clockRate: 48000, channels: 1 };
+/** Any profile and level: the player gets what the publisher sent. */
+const H264: Format = { codec: 'H264', clockRate: 90000, fmtp: { 'packetization-mode': '1' } };
+const MIX_PTIME_MS = 20;
+
+/** A player that is so far behind gets nothing until it has caught up, then goes on live at a keyframe. */
+const LATE_MS = 1000;
+const CAUGHT_UP_MS = 200;
+/** A player that reads nothing for so long is gone. */
+const STALLED_MS = 15_000;
+
+export interface PlayerOptions {
+  readonly path: RtmpPath;
+  readonly maxPictureBps: number;
+}
+
+type Media = 'audio' | 'video';
+
+/** A leg that plays: what its seat hears and sees, as FLV tags on its connection, both on one clock from 0. */
+export class Player implements Leg {
+  readonly #host: Host;
+  readonly #request: LegRequest;
+  readonly #seat: Seat;
+  readonly #emit: (e: LegEvent) => void;
+  readonly #peer: Peer;
+  readonly #startedAt: number;
+  readonly #path: RtmpPath;
+  readonly #audio = new AudioOut((at, parts) => this.#tag('audio', at, parts));
+  readonly #video = new VideoOut({
+    send: (at, parts) => this.#tag('video', at, parts),
+    drop: reason => this.#host.count('dropped', reason),
+    wantKeyframe: () => this.#askKeyframe(),
+  });
+  readonly #backlog = new Backlog();
+  readonly #how: Record<Media, string | undefined> = { audio: undefined, video: undefined };
+  readonly #wanted: Record<Media, boolean> = { audio: true, video: true };
+  readonly #subscriptions: Subscription[] = [];
+  readonly #unserved = new Map<Media, Termination>();
+  readonly #picture: Subscription;
+  #cancelAsk: (() => void) | undefined;
+  #stopWatching: () => void = () => {};
+  #behind = false;
+  #paused = false;
+  #begun = false;
+  #closed = false;
+
+  constructor(
+    host: Host,
+    request: LegRequest,
+    seat: Seat,
+    emit: (e: LegEvent) => void,
+    peer: Peer,
+    options: PlayerOptions,
+  ) {
+    this.#host = host;
+    this.#request = request;
+    this.#seat = seat;
+    this.#emit = emit;
+    this.#peer = peer;
+    this.#startedAt = host.clock.now();
+    this.#path = options.path;
+    const [sound, picture] = wantsOf(options);
+    this.#want('audio', sound);
+    this.#picture = this.#want('video', picture);
+  }
+
+  /** Why nothing at all can be played, if so: known when the room answered at once. */
+  get refusal(): Termination | undefined {
+    return this.#unserved.size === 2 ? this.#unserved.get('audio') : undefined;
+  }
+
+  begin(): void {
+    this.#begun = true;
+    this.#peer.send({ type: 'accept' });
+    this.#note('NetStream.Play.Start', 'out');
+    this.#metadata();
+    this.#peer.attach(e => this.#event(e));
+    this.#seat.confirmed();
+    this.#follow(this.#path.user);
+    this.#emit({ type: 'media', state: 'up' });
+  }
+
+  handle(c: LegCommand): void {
+    if (c.type === 'close') this.close(c.why);
+    else if (c.type === 'offer' || c.type === 'make-offer')
+      this.#emit({
+        type: 'refused',
+        id: c.id,
+        why: { blame: 'client', reason: 'no-renegotiation', text: 'RTMP has no offers to make again.' },
+      });
+  }
+  stats(): readonly StreamStats[] {
+    const line = (media: Media, codec: string): StreamStats[] => {
+      const out = media === 'audio' ? this.#audio : this.#video;
+      const how = this.#how[media];
+      if (how === undefined && out.packets === 0) return [];
+      const { packets, bytes } = out;
+      return [{ media, direction: 'out', codec, how: how ?? 'idle', packets, bytes }];
+    };
+    return [...line('audio', 'AAC'), ...line('video', 'H264')];
+  }
+
+  /** Gives back what the room gave, without a word to the peer: this leg never was. */
+  abandon(why: Termination): void {
+    this.#closed = true;
+    this.#cancelAsk?.();
+    this.#stopWatching();
+    for (const s of this.#subscriptions) s.close();
+    this.#seat.leave(why);
+  }
+
+  /** Idempotent. */
+  close(why: Termination): void {
+    if (this.#closed) return;
+    this.abandon(why);
+    this.#peer.send({ type: 'close', why });
+    this.#note(`closed: ${why.text ?? why.reason}`);
+    this.#emit({ type: 'closed', why });
+  }
+
+  #want(media: Media, want: Want): Subscription {
+    const out = media === 'audio' ? this.#audio : this.#video;
+    const s = this.#seat.want(
+      want,
+      (packet, now) => {
+        if (this.#begun && !this.#paused && this.#wanted[media]) out.packet(packet, now);
+      },
+      e => this.#track(media, e),
+    );
+    this.#subscriptions.push(s);
+    return s;
+  }
+
+  #track(media: Media, e: TrackEvent): void {
+    if (this.#closed) return;
+    if (e.type === 'serving') {
+      this.#unserved.delete(media);
+      this.#how[media] = e.how;
+      if (media === 'audio') this.#audio.serving(e.format);
+      else this.#video.serving();
+      this.#note(`${media}: ${e.how}`);
+    } else {
+      this.#how[media] = undefined;
+      if (e.type === 'unserved') this.#lacks(media, e.why);
+    }
+    if (this.#begun) this.#metadata();
+  }
+
+  #lacks(media: Media, why: Termination): void {
+    this.#unserved.set(media, why);
+    const text = `No ${media === 'audio' ? 'sound' : 'picture'} for this player: ${why.text ?? why.reason}`;
+    this.#host.log.warn({ leg: this.#request.leg }, text);
+    this.#note(text);
+  }
+
+  /** A player of one member ends with that member; before it came, there is nothing to play. */
+  #follow(member: string | undefined): void {
+    if (member === undefined) return;
+    const gone = (reason: string, text: string): void => this.close({ blame: 'none', reason, text });
+    this.#stopWatching = this.#seat.watch(e => {
+      if (e.type === 'left' && e.participant === member) gone('member-left', `${member} left the room.`);
+    });
+  }
+
+  #event(e: PeerEvent): void {
+    if (e.type === 'pause') {
+      this.#paused = e.on;
+      if (!e.on) this.#video.resume();
+    } else if (e.type === 'receive') {
+      this.#wanted[e.media] = e.on;
+      if (e.on && e.media === 'video') this.#video.resume();
+    }
+  }
+
+  /** Says what the stream holds as far as it is known; said again when that changes. */
+  #metadata(): void {
+    const { audio, video } = this.#how;
+    this.#peer.send({
+      type: 'metadata',
+      values: {
+        ...(video !== undefined && { videocodecid: METADATA_AVC }),
+        ...(audio !== undefined && {
+          audiocodecid: METADATA_AAC,
+          audiosamplerate: AAC.clockRate,
+          audiosamplesize: 16,
+          stereo: false,
+        }),
+        encoder: 'Roombridge',
+      },
+    });
+  }
+
+  /** Sends one tag, unless the connection is behind; false then. */
+  #tag(media: Media, at: number, parts: Parts): boolean {
+    if (this.#closed || this.#late()) {
+      this.#host.count('dropped', 'slow-player');
+      return false;
+    }
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
+    this.#backlog.wrote(bytes, this.#host.clock.now());
+    this.#peer.send({
+      type: 'media',
+      media,
+      timestampMs: Math.max(0, Math.round(at - this.#startedAt)),
+      parts,
+    });
+    return true;
+  }
+
+  #late(): boolean {
+    const ageMs = this.#backlog.ageMs(this.#peer.queuedBytes, this.#host.clock.now());
+    if (ageMs > STALLED_MS) {
+      const text = `The player read nothing for ${STALLED_MS / 1000} s.`;
+      this.close({ blame: 'client', reason: 'player-stalled', text });
+      return true;
+    }
+    if (this.#behind && ageMs < CAUGHT_UP_MS) {
+      this.#behind = false;
+      this.#video.resume();
+    } else if (!this.#behind && ageMs > LATE_MS) {
+      this.#behind = true;
+      this.#note(`player ${Math.round(ageMs)} ms behind: dropping to the live edge`);
+    }
+    return this.#behind;
+  }
+
+  /** Feedback never goes upstream from inside a Sink: at the next turn of the clock, once. */
+  #askKeyframe(): void {
+    this.#cancelAsk ??= this.#host.clock.at(this.#host.clock.now(), () => {
+      this.#cancelAsk = undefined;
+      if (!this.#closed) this.#picture.feedback({ type: 'keyframe' });
+    });
+  }
+
+  #note(summary: string, dir: 'out' | 'note' = 'note'): void {
+    this.#host.ladder(this.#request.leg, { at: Date.now(), dir, transport: 'rtmp', summary });
+  }
+}
+
+/** What to hear and what to see. */
+function wantsOf({ path, maxPictureBps }: PlayerOptions): [sound: Want, picture: Want] {
+  const { user } = path;
+  if (user === undefined)
+    return [
+      { kind: 'mix', codec: AAC, ptimeMs: MIX_PTIME_MS },
+      { kind: 'picture', source: 'speaker', accept: [H264], maxBps: maxPictureBps },
+    ];
+  return [
+    { kind: 'member', participant: user, source: 'mic', accept: [AAC] },
+    { kind: 'member', participant: user, source: path.screen ? 'screen' : 'camera', accept: [H264] },
+  ];
+}

@@ -1,0 +1,98 @@
+import { writeAvcc } from '../../codecs/h264/avcc.ts';
+import { DecodeTimes } from '../../codecs/h264/decode-time.ts';
+import { type AccessUnit, h264Depacketizer } from '../../codecs/h264/depacketize.ts';
+import { isParameterSet, NalType, nalType } from '../../codecs/h264/nal.ts';
+import type { MediaPacket, Millis } from '../../src/contract.ts';
+import { avcConfigTag, avcFrameTag } from '../../src/proto/rtmp/flv.ts';
+import type { TagSink } from './audio-out.ts';
+import { Timeline } from './timeline.ts';
+
+const CLOCK_RATE = 90_000;
+
+export interface VideoOutNeeds {
+  send: TagSink;
+  drop(reason: string): void;
+  /** The picture cannot go on without a keyframe. */
+  wantKeyframe(): void;
+}
+
+/**
+ * What a player sees: RTP payloads to FLV tags. NAL units stay as they are; parameter sets move into the avcC record,
+ * which goes out when they change; a picture begins at a keyframe.
+ */
+export class VideoOut {
+  readonly #needs: VideoOutNeeds;
+  readonly #units = h264Depacketizer(
+    unit => this.#unit(unit),
+    why => {
+      this.#needs.drop(why);
+      if (why !== 'before-keyframe' && why !== 'reordered-late') this.#needs.wantKeyframe();
+    },
+  );
+  readonly #decode = new DecodeTimes();
+  #timeline = new Timeline(CLOCK_RATE);
+  #record: Uint8Array = new Uint8Array(0);
+  #waitKey = true;
+  #now: Millis = 0;
+  #last = Number.NEGATIVE_INFINITY;
+  packets = 0;
+  bytes = 0;
+  constructor(needs: VideoOutNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Another source: a new line of times and numbers, from a keyframe on. */
+  serving(): void {
+    this.#units.reset();
+    this.#decode.reset();
+    this.#timeline = new Timeline(CLOCK_RATE);
+    this.#waitKey = true;
+  }
+
+  /** Go on at a keyframe only: the player paused, or lagged behind. */
+  resume(): void {
+    this.#waitKey = true;
+    this.#needs.wantKeyframe();
+  }
+
+  packet(p: MediaPacket, now: Millis): void {
+    this.#now = now;
+    this.#units.push(p);
+  }
+
+  #unit(unit: AccessUnit): void {
+    const dts = this.#decode.next(unit.pts);
+    this.#timeline.arrived(dts, this.#now);
+    const at = Math.max(this.#last, this.#timeline.at(dts));
+    if (this.#waitKey && !unit.key) return this.#needs.drop('before-keyframe');
+    const picture = unit.units.filter(u => !isParameterSet(u));
+    if (!this.#announce(unit.units, at)) return;
+    if (picture.length === 0) return;
+    const compositionMs = Math.round(((unit.pts - dts) * 1000) / CLOCK_RATE);
+    if (!this.#needs.send(at, avcFrameTag(unit.key, compositionMs, picture))) {
+      this.#waitKey = true; // the player lags: what it missed is mended by the next keyframe
+      return;
+    }
+    this.#waitKey = false;
+    this.#last = at;
+    this.packets++;
+    for (const u of picture) this.bytes += u.length;
+  }
+
+  /** Sends the avcC record of new parameter sets; false while the player has none. */
+  #announce(units: readonly Uint8Array[], at: Millis): boolean {
+    const sps = units.filter(u => nalType(u) === NalType.sps && u.length >= 4);
+    const pps = units.filter(u => nalType(u) === NalType.pps);
+    if (sps.length > 0 && sps.length < 32 && pps.length > 0 && pps.length < 256) {
+      const record = writeAvcc(sps, pps);
+      if (Buffer.compare(record, this.#record) !== 0) {
+        if (!this.#needs.send(at, avcConfigTag(record))) {
+          this.#waitKey = true;
+          return false;
+        }
+        this.#record = record;
+      }
+    }
+    return this.#record.length > 0;
+  }
+}

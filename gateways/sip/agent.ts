@@ -1,0 +1,97 @@
+/** The media side of SIP: port pairs, legs, and a limit on both. */
+import { randomBytes } from 'node:crypto';
+import { loadCodecs } from '../../codecs/audio.ts';
+import type { Agent, Host, LegEvent, LegRequest, Seat, Termination } from '../../src/contract.ts';
+import { UdpPorts } from '../../src/io/udp.ts';
+import { refuse, terminationOf } from '../../src/kit/refusal.ts';
+import type { PhoneCodec } from '../../src/proto/sdp/audio.ts';
+import { SipLeg } from './leg.ts';
+import { AudioMedia } from './media.ts';
+
+/** The agent's part of the gateway's config. */
+export interface SipAgentConfig {
+  /** UDP ports for media, both ends included; 0 and 0: any the system gives. */
+  readonly rtpPorts: { readonly min: number; readonly max: number };
+  readonly codecs: readonly PhoneCodec[];
+  readonly maxLegs: number;
+}
+
+const CLOSING: Termination = {
+  blame: 'server',
+  reason: 'shutting-down',
+  text: 'The media agent is going down.',
+};
+
+export function createSipAgent(host: Host, config: SipAgentConfig, id: string): Agent {
+  const ports = new UdpPorts({ ...config.rtpPorts, clock: host.clock });
+  const legs = new Set<SipLeg>();
+  const capacity = Math.min(config.maxLegs, ports.size);
+  let begun = 0;
+  let closed = false;
+
+  async function take(request: LegRequest, seat: Seat, emit: (e: LegEvent) => void): Promise<SipLeg> {
+    if (closed) throw refuse('server', 'shutting-down', `Agent ${id} is going down.`);
+    if (begun >= capacity)
+      throw refuse(
+        'server',
+        'agent-full',
+        `Agent ${id} carries ${begun} calls, its limit (sip.maxLegs, sip.rtpPorts).`,
+      );
+    begun++;
+    let leg: SipLeg | undefined;
+    let told = false;
+    const tell = (e: LegEvent): void => {
+      if (told || e.type !== 'closed') emit(e); // a leg that never began ends with the refusal alone
+    };
+    const release = (): void => {
+      begun--;
+      if (leg !== undefined) legs.delete(leg);
+    };
+    try {
+      const address = host.advertisedAddress(request.who.address);
+      const media = await AudioMedia.open({
+        clock: host.clock,
+        ports,
+        family: address.includes(':') ? 6 : 4,
+        signalling: request.who.address,
+        random: randomBytes,
+        count: reason => host.count('rtp_dropped', reason),
+        on: {
+          state: state => leg?.onState(state),
+          key: k => leg?.onKey(k.digit, k.ms),
+          format: f => leg?.onFormat(f),
+          clock: (pts, captureMs) => leg?.onClock(pts, captureMs),
+          failed: error => leg?.onFailure(error),
+        },
+      });
+      // Digits only, and below 2^53, as some phones read it as a number.
+      const sessionId = String(randomBytes(6).readUIntBE(0, 6));
+      leg = new SipLeg(
+        { host, request, seat, emit: tell, codecs: config.codecs, address, sessionId, gone: release },
+        media,
+      );
+      legs.add(leg);
+      await leg.begin();
+      told = true;
+      return leg;
+    } catch (error) {
+      if (leg === undefined) release();
+      else leg.close(terminationOf(error));
+      throw error;
+    }
+  }
+
+  return {
+    formats: config.codecs,
+    capacity,
+    async start() {
+      await loadCodecs();
+      return [];
+    },
+    take,
+    async close() {
+      closed = true;
+      for (const leg of [...legs]) leg.close(CLOSING);
+    },
+  };
+}

@@ -1,0 +1,164 @@
+import type { Clock, MediaPacket, Sink, Subscription, TrackEvent, Want } from '../contract.ts';
+import type { Millis } from '../kit/core.ts';
+import type { RoomSource, SourceEvent, TrackState } from '../media/room-source.ts';
+import { type Codecs, formatKey, isAudio, realCodecs } from './codecs.ts';
+import { type Floor, pictureOf } from './feed.ts';
+import { LiveWant } from './live-want.ts';
+import type { PictureCache } from './picture-cache.ts';
+import { Refs } from './refs.ts';
+import { openRoute, type RoomView } from './route.ts';
+import { Slots } from './slots.ts';
+import { Sound } from './sound.ts';
+import { Tap } from './tap.ts';
+
+export interface RoomEgressOptions {
+  /** Read for stamps only; `tick` is called by the owner. */
+  readonly clock: Pick<Clock, 'now'>;
+  /** Default: codecs/audio.ts. */
+  readonly codecs?: Codecs;
+  /** Facts worth a counter: `decoder-failed`. */
+  readonly count?: (reason: string) => void;
+  /** A leg's sink or listener threw: only its want ended. */
+  readonly bug?: (error: unknown) => void;
+}
+
+/**
+ * What the legs of one process receive of one room: passes tracks through, mixes, transcodes, switches; shares
+ * every decode and encode. One per (process, room). Its owner calls `tick` every 20 ms.
+ */
+export class RoomEgress {
+  readonly #source: RoomSource;
+  readonly #bug: ((error: unknown) => void) | undefined;
+  readonly #tracks = new Map<string, TrackState>();
+  readonly #taps = new Refs<Tap>();
+  readonly #floor: Floor;
+  readonly #view: RoomView;
+  readonly #slots = new Map<string, { readonly participant: string; readonly slots: Slots }>();
+  readonly #wants = new Set<LiveWant>();
+  /** Publishers that cannot be asked for a keyframe: their pictures are kept from the start. */
+  readonly #groups = new Map<string, PictureCache>();
+  readonly #unlisten: () => void;
+  #closed = false;
+
+  constructor(source: RoomSource, o: RoomEgressOptions) {
+    this.#source = source;
+    this.#bug = o.bug;
+    const taps = {
+      acquire: (track: string) => this.#taps.acquire(track, () => new Tap(source, track)),
+      release: (track: string) => this.#taps.release(track),
+    };
+    const codecs = o.codecs ?? realCodecs;
+    this.#floor = {
+      taps,
+      codecs,
+      sound: new Sound(taps, codecs, o.count ?? (() => {})),
+      pictures: new Refs(),
+      now: () => o.clock.now(),
+    };
+    this.#view = {
+      tracks: () => this.#tracks.values(),
+      track: id => this.#tracks.get(id),
+      speakers: () => source.speakers(),
+      slots: (participant, of) => this.#slotsOf(participant, of),
+    };
+    this.#unlisten = source.on(e => this.#onSource(e));
+    for (const track of source.tracks()) this.#setTrack(track);
+  }
+
+  /** What `Seat.want` calls. Events and packets begin after it has returned. */
+  want(participant: string, want: Want, sink: Sink<MediaPacket>, on: (e: TrackEvent) => void): Subscription {
+    const live = new LiveWant(
+      participant,
+      want,
+      sink,
+      on,
+      (w, outlet) => openRoute(this.#floor, this.#view, participant, w, outlet),
+      error => this.#bug?.(error),
+      () => this.#forget(live),
+    );
+    if (this.#closed) live.close();
+    else this.#wants.add(live);
+    queueMicrotask(() => live.open());
+    return live;
+  }
+
+  /** Every 20 ms. Late ticks catch up; after a stall of more than 200 ms the missed blocks are skipped. */
+  tick(now: Millis): void {
+    this.#floor.sound.tick(now);
+    for (const tap of this.#taps.values()) tap.flush(now);
+  }
+
+  /** False: nothing is mixed, transcoded or asked for, so `tick` has nothing to do. */
+  get active(): boolean {
+    if (this.#floor.sound.active) return true;
+    for (const tap of this.#taps.values()) if (tap.pending) return true;
+    return false;
+  }
+
+  /** Ends every want, without a word. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unlisten();
+    for (const live of this.#wants) live.close();
+    for (const id of [...this.#tracks.keys()]) this.#dropTrack(id);
+    this.#floor.sound.close();
+  }
+
+  #onSource(e: SourceEvent): void {
+    if (this.#closed) return;
+    if (e.type === 'track') this.#setTrack(e.track);
+    else if (e.type === 'untrack') this.#dropTrack(e.id);
+    this.#assignSlots();
+    for (const live of this.#wants) live.refresh();
+  }
+
+  #setTrack(state: TrackState): void {
+    const { info } = state;
+    const before = this.#tracks.get(info.id);
+    this.#tracks.set(info.id, state);
+    if (isAudio(info.format)) {
+      this.#floor.sound.track(info.id, state.visible && !state.paused ? info : undefined);
+      return;
+    }
+    const same = before !== undefined && formatKey(before.info.format) === formatKey(info.format);
+    if (!same || state.paused) this.#groups.get(info.id)?.reset();
+    if (!info.canKeyframe && !this.#groups.has(info.id))
+      this.#groups.set(info.id, pictureOf(this.#floor, info));
+  }
+
+  #dropTrack(id: string): void {
+    this.#tracks.delete(id);
+    this.#floor.sound.track(id, undefined);
+    if (this.#groups.delete(id)) this.#floor.pictures.release(id);
+  }
+
+  #slotsOf(participant: string, of: number): Slots {
+    const key = `${of} ${participant}`;
+    let entry = this.#slots.get(key);
+    if (entry === undefined) {
+      entry = { participant, slots: new Slots(of) };
+      this.#slots.set(key, entry);
+      this.#assign(entry);
+    }
+    return entry.slots;
+  }
+
+  #assignSlots(): void {
+    for (const entry of this.#slots.values()) this.#assign(entry);
+  }
+
+  #assign({ participant, slots }: { readonly participant: string; readonly slots: Slots }): void {
+    const members = new Set<string>();
+    for (const { info, visible } of this.#tracks.values())
+      if (visible && info.participant !== participant && isAudio(info.format)) members.add(info.participant);
+    slots.assign(members, this.#source.speakers());
+  }
+
+  #forget(live: LiveWant): void {
+    this.#wants.delete(live);
+    for (const other of this.#wants) if (other.participant === live.participant) return;
+    for (const [key, { participant }] of this.#slots)
+      if (participant === live.participant) this.#slots.delete(key);
+  }
+}

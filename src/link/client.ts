@@ -1,0 +1,87 @@
+import { type Refusal, refuse, terminationOf } from '../kit/refusal.ts';
+import type { RoomPort } from '../room/port.ts';
+import type { ClientSession } from './client-session.ts';
+import { type Connection, connect, type LinkClientOptions } from './connect.ts';
+import { RemoteRoom } from './remote-room.ts';
+
+/** After a failure, joins are refused for so long; doubled with every further one. */
+const BACKOFF_MIN_MS = 250;
+const BACKOFF_MAX_MS = 8000;
+
+/**
+ * This process's way to one room node: one connection for all its rooms and legs, made when the first leg joins and
+ * made again when a leg joins after it was lost.
+ */
+export class LinkClient {
+  readonly #options: LinkClientOptions;
+  readonly #rooms = new Map<string, RemoteRoom>();
+  #connection: Promise<Connection> | undefined;
+  #standing: Connection | undefined;
+  #failures = 0;
+  #notBefore = 0;
+  #lastFailure: Refusal | undefined;
+  #closed = false;
+
+  constructor(options: LinkClientOptions) {
+    this.#options = options;
+  }
+
+  /** The same object while the room is in use here; another once it is over (`room-ended`). */
+  port(room: string): RoomPort {
+    const there = this.#rooms.get(room);
+    if (there !== undefined) return there;
+    const made = new RemoteRoom(
+      room,
+      () => this.#session(),
+      () => {
+        if (this.#rooms.get(room) === made) this.#rooms.delete(room);
+      },
+    );
+    this.#rooms.set(room, made);
+    return made;
+  }
+
+  /** Of the last probe; undefined while there is no connection. */
+  get rttMs(): number | undefined {
+    return this.#standing?.session.path.rttMs;
+  }
+
+  /** Every seat is told, and nothing is connected any more. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const connection = await this.#connection?.catch(() => undefined);
+    connection?.close('this process closed it');
+    await connection?.closed;
+  }
+
+  async #session(): Promise<ClientSession> {
+    const { clock } = this.#options;
+    if (this.#closed) throw refuse('server', 'link-closed', 'This process is closing and joins no more rooms.');
+    if (this.#connection === undefined) {
+      if (clock.now() < this.#notBefore) throw this.#lastFailure;
+      this.#connection = connect(this.#options);
+      this.#connection.then(
+        made => this.#stands(made),
+        error => this.#failed(error),
+      );
+    }
+    return (await this.#connection).session;
+  }
+
+  #stands(made: Connection): void {
+    this.#failures = 0;
+    this.#standing = made;
+    void made.closed.then(() => {
+      this.#standing = undefined;
+      this.#connection = undefined;
+    });
+  }
+
+  #failed(error: unknown): void {
+    this.#connection = undefined;
+    const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#failures++);
+    this.#notBefore = this.#options.clock.now() + waitMs;
+    const { blame, reason, text } = terminationOf(error);
+    this.#lastFailure = refuse(blame, reason, text ?? reason);
+  }
+}

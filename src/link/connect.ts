@@ -1,0 +1,171 @@
+import { isIPv6 } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { Clock, Termination } from '../contract.ts';
+import { openUdp } from '../io/udp.ts';
+import { refuse } from '../kit/refusal.ts';
+import { readHelloAck, writeHello } from '../proto/artp/hello.ts';
+import { CONNECTION_BYTES, isConnection, TrailerView } from '../proto/artp/trailer.ts';
+import { ClientSession } from './client-session.ts';
+import { peerFingerprint, plainFingerprint } from './fingerprint.ts';
+import { MediaPath } from './media-path.ts';
+import { readTell } from './messages.ts';
+import { ControlStream, HELLO_MS } from './stream.ts';
+
+export interface LinkClientOptions {
+  /** Id of this process. */
+  readonly process: string;
+  /** Of the room node: name or IP, port of its control stream, SHA-256 of its certificate (hex, colons or not). */
+  readonly host: string;
+  readonly tlsPort: number;
+  readonly fingerprint: string;
+  /** Our own certificate, which the room node must know by its fingerprint. */
+  readonly certPem: string;
+  readonly keyPem: string;
+  readonly clock: Clock;
+  readonly random: (bytes: number) => Buffer;
+  /** Junk and drops, by reason. */
+  readonly count: (reason: string) => void;
+  /** A seat, an egress or a sink has thrown. */
+  readonly onBug: (error: unknown) => void;
+}
+
+export interface Connection {
+  readonly session: ClientSession;
+  /** Resolves with why, in words. */
+  readonly closed: Promise<string>;
+  close(why: string): void;
+}
+
+const PATH_TRY_MS = 250;
+const PATH_TRIES = 12;
+/** A path in use is probed every so many ticks of the control stream. */
+const PROBE_EVERY_TICKS = 5;
+
+/**
+ * TLS, fingerprint, HELLO, keys, and a datagram there and back: only a link that carries media is a link.
+ * Rejects with a Refusal in words; nothing stays open then.
+ */
+export async function connect(o: LinkClientOptions): Promise<Connection> {
+  const tls = await secure(o);
+  const address = tls.remoteAddress ?? o.host;
+  const stream = new ControlStream(tls, o.clock);
+  const connection = o.random(CONNECTION_BYTES);
+  let path: MediaPath | undefined;
+  const receive = datagrams(o, connection, () => path);
+  const udp = await openUdp({ family: isIPv6(address) ? 6 : 4, port: 0, clock: o.clock, on: receive }).catch(e => {
+    stream.close('no UDP socket could be opened');
+    throw refuse('server', 'no-port', `No UDP socket could be opened for a media link (${e.code}).`);
+  });
+  void stream.closed.then(() => udp.close());
+  try {
+    stream.send(writeHello({ process: o.process, connection }));
+    const ack = readHelloAck(await stream.first);
+    const media = new MediaPath({
+      ...o,
+      socket: udp,
+      secret: ack.secret,
+      sends: 'from-client',
+      theirConnection: ack.connection,
+    });
+    path = media;
+    const session = new ClientSession(media, ask => stream.send(ask), o.onBug);
+    let ticks = 0;
+    stream.open({
+      message: m => {
+        const tell = readTell(m);
+        if (tell === undefined) stream.close('the room node sent a message this version does not know');
+        else session.handle(tell);
+      },
+      tick() {
+        media.tick();
+        if (++ticks % PROBE_EVERY_TICKS === 0) media.probe();
+      },
+    });
+    void stream.closed.then(why => session.end(lost(o, why)));
+    await pathFound(o, media, stream, address, ack.udpPort);
+    return { session, closed: stream.closed, close: why => stream.close(why) };
+  } catch (error) {
+    stream.close('the link could not be made');
+    throw error;
+  }
+}
+
+/** Mutual TLS 1.3. Both certificates are self-signed: each side knows the other's fingerprint, not its issuer. */
+function secure(o: LinkClientOptions): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const where = `${o.host} port ${o.tlsPort}`;
+    const fail = (why: string): void => {
+      undo();
+      tls.destroy();
+      reject(refuse('server', 'room-unreachable', `The room node at ${where} cannot be reached: ${why}.`));
+    };
+    const undo = o.clock.at(o.clock.now() + HELLO_MS, () => fail(`no answer within ${HELLO_MS} ms`));
+    const tls = connectTls({
+      host: o.host,
+      port: o.tlsPort,
+      cert: o.certPem,
+      key: o.keyPem,
+      minVersion: 'TLSv1.3',
+      rejectUnauthorized: false, // the fingerprint decides, below
+    });
+    tls.on('error', error => fail(error.message));
+    tls.once('secureConnect', () => {
+      const shown = plainFingerprint(peerFingerprint(tls) ?? '');
+      if (shown !== plainFingerprint(o.fingerprint)) return fail('it shows another certificate than it advertised');
+      undo();
+      tls.setNoDelay(true);
+      tls.removeAllListeners('error');
+      resolve(tls);
+    });
+  });
+}
+
+/** What the UDP socket hands on: datagrams with our connection id. */
+function datagrams(o: LinkClientOptions, connection: Uint8Array, path: () => MediaPath | undefined) {
+  const trailer = new TrailerView();
+  return (bytes: Buffer, address: string, port: number, now: number): void => {
+    const junk = trailer.read(bytes);
+    if (junk !== undefined) return o.count(junk);
+    if (!isConnection(bytes, trailer.start, connection)) return o.count('unknown-connection');
+    try {
+      path()?.receive(bytes.subarray(0, trailer.start), address, port, now);
+    } catch (error) {
+      o.onBug(error); // a sink's; the next packet may fare better
+    }
+  };
+}
+
+async function pathFound(
+  o: LinkClientOptions,
+  path: MediaPath,
+  stream: ControlStream,
+  address: string,
+  port: number,
+): Promise<void> {
+  let undo = (): void => {};
+  const found = new Promise<void>((resolve, reject) => {
+    let tries = 0;
+    const attempt = (): void => {
+      if (tries++ === PATH_TRIES)
+        return reject(
+          refuse(
+            'server',
+            'room-unreachable',
+            `No datagram came back from the room node at ${address} UDP port ${port}: open that port between the hosts.`,
+          ),
+        );
+      path.challenge(address, port);
+      undo = o.clock.at(o.clock.now() + PATH_TRY_MS, attempt);
+    };
+    void path.found.then(resolve);
+    void stream.closed.then(why => reject(refuse('server', 'room-unreachable', lost(o, why).text as string)));
+    attempt();
+  });
+  await found.finally(() => undo());
+}
+
+const lost = (o: LinkClientOptions, why: string): Termination => ({
+  blame: 'server',
+  reason: 'room-lost',
+  text: `The link to the room node at ${o.host} port ${o.tlsPort} was lost: ${why}; join again.`,
+});

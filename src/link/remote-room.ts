@@ -1,0 +1,280 @@
+import type {
+  Feedback,
+  Format,
+  MediaPacket,
+  NewTrack,
+  Publication,
+  RoomEvent,
+  Sink,
+  Termination,
+} from '../contract.ts';
+import { type Refusal, refuse } from '../kit/refusal.ts';
+import type { Pull, SourceEvent, TrackState } from '../media/room-source.ts';
+import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
+import type { ClientSession, SessionRoom } from './client-session.ts';
+import { IncomingFlows } from './flows.ts';
+import type { Tell } from './messages.ts';
+
+const isVideo = (f: Format): boolean => f.codec === 'H264' || f.codec === 'VP8';
+/** Formats are small and change seldom. */
+const sameFormat = (a: Format, b: Format): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/**
+ * The way to a room in another process. It lives while a leg of this process is in the room or about to be; then, or
+ * when the connection is lost, it is over: a later join through it is refused `room-ended`, and whoever asks for the
+ * room again gets a new one.
+ */
+export class RemoteRoom implements RoomPort, SessionRoom {
+  readonly room: string;
+  readonly #connect: () => Promise<ClientSession>;
+  readonly #onEnded: () => void;
+  #session: ClientSession | undefined;
+  #ended = false;
+  readonly #joining = new Map<string, { left: boolean }>();
+  /** Publication ids by leg. */
+  readonly #legs = new Map<string, Set<string>>();
+  readonly #tracks = new Map<string, TrackState>();
+  #speakers: readonly string[] = [];
+  readonly #listeners = new Set<(e: SourceEvent) => void>();
+  readonly #pulls = new Map<string, Set<IncomingFlows>>();
+  readonly #watches = new Map<(e: RoomEvent) => void, number | undefined>();
+
+  constructor(room: string, connect: () => Promise<ClientSession>, onEnded: () => void) {
+    this.room = room;
+    this.#connect = connect;
+    this.#onEnded = onEnded;
+  }
+
+  async join(ask: JoinAsk, on: (n: LegNotice) => void): Promise<Joined> {
+    if (this.#ended) throw roomEnded(this.room);
+    if (this.#legs.has(ask.leg) || this.#joining.has(ask.leg))
+      throw refuse('server', 'leg-in-use', `Leg ${ask.leg} is in room ${this.room} already.`);
+    const mine = { left: false };
+    this.#joining.set(ask.leg, mine);
+    try {
+      const session = await this.#connect();
+      if (mine.left) throw refuse('none', 'left', 'The leg left before it had joined.');
+      if (this.#ended) throw roomEnded(this.room);
+      return await this.#join(session, ask, on);
+    } finally {
+      if (this.#joining.get(ask.leg) === mine) this.#joining.delete(ask.leg);
+      this.#endIfUnused();
+    }
+  }
+
+  async #join(session: ClientSession, ask: JoinAsk, on: (n: LegNotice) => void): Promise<Joined> {
+    const n = session.number();
+    const publications = new Set<string>();
+    this.#legs.set(ask.leg, publications);
+    session.legs.set(ask.leg, notice => {
+      if (notice.type === 'close') this.#forget(ask.leg);
+      on(notice);
+      this.#endIfUnused();
+    });
+    session.send({ t: 'join', n, room: this.room, ask });
+    if (this.#session === undefined) this.#attach(session);
+    try {
+      return await session.joined(n);
+    } catch (error) {
+      if (this.#legs.get(ask.leg) === publications) this.#forget(ask.leg);
+      throw error;
+    }
+  }
+
+  #attach(session: ClientSession): void {
+    this.#session = session;
+    session.rooms.set(this.room, this);
+    for (const on of this.#watches.keys()) this.#startWatch(on, session);
+  }
+
+  publish(leg: string, id: string, track: NewTrack, on: (f: Feedback) => void): Publication {
+    const session = this.#session;
+    const publications = this.#legs.get(leg);
+    if (session === undefined || publications === undefined) return deadPublication(id);
+    publications.add(id);
+    session.publications.set(id, on);
+    session.send({ t: 'publish', leg, id, track });
+    const flow = session.path.flow(!isVideo(track.format), start => session.send({ t: 'flow', id, start }));
+    const live = (): boolean => publications.has(id);
+    return {
+      id,
+      sink: p => {
+        if (live()) session.path.send(flow, p);
+      },
+      clock: (pts, captureMs) => {
+        if (live()) session.send({ t: 'clock', id, pts, captureMs });
+      },
+      format: format => {
+        if (!live()) return;
+        session.send({ t: 'format', id, format });
+        flow.renew();
+      },
+      pause: onOff => {
+        if (live()) session.send({ t: 'pause', id, on: onOff });
+      },
+      close: () => {
+        if (!publications.delete(id)) return;
+        session.publications.delete(id);
+        session.send({ t: 'unpublish', id });
+      },
+    };
+  }
+
+  confirmed(leg: string): void {
+    if (this.#legs.has(leg)) this.#session?.send({ t: 'confirmed', leg });
+  }
+
+  leave(leg: string, why: Termination): void {
+    const joining = this.#joining.get(leg);
+    if (joining !== undefined) joining.left = true;
+    if (!this.#legs.has(leg)) return;
+    this.#session?.send({ t: 'leave', leg, why });
+    this.#forget(leg);
+    this.#endIfUnused();
+  }
+
+  tracks(): Iterable<TrackState> {
+    return this.#tracks.values();
+  }
+  speakers(): readonly string[] {
+    return this.#speakers;
+  }
+  on(listener: (e: SourceEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  watch(on: (e: RoomEvent) => void): () => void {
+    const own = (e: RoomEvent): void => on(e); // the same function twice is two watches
+    this.#watches.set(own, undefined);
+    if (this.#session !== undefined) this.#startWatch(own, this.#session);
+    return () => {
+      const n = this.#watches.get(own);
+      this.#watches.delete(own);
+      if (n === undefined || !this.#session?.watches.delete(n)) return;
+      this.#session.send({ t: 'unwatch', n });
+    };
+  }
+
+  #startWatch(on: (e: RoomEvent) => void, session: ClientSession): void {
+    const n = session.number();
+    this.#watches.set(on, n);
+    session.watches.set(n, on);
+    session.send({ t: 'watch', n, room: this.room });
+  }
+
+  pull(track: string, sink: Sink<MediaPacket>): Pull {
+    const session = this.#session;
+    if (session === undefined) return { feedback() {}, close() {} };
+    const n = session.number();
+    const flows = new IncomingFlows(session.path, sink);
+    const ofTrack = this.#pulls.get(track) ?? new Set();
+    this.#pulls.set(track, ofTrack.add(flows));
+    session.pulls.set(n, flows);
+    session.send({ t: 'pull', n, room: this.room, track });
+    return {
+      feedback: f => {
+        if (session.pulls.has(n)) session.send({ t: 'pull-feedback', n, feedback: f });
+      },
+      close: () => {
+        ofTrack.delete(flows);
+        if (ofTrack.size === 0 && this.#pulls.get(track) === ofTrack) this.#pulls.delete(track);
+        flows.end();
+        if (session.pulls.delete(n)) session.send({ t: 'unpull', n });
+      },
+    };
+  }
+
+  told(tell: Extract<Tell, { room: string }>): void {
+    switch (tell.t) {
+      case 'track':
+        return this.#track(tell.track);
+      case 'untrack':
+        return this.#untrack(tell.id);
+      case 'speakers':
+        return this.#speak(tell.participants);
+      case 'snapshot': {
+        const there = new Set(tell.tracks.map(t => t.info.id));
+        for (const id of [...this.#tracks.keys()]) if (!there.has(id)) this.#untrack(id);
+        for (const track of tell.tracks) this.#track(track);
+        return this.#speak(tell.speakers);
+      }
+    }
+  }
+
+  lost(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#legs.clear();
+    this.#close();
+  }
+
+  #track(track: TrackState): void {
+    const before = this.#tracks.get(track.info.id);
+    // In order: what was sent in the old format must not arrive after the news of the new one.
+    if (before !== undefined && !sameFormat(before.info.format, track.info.format)) this.#endFlows(track.info.id);
+    this.#tracks.set(track.info.id, track);
+    this.#tell({ type: 'track', track });
+  }
+
+  #untrack(id: string): void {
+    if (!this.#tracks.delete(id)) return;
+    this.#endFlows(id);
+    this.#tell({ type: 'untrack', id });
+  }
+
+  #speak(participants: readonly string[]): void {
+    const before = this.#speakers;
+    if (before.length === participants.length && before.every((p, i) => p === participants[i])) return;
+    this.#speakers = participants;
+    this.#tell({ type: 'speakers', participants });
+  }
+
+  #endFlows(track: string): void {
+    for (const flows of this.#pulls.get(track) ?? []) flows.end();
+  }
+  #tell(e: SourceEvent): void {
+    for (const listener of [...this.#listeners]) listener(e);
+  }
+
+  #forget(leg: string): void {
+    const publications = this.#legs.get(leg);
+    this.#legs.delete(leg);
+    this.#session?.legs.delete(leg);
+    for (const id of publications ?? []) this.#session?.publications.delete(id);
+    publications?.clear();
+  }
+
+  /** The last leg is gone: the room node need not tell us of this room any more. */
+  #endIfUnused(): void {
+    if (this.#ended || this.#legs.size > 0 || this.#joining.size > 0) return;
+    this.#ended = true;
+    const session = this.#session;
+    if (session !== undefined) {
+      session.send({ t: 'shut', room: this.room });
+      if (session.rooms.get(this.room) === this) session.rooms.delete(this.room);
+      for (const n of this.#watches.values()) if (n !== undefined) session.watches.delete(n);
+    }
+    this.#close();
+  }
+
+  #close(): void {
+    for (const id of [...this.#tracks.keys()]) this.#untrack(id);
+    this.#speak([]);
+    this.#watches.clear();
+    this.#pulls.clear();
+    this.#onEnded();
+  }
+}
+
+const deadPublication = (id: string): Publication => ({
+  id,
+  sink() {},
+  clock() {},
+  format() {},
+  pause() {},
+  close() {},
+});
+
+const roomEnded = (room: string): Refusal =>
+  refuse('server', 'room-ended', `This process had left room ${room} just now; join again.`);

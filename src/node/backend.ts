@@ -1,0 +1,108 @@
+import type { Bus } from '../bus/port.ts';
+import type { Json, MemberInfo, Termination, Ticket, TicketRequest } from '../contract.ts';
+import { Refusal } from '../kit/refusal.ts';
+import type { ApiBackend, LegView, RoomView, SettingsPatch } from '../ops/api/backend.ts';
+import type { RoomSettings } from '../room/settings.ts';
+import type { LegRecord } from './agent-desk.ts';
+import type { Mesh } from './mesh.ts';
+import { allLegs, ladderOf } from './process-service.ts';
+import type { RoomFinder } from './room-finder.ts';
+import type { RoomSummary } from './room-node.ts';
+import { subjects } from './subjects.ts';
+
+export interface BackendOptions {
+  readonly mesh: Mesh;
+  readonly bus: Bus;
+  readonly finder: RoomFinder;
+  readonly ticket: (ask: TicketRequest) => Promise<Ticket>;
+  /** A sentence when no new legs are welcome. */
+  readonly notReady: () => string | undefined;
+}
+
+const KICKED: Termination = {
+  blame: 'none',
+  reason: 'kicked',
+  text: 'The host has removed you from this room.',
+};
+const ENDED: Termination = {
+  blame: 'none',
+  reason: 'room-ended-by-host',
+  text: 'The host has ended this meeting.',
+};
+
+/** The platform as the HTTP API sees it: asks the processes that know. */
+export function createBackend({ mesh, bus, finder, ticket, notReady }: BackendOptions): ApiBackend {
+  const legs = async (): Promise<LegView[]> => (await allLegs(mesh, bus)).map(legView);
+  return {
+    rooms: async () => (await finder.askAll<RoomSummary[]>({ type: 'rooms' })).flat().map(roomView),
+    room: async room => {
+      const summary = await finder.ask<RoomSummary>({ type: 'room', room });
+      return summary.participants > 0 ? roomView(summary) : undefined;
+    },
+    settings: async (room, patch) => {
+      await finder.ask({ type: 'set', room, patch: settingsOf(patch) });
+      return roomView(await finder.ask<RoomSummary>({ type: 'room', room }));
+    },
+    endRoom: room => found(finder.ask({ type: 'end', room, why: ENDED })),
+    participants: async room => {
+      const members = await finder.ask<MemberInfo[]>({ type: 'members', room });
+      return members.length > 0 ? members : undefined;
+    },
+    kick: (room, participant) => found(finder.ask({ type: 'kick', room, participant, why: KICKED })),
+    mute: (room, participant, media, on) => found(finder.ask({ type: 'mute', room, participant, media, on })),
+    legs,
+    leg: async id => (await legs()).find(l => l.leg === id),
+    ladder: leg => ladderOf(mesh, bus, leg),
+    agents: async () =>
+      [...mesh.table.processes()].flatMap(p =>
+        p.agents.map(a => ({ ...a, process: p.process, version: p.version, region: p.region })),
+      ),
+    drain: async agent => {
+      const known = [...mesh.table.processes()].some(p => p.agents.some(a => a.agent === agent));
+      if (known) await bus.request(subjects.drain(agent), { on: true } as Json, { timeoutMs: 2000 });
+      return known;
+    },
+    ticket,
+    ready: async () => {
+      const why = notReady();
+      return why === undefined ? { ready: true } : { ready: false, why };
+    },
+  };
+}
+
+const MISSING = new Set(['no-such-room', 'no-such-participant']);
+
+/** False when there is no such thing; other refusals go on. */
+async function found(answer: Promise<unknown>): Promise<boolean> {
+  try {
+    await answer;
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal && MISSING.has(error.why.reason)) return false;
+    throw error;
+  }
+}
+
+const roomView = ({ room, participants, settings }: RoomSummary): RoomView => ({
+  room,
+  participants,
+  settings: { ...settings, ...(settings.pin !== undefined && { pin: '***' }) },
+});
+
+const legView = (r: LegRecord): LegView => ({
+  leg: r.leg,
+  trace: r.trace,
+  gateway: r.gateway,
+  direction: r.direction,
+  room: r.room,
+  participant: r.participant,
+  agent: r.agent,
+  roles: r.roles,
+  state: r.participant === '' ? 'placing' : 'up',
+  openedAt: r.since,
+  streams: r.streams,
+});
+
+/** Undefined keys are left out, `pin: null` removes the PIN: JSON on the bus has no undefined. */
+const settingsOf = (patch: SettingsPatch): { [K in keyof RoomSettings]?: RoomSettings[K] | null } =>
+  Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));

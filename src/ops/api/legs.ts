@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { type ApiApp, notFound } from './app.ts';
+import type { ApiBackend } from './backend.ts';
+import {
+  agentParams,
+  agentView,
+  ladderStep,
+  legParams,
+  legQuery,
+  legView,
+  list,
+  problemSchema,
+} from './schemas.ts';
+
+export function legRoutes(app: ApiApp, backend: ApiBackend): void {
+  const tags = ['legs'];
+  app.get(
+    '/legs',
+    { schema: { tags, querystring: legQuery, response: { 200: list(legView) } } },
+    async ({ query: { room, limit } }) =>
+      (await backend.legs()).filter(l => room === undefined || l.room === room).slice(0, limit),
+  );
+  app.get(
+    '/legs/:leg',
+    { schema: { tags, params: legParams, response: { 200: legView, 404: problemSchema } } },
+    async ({ params: { leg } }) => {
+      const found = await backend.leg(leg);
+      if (found === undefined) throw notFound('leg', leg);
+      return found;
+    },
+  );
+  app.get(
+    '/legs/:leg/ladder',
+    {
+      schema: {
+        tags,
+        summary: 'Every signalling step in time order, credentials masked.',
+        params: legParams,
+        response: { 200: list(ladderStep), 404: problemSchema },
+      },
+    },
+    async ({ params: { leg } }) => {
+      const found = await backend.ladder(leg);
+      if (found === undefined) throw notFound('leg', leg);
+      return found;
+    },
+  );
+  agentRoutes(app, backend);
+}
+
+function agentRoutes(app: ApiApp, backend: ApiBackend): void {
+  const tags = ['agents'];
+  app.get('/agents', { schema: { tags, response: { 200: list(agentView) } } }, () => backend.agents());
+  app.post(
+    '/agents/:agent/drain',
+    {
+      schema: {
+        tags,
+        summary: 'Takes no new legs from now on; live ones go on.',
+        params: agentParams,
+        response: { 202: agentView.pick({ agent: true, draining: true }), 404: problemSchema },
+      },
+    },
+    async ({ params: { agent } }, reply) => {
+      if (!(await backend.drain(agent))) throw notFound('agent', agent);
+      return reply.code(202).send({ agent, draining: true });
+    },
+  );
+  const trunks = z.object({ trunks: list(z.object({ trunk: z.string() })), note: z.string() });
+  app.get('/trunks', { schema: { tags, summary: 'SIP trunks.', response: { 200: trunks } } }, async () => ({
+    trunks: [],
+    note: 'This version has no trunks: callers come in by address only.',
+  }));
+}

@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { test } from 'vitest';
+import { Refusal } from '../../kit/refusal.ts';
+import { type AudioLocal, acceptAudio, answerAudio, offerAudio } from './audio.ts';
+import { parseSdp, writeSdp } from './sdp.ts';
+
+const numRuns = Number(process.env.FUZZ_RUNS ?? 200);
+const folder = new URL('../../../fixtures/sdp/', import.meta.url);
+const vectors = readdirSync(folder)
+  .filter(f => f.endsWith('.sdp'))
+  .map(f => readFileSync(new URL(f, folder), 'utf8'));
+const local: AudioLocal = {
+  sessionId: '1',
+  address: '192.0.2.1',
+  port: 4000,
+  codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
+  direction: 'sendrecv',
+};
+
+/** Reads it and does with it all that a call would do. */
+function survive(text: string): void {
+  const sdp = parseSdp(text);
+  if (typeof sdp === 'string') return;
+  acceptAudio(sdp, offerAudio(local), local);
+  const answer = answerAudio(sdp, local);
+  if (answer instanceof Refusal) return;
+  const again = parseSdp(writeSdp(answer.sdp));
+  if (typeof again === 'string') throw new Error(`our own answer is unreadable: ${again}`);
+  if (again.sections.length !== sdp.sections.length)
+    throw new Error('the answer has another number of m= lines');
+}
+
+test('any text', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' })), text => survive(`v=0\r\n${text}`)),
+    { numRuns },
+  );
+});
+
+test('vectors cut anywhere', () => {
+  for (const v of vectors) for (let n = 0; n <= v.length; n++) survive(v.slice(0, n));
+});
+
+test('vectors with lines lost, doubled, swapped and overwritten', () => {
+  const lines = vectors.flatMap(v => v.split('\r\n'));
+  const edit = fc.record({
+    at: fc.nat(60),
+    remove: fc.nat(3),
+    line: fc.option(fc.oneof(fc.constantFrom(...lines), fc.string())),
+  });
+  fc.assert(
+    fc.property(fc.constantFrom(...vectors), fc.array(edit, { maxLength: 8 }), (v, edits) => {
+      const text = v.split('\r\n');
+      for (const e of edits)
+        text.splice(1 + (e.at % text.length), e.remove, ...(e.line === null ? [] : [e.line]));
+      survive(text.join('\r\n'));
+    }),
+    { numRuns },
+  );
+});
+
+test('vectors with characters overwritten', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...vectors),
+      fc.array(fc.tuple(fc.nat(), fc.string({ unit: 'binary', minLength: 1, maxLength: 3 })), {
+        maxLength: 10,
+      }),
+      (v, edits) => {
+        let text = v;
+        for (const [at, s] of edits) {
+          const i = 5 + (at % text.length);
+          text = text.slice(0, i) + s + text.slice(i + s.length);
+        }
+        survive(text);
+      },
+    ),
+    { numRuns },
+  );
+});
