@@ -79,6 +79,6 @@ export async function openLevelMeter(format: Format): Promise<LevelMeter> {
     case 'opus':
       return openOpusLevelMeter();
     default:
-      return decodingLevelMeter(await openDecoder(format, 16000));
+      return decodingLevelMeter(await openDecoder(format, 48000)); // mostly its own rate: nothing to resample
   }
 }

@@ -8,7 +8,7 @@ import type {
   TicketRequest,
 } from '../../src/contract.ts';
 import { listenTcp, type TcpListener } from '../../src/io/tcp.ts';
-import { Refusal, refuse } from '../../src/kit/refusal.ts';
+import { refuse } from '../../src/kit/refusal.ts';
 import type { RtmpConfig } from './config.ts';
 import { serve, type Waiting } from './connection.ts';
 import { formatPath } from './path.ts';
@@ -51,11 +51,7 @@ export function createRtmpAgent(host: Host, config: RtmpConfig, id: string): Age
             path: mine.path,
             maxPictureBps: config.maxPictureBps,
           });
-    if (bound instanceof Player && bound.refusal !== undefined) {
-      const why = bound.refusal;
-      bound.abandon(why);
-      throw new Refusal(why);
-    }
+    if (bound instanceof Player) await bound.ready();
     mine.leg = bound;
     bound.begin();
     emit({ type: 'description', id: 0, native: {} });

@@ -38,11 +38,10 @@ export async function serve(
     let placing = true; // afterwards the leg has its own end
     void peer.ended.then(() => placing && gone.abort());
     try {
-      await place(host, agent, peer, ask, leg, waiting, gone.signal);
+      const request = requestOf(host, agent, peer, ask, leg, waiting);
+      await host.place(request, () => {}, gone.signal); // the leg tells its connection itself
     } catch (error) {
       const why = terminationOf(error);
-      const what = { leg, address: peer.address, asked: ask.type, reason: why.reason };
-      host.log.info(what, `refused: ${why.text ?? why.reason}`);
       host.count('refused', why.reason);
       const bound = waiting.get(peer.id)?.leg;
       if (bound !== undefined) bound.close(why);
@@ -56,22 +55,21 @@ export async function serve(
   if (ask === undefined) host.count('unasked', why.reason);
 }
 
-async function place(
+/** Reads the path and makes the request; from then on `take` finds the connection. Throws a Refusal. */
+function requestOf(
   host: Host,
   agent: string,
   peer: Peer,
   ask: Ask,
   leg: string,
   waiting: Map<string, Waiting>,
-  signal: AbortSignal,
-): Promise<void> {
-  const text = `${ask.type} app "${maskToken(ask.app)}" name "${maskToken(ask.name)}"`;
-  host.ladder(leg, { at: Date.now(), dir: 'in', transport: 'rtmp', summary: text });
-  const path = parsePath(ask.app, ask.name);
-  if (ask.type === 'publish' && path.user === undefined)
-    throw refuse('client', 'bad-path', 'Publishing needs a user in the path: room/<room>/<user>[/screen].');
+): LegRequest {
+  const summary = `${ask.type} app "${maskToken(ask.app)}" name "${maskToken(ask.name)}"`;
+  host.ladder(leg, { at: Date.now(), dir: 'in', transport: 'rtmp', summary });
+  const path = pathOf(host, peer, ask, leg);
   const user = ask.type === 'publish' ? (path.user as string) : (path.as ?? NAMELESS);
-  const request: LegRequest = {
+  waiting.set(peer.id, { peer, asked: ask.type, path });
+  return {
     v: 1,
     leg,
     trace: peer.id,
@@ -88,6 +86,18 @@ async function place(
     pin: agent,
     begin: { type: 'offer', native: { connection: peer.id, stream: ask.type } },
   };
-  waiting.set(peer.id, { peer, asked: ask.type, path });
-  await host.place(request, () => {}, signal); // the leg tells its connection itself
+}
+
+function pathOf(host: Host, peer: Peer, ask: Ask, leg: string): RtmpPath {
+  try {
+    const path = parsePath(ask.app, ask.name);
+    if (ask.type === 'publish' && path.user === undefined)
+      throw refuse('client', 'bad-path', 'Publishing needs a user in the path: room/<room>/<user>[/screen].');
+    return path;
+  } catch (error) {
+    // Refusals of `place` are logged by the platform; this one never gets there.
+    const { reason, text } = terminationOf(error);
+    host.log.info({ leg, gateway: 'rtmp', address: peer.address, reason, text }, 'refused');
+    throw error;
+  }
 }

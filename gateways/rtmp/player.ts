@@ -12,6 +12,7 @@ import type {
   TrackEvent,
   Want,
 } from '../../src/contract.ts';
+import { refuse } from '../../src/kit/refusal.ts';
 import { METADATA_AAC, METADATA_AVC, type Parts } from '../../src/proto/rtmp/flv.ts';
 import { AudioOut } from './audio-out.ts';
 import { Backlog } from './backlog.ts';
@@ -46,6 +47,7 @@ export class Player implements Leg {
   readonly #peer: Peer;
   readonly #startedAt: number;
   readonly #path: RtmpPath;
+  readonly #wants: readonly [sound: Want, picture: Want];
   readonly #audio = new AudioOut((at, parts) => this.#tag('audio', at, parts));
   readonly #video = new VideoOut({
     send: (at, parts) => this.#tag('video', at, parts),
@@ -57,12 +59,11 @@ export class Player implements Leg {
   readonly #wanted: Record<Media, boolean> = { audio: true, video: true };
   readonly #subscriptions: Subscription[] = [];
   readonly #unserved = new Map<Media, Termination>();
-  readonly #picture: Subscription;
+  #picture: Subscription | undefined;
   #cancelAsk: (() => void) | undefined;
   #stopWatching: () => void = () => {};
   #behind = false;
   #paused = false;
-  #begun = false;
   #closed = false;
 
   constructor(
@@ -80,25 +81,31 @@ export class Player implements Leg {
     this.#peer = peer;
     this.#startedAt = host.clock.now();
     this.#path = options.path;
-    const [sound, picture] = wantsOf(options);
-    this.#want('audio', sound);
-    this.#picture = this.#want('video', picture);
+    this.#wants = wantsOf(options);
   }
 
-  /** Why nothing at all can be played, if so: known when the room answered at once. */
-  get refusal(): Termination | undefined {
-    return this.#unserved.size === 2 ? this.#unserved.get('audio') : undefined;
+  /**
+   * Resolves when the room has said whom it has. Rejects with a Refusal, and leaves nothing behind, when there is
+   * nothing here to play.
+   */
+  async ready(): Promise<void> {
+    const { user } = this.#path;
+    if (user === undefined || (await this.#present(user))) return;
+    this.abandon();
+    throw refuse('client', 'no-such-member', `There is no member "${user}" in room ${this.#seat.room} now.`);
   }
 
+  /** Tells the client to go ahead and lets the media through. */
   begin(): void {
-    this.#begun = true;
     this.#peer.send({ type: 'accept' });
     this.#note('NetStream.Play.Start', 'out');
     this.#metadata();
     this.#peer.attach(e => this.#event(e));
     this.#seat.confirmed();
-    this.#follow(this.#path.user);
     this.#emit({ type: 'media', state: 'up' });
+    const [sound, picture] = this.#wants;
+    this.#want('audio', sound);
+    this.#picture = this.#want('video', picture);
   }
 
   handle(c: LegCommand): void {
@@ -122,18 +129,17 @@ export class Player implements Leg {
   }
 
   /** Gives back what the room gave, without a word to the peer: this leg never was. */
-  abandon(why: Termination): void {
+  abandon(): void {
     this.#closed = true;
     this.#cancelAsk?.();
     this.#stopWatching();
     for (const s of this.#subscriptions) s.close();
-    this.#seat.leave(why);
   }
 
   /** Idempotent. */
   close(why: Termination): void {
     if (this.#closed) return;
-    this.abandon(why);
+    this.abandon();
     this.#peer.send({ type: 'close', why });
     this.#note(`closed: ${why.text ?? why.reason}`);
     this.#emit({ type: 'closed', why });
@@ -144,11 +150,12 @@ export class Player implements Leg {
     const s = this.#seat.want(
       want,
       (packet, now) => {
-        if (this.#begun && !this.#paused && this.#wanted[media]) out.packet(packet, now);
+        if (!this.#paused && this.#wanted[media]) out.packet(packet, now);
       },
       e => this.#track(media, e),
     );
-    this.#subscriptions.push(s);
+    if (this.#closed) s.close();
+    else this.#subscriptions.push(s);
     return s;
   }
 
@@ -164,7 +171,7 @@ export class Player implements Leg {
       this.#how[media] = undefined;
       if (e.type === 'unserved') this.#lacks(media, e.why);
     }
-    if (this.#begun) this.#metadata();
+    this.#metadata();
   }
 
   #lacks(media: Media, why: Termination): void {
@@ -172,14 +179,17 @@ export class Player implements Leg {
     const text = `No ${media === 'audio' ? 'sound' : 'picture'} for this player: ${why.text ?? why.reason}`;
     this.#host.log.warn({ leg: this.#request.leg }, text);
     this.#note(text);
+    if (this.#unserved.size === 2) this.close(why);
   }
 
-  /** A player of one member ends with that member; before it came, there is nothing to play. */
-  #follow(member: string | undefined): void {
-    if (member === undefined) return;
-    const gone = (reason: string, text: string): void => this.close({ blame: 'none', reason, text });
-    this.#stopWatching = this.#seat.watch(e => {
-      if (e.type === 'left' && e.participant === member) gone('member-left', `${member} left the room.`);
+  /** Whether `member` is here; from then on this leg ends when that member leaves. */
+  #present(member: string): Promise<boolean> {
+    return new Promise(done => {
+      this.#stopWatching = this.#seat.watch(e => {
+        if (e.type === 'roster') done(e.members.some(m => m.participant === member));
+        else if (e.type === 'left' && e.participant === member)
+          this.close({ blame: 'none', reason: 'member-left', text: `${member} left the room.` });
+      });
     });
   }
 
@@ -250,7 +260,7 @@ export class Player implements Leg {
   #askKeyframe(): void {
     this.#cancelAsk ??= this.#host.clock.at(this.#host.clock.now(), () => {
       this.#cancelAsk = undefined;
-      if (!this.#closed) this.#picture.feedback({ type: 'keyframe' });
+      if (!this.#closed) this.#picture?.feedback({ type: 'keyframe' });
     });
   }
 

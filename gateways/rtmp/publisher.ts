@@ -94,14 +94,13 @@ export class Publisher implements Leg {
     return [...this.#audio.stats(), ...this.#video.stats()];
   }
 
-  /** Idempotent. The seat first, so that the room knows before the peer does. */
+  /** Idempotent. */
   close(why: Termination): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#disarm();
     this.#audio.close();
     this.#video.close();
-    this.#seat.leave(why);
     this.#peer.send({ type: 'close', why });
     this.#note(`closed: ${why.text ?? why.reason}`);
     this.#emit({ type: 'closed', why });

@@ -23,8 +23,10 @@ export class DtmfReceiver {
   #event = -1;
   #timestamp = -1;
   #duration = 0;
+  /** Of earlier segments: a key held longer than 16 bits can say goes on under a new timestamp (§2.5.1.3). */
+  #segments = 0;
   #clockRate = 8000;
-  #heardAt: Millis = 0;
+  #heardAt: Millis = Number.NEGATIVE_INFINITY;
   /** The current event was told. */
   #told = true;
 
@@ -35,7 +37,9 @@ export class DtmfReceiver {
     if (timestamp !== this.#timestamp) {
       const older = ((timestamp - this.#timestamp) | 0) < 0;
       if (older && now - this.#heardAt < 1000) return undefined; // a straggler of the key before
-      ended = this.#end();
+      const goesOn = !this.#told && this.#duration === 0xffff && payload[0] === this.#event;
+      if (!goesOn) ended = this.#end();
+      this.#segments = goesOn ? this.#segments + this.#duration : 0;
       this.#timestamp = timestamp;
       this.#event = payload[0] as number;
       this.#duration = 0;
@@ -62,6 +66,7 @@ export class DtmfReceiver {
   #end(): Key | undefined {
     if (this.#told) return undefined;
     this.#told = true;
-    return { digit: KEYS[this.#event] as string, ms: Math.round((this.#duration * 1000) / this.#clockRate) };
+    const ticks = this.#segments + this.#duration;
+    return { digit: KEYS[this.#event] as string, ms: Math.round((ticks * 1000) / this.#clockRate) };
   }
 }

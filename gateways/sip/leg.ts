@@ -205,11 +205,12 @@ export class SipLeg implements Leg {
     if (!this.#open) throw refuse('none', 'leg-closed', 'The leg was closed while it was negotiating.');
     this.#plan = plan;
     this.#listened ||= receives(plan.peer);
-    this.#media.agreed(plan, this.#meters, (packet, now) => {
+    const hold = plan.peer === 'inactive' || (this.#listened && !receives(plan.peer));
+    this.#media.agreed(plan, hold, this.#meters, (packet, now) => {
       if (!this.#hold && !this.#muted) this.#publication?.sink(packet, now);
     });
     if (receives(plan.direction)) this.#publication ??= this.#publish();
-    this.#setHold(plan.peer === 'inactive' || (this.#listened && !receives(plan.peer)));
+    this.#setHold(hold);
     this.#subscribe(plan);
   }
 

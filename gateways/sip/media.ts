@@ -58,8 +58,10 @@ export class AudioMedia {
   #open = true;
   readonly #began: number;
   #firstPacketMs: number | undefined;
-  /** The peer is due to be heard since then. */
+  /** Or asked to speak, if later. */
   #heardAt: number;
+  /** The peer should be sending. */
+  #due = false;
   #silent = false;
   #disarm: () => void = () => {};
   #armedFor = Number.POSITIVE_INFINITY;
@@ -108,13 +110,19 @@ export class AudioMedia {
 
   /**
    * From now on media flows as `plan` says. `hear` gets what the peer says, in the plan's formats; `meters` has one
-   * for every codec that may come.
+   * for every codec that may come; `hold`: the peer may be silent.
    */
-  agreed(plan: AudioPlan, meters: ReadonlyMap<string, LevelMeter>, hear: Sink<MediaPacket>): void {
+  agreed(
+    plan: AudioPlan,
+    hold: boolean,
+    meters: ReadonlyMap<string, LevelMeter>,
+    hear: Sink<MediaPacket>,
+  ): void {
     const now = this.#o.clock.now();
     const { receiver, sender } = this.#session;
     const before = this.#plan;
     this.#plan = plan;
+    this.#due = receives(plan.direction) && !hold;
     this.#meters = meters;
     this.#hear = hear;
     this.#payloadType = -1;
@@ -179,8 +187,8 @@ export class AudioMedia {
   // The chains. In: gate ► latch ► RTP line ► event │ level ► room. Out: room ► restamp ► slot ► socket.
 
   #received(bytes: Buffer, address: string, port: number, now: number): void {
-    if (bytes.length < RTP_HEADER_BYTES || (bytes[0] as number) >> 6 !== 2) return this.#o.count('not-rtp');
     if (isRtcp(bytes)) return this.#rtcp(bytes, address, port, now);
+    if (bytes.length < RTP_HEADER_BYTES || (bytes[0] as number) >> 6 !== 2) return this.#o.count('not-rtp');
     if (!this.#latch.accept(address, port, now)) return this.#o.count('not-from-peer');
     const { receiver } = this.#session;
     const junk = receiver.read(bytes, now);
@@ -232,7 +240,9 @@ export class AudioMedia {
 
   #rtcp(bytes: Buffer, address: string, port: number, now: number): void {
     const latch = this.#plan?.mux ? this.#latch : this.#rtcpLatch;
-    if (!latch.accept(address, port, now)) return this.#o.count('rtcp-not-from-peer');
+    const from = this.#latch.latched?.address ?? address;
+    const beside = address === from || address === this.#plan?.remoteRtcp?.address;
+    if (!beside || !latch.accept(address, port, now)) return this.#o.count('rtcp-not-from-peer');
     const { receiver } = this.#session;
     const packets = this.#session.rtcp(bytes, now);
     if (typeof packets === 'string') return this.#o.count(`rtcp-${packets}`);
@@ -277,11 +287,6 @@ export class AudioMedia {
       this.#o.on.state('silent');
     }
     this.#arm();
-  }
-
-  /** Whether the peer should be sending: it is not on hold. */
-  get #due(): boolean {
-    return this.#plan !== undefined && receives(this.#plan.direction);
   }
 
   /** A bug ends this leg and nothing else. Packet paths have it written out: no closure per packet. */

@@ -3,8 +3,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Agent, Host } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
 import { STOMP_LIMITS } from '../../src/proto/stomp/frame.ts';
+import type { StompConfig } from './config.ts';
 import { Connection } from './connection.ts';
-import type { StompConfig } from './index.ts';
 
 /** Browsers send these; a protocol they did not offer would make them close. */
 const SUBPROTOCOLS = ['v12.stomp', 'v11.stomp', 'v10.stomp'];

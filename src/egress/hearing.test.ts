@@ -85,7 +85,7 @@ describe('changing between the shared mix and one of its own', () => {
     expect(ears.packets.map(p => p.seq)).toEqual(ears.packets.map((_p, i) => i));
     const rate = rateOf(format);
     const pcm = await ears.decode(format, rate);
-    const whole = pcm.subarray(rate); // past the beginning
+    const whole = pcm.subarray(1.5 * rate); // opus in long frames takes its time to settle
     expect(toneDb(whole, 500, rate, 1)).toBeGreaterThan(-21.5);
     expect(toneDb(whole, 1900, rate, 1)).toBeLessThan(-60);
     expect(worstBlockDb(whole, 500, rate), 'worst 20 ms next to the tone').toBeLessThan(-35);
@@ -158,7 +158,7 @@ describe('what happens to a voice', () => {
     world.egress.close();
   });
 
-  it.each([PCMU, OPUS])('survives 5 %% loss in $codec', async format => {
+  it.each([PCMU, OPUS])('survives the loss of every 20th packet in $codec', async format => {
     const world = new World();
     const alice = await world.singer('alice', 600, format);
     world.singers.length = 0;

@@ -56,7 +56,8 @@ export class LinkClient {
 
   async #session(): Promise<ClientSession> {
     const { clock } = this.#options;
-    if (this.#closed) throw refuse('server', 'link-closed', 'This process is closing and joins no more rooms.');
+    if (this.#closed)
+      throw refuse('server', 'link-closed', 'This process is closing and joins no more rooms.');
     if (this.#connection === undefined) {
       if (clock.now() < this.#notBefore) throw this.#lastFailure;
       this.#connection = connect(this.#options);

@@ -52,10 +52,12 @@ export async function connect(o: LinkClientOptions): Promise<Connection> {
   const connection = o.random(CONNECTION_BYTES);
   let path: MediaPath | undefined;
   const receive = datagrams(o, connection, () => path);
-  const udp = await openUdp({ family: isIPv6(address) ? 6 : 4, port: 0, clock: o.clock, on: receive }).catch(e => {
-    stream.close('no UDP socket could be opened');
-    throw refuse('server', 'no-port', `No UDP socket could be opened for a media link (${e.code}).`);
-  });
+  const udp = await openUdp({ family: isIPv6(address) ? 6 : 4, port: 0, clock: o.clock, on: receive }).catch(
+    e => {
+      stream.close('no UDP socket could be opened');
+      throw refuse('server', 'no-port', `No UDP socket could be opened for a media link (${e.code}).`);
+    },
+  );
   void stream.closed.then(() => udp.close());
   try {
     stream.send(writeHello({ process: o.process, connection }));
@@ -111,7 +113,8 @@ function secure(o: LinkClientOptions): Promise<TLSSocket> {
     tls.on('error', error => fail(error.message));
     tls.once('secureConnect', () => {
       const shown = plainFingerprint(peerFingerprint(tls) ?? '');
-      if (shown !== plainFingerprint(o.fingerprint)) return fail('it shows another certificate than it advertised');
+      if (shown !== plainFingerprint(o.fingerprint))
+        return fail('it shows another certificate than it advertised');
       undo();
       tls.setNoDelay(true);
       tls.removeAllListeners('error');

@@ -134,7 +134,12 @@ const TELL = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('notice'), leg: id, notice }),
   z.strictObject({ t: z.literal('feedback'), id, feedback }),
   /** All tracks of the room; before `joined` of the first leg, and again should the room have been made anew. */
-  z.strictObject({ t: z.literal('snapshot'), room, tracks: z.array(trackState), speakers: z.array(z.string()) }),
+  z.strictObject({
+    t: z.literal('snapshot'),
+    room,
+    tracks: z.array(trackState),
+    speakers: z.array(z.string()),
+  }),
   z.strictObject({ t: z.literal('track'), room, track: trackState }),
   z.strictObject({ t: z.literal('untrack'), room, id }),
   z.strictObject({ t: z.literal('speakers'), room, participants: z.array(z.string()) }),

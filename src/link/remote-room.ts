@@ -1,6 +1,5 @@
 import type {
   Feedback,
-  Format,
   MediaPacket,
   NewTrack,
   Publication,
@@ -13,11 +12,8 @@ import type { Pull, SourceEvent, TrackState } from '../media/room-source.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
 import type { ClientSession, SessionRoom } from './client-session.ts';
 import { IncomingFlows } from './flows.ts';
+import { formatsDiffer, isVideo } from './formats.ts';
 import type { Tell } from './messages.ts';
-
-const isVideo = (f: Format): boolean => f.codec === 'H264' || f.codec === 'VP8';
-/** Formats are small and change seldom. */
-const sameFormat = (a: Format, b: Format): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /**
  * The way to a room in another process. It lives while a leg of this process is in the room or about to be; then, or
@@ -212,7 +208,8 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   #track(track: TrackState): void {
     const before = this.#tracks.get(track.info.id);
     // In order: what was sent in the old format must not arrive after the news of the new one.
-    if (before !== undefined && !sameFormat(before.info.format, track.info.format)) this.#endFlows(track.info.id);
+    if (before !== undefined && formatsDiffer(before.info.format, track.info.format))
+      this.#endFlows(track.info.id);
     this.#tracks.set(track.info.id, track);
     this.#tell({ type: 'track', track });
   }

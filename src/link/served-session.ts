@@ -1,70 +1,64 @@
-import type { Clock, Format, MediaPacket, Publication, Termination } from '../contract.ts';
+import type { Format, Termination } from '../contract.ts';
 import { refuse, terminationOf } from '../kit/refusal.ts';
-import type { Pull, SourceEvent } from '../media/room-source.ts';
-import type { FlowSender, FlowStart } from '../proto/artp/media-sender.ts';
+import type { SourceEvent } from '../media/room-source.ts';
 import type { JoinAsk, RoomPort } from '../room/port.ts';
-import { IncomingFlows } from './flows.ts';
+import { formatsDiffer, isVideo } from './formats.ts';
 import type { MediaPath } from './media-path.ts';
 import type { Ask, TellOut } from './messages.ts';
-import { formatsDiffer, isVideo } from './formats.ts';
+import { ServedMedia } from './served-media.ts';
 
-/** What one process may hold at this room node. */
-export const SESSION_LIMITS = { legs: 10_000, publications: 40_000, pulls: 100_000, watches: 20_000 } as const;
+const MAX_LEGS = 10_000;
+const MAX_WATCHES = 20_000;
 
 export interface ServedSessionOptions {
   readonly path: MediaPath;
-  readonly clock: Clock;
   readonly tell: (tell: TellOut) => void;
   /** The room of that name, made if need be; throws a Refusal. `address`: of the joining peer, for limits. */
   readonly rooms: (room: string, address?: string) => RoomPort;
-  readonly count: (reason: string) => void;
   readonly onBug: (error: unknown) => void;
 }
 
 interface ServedRoom {
   readonly port: RoomPort;
-  readonly stop: () => void;
-}
-interface ServedPublication {
-  readonly leg: string;
-  readonly publication: Publication;
-  readonly flows: IncomingFlows;
-}
-interface ServedPull {
-  readonly room: string;
-  readonly track: string;
-  readonly pull: Pull;
-  readonly flow: FlowSender;
+  /** By track: a change begins new flows. */
+  readonly formats: Map<string, Format>;
+  stop: () => void;
 }
 
 /** The legs of one agent process in the rooms of this node: its calls are made here as if it were in this process. */
 export class ServedSession {
   readonly #o: ServedSessionOptions;
+  readonly #media: ServedMedia;
   readonly #rooms = new Map<string, ServedRoom>();
   readonly #legs = new Map<string, RoomPort>();
-  readonly #publications = new Map<string, ServedPublication>();
-  readonly #pulls = new Map<number, ServedPull>();
-  readonly #watches = new Map<number, { room: string; stop: () => void }>();
-  /** Formats by room and track: a change begins new flows. */
-  readonly #formats = new Map<string, Map<string, Format>>();
+  readonly #watches = new Map<number, { readonly room: string; readonly stop: () => void }>();
   #over: Termination | undefined;
 
   constructor(options: ServedSessionOptions) {
     this.#o = options;
+    this.#media = new ServedMedia(options.path, options.tell);
   }
 
-  /** Nothing thrown by a room gets out: it ends the leg that asked. */
+  get legs(): number {
+    return this.#legs.size;
+  }
+
+  /** What a room throws at us ends the leg that asked, nothing else. */
   handle(ask: Ask): void {
     try {
       this.#handle(ask);
     } catch (error) {
-      this.#o.onBug(error);
-      const leg = 'leg' in ask ? ask.leg : 'id' in ask ? this.#publications.get(ask.id)?.leg : undefined;
-      if (leg !== undefined) this.#closeLeg(leg, terminationOf(error));
+      const why = terminationOf(error);
+      if (why.reason === 'internal-error') this.#o.onBug(error);
+      const leg = 'leg' in ask ? ask.leg : 'id' in ask ? this.#media.publication(ask.id)?.leg : undefined;
+      if (leg === undefined) return;
+      this.#o.tell({ t: 'notice', leg, notice: { type: 'close', why } });
+      this.#leave(leg, why);
     }
   }
 
   #handle(ask: Ask): void {
+    const media = this.#media;
     switch (ask.t) {
       case 'join':
         return void this.#join(ask.n, ask.room, ask.ask);
@@ -72,33 +66,36 @@ export class ServedSession {
         return this.#legs.get(ask.leg)?.confirmed(ask.leg);
       case 'leave':
         return this.#leave(ask.leg, ask.why);
-      case 'publish':
-        return this.#publish(ask);
-      case 'format': {
-        const p = this.#publications.get(ask.id);
-        p?.flows.end(); // what was sent in the old format and comes late must not be read in the new one
-        return p?.publication.format(ask.format);
+      case 'publish': {
+        const port = this.#legs.get(ask.leg); // gone when the room has just closed the leg
+        return port && media.publish(port, ask.leg, ask.id, ask.track);
       }
+      case 'format':
+        // What was sent in the old format and comes late must not be read in the new one.
+        media.publication(ask.id)?.flows.end();
+        return media.publication(ask.id)?.publication.format(ask.format);
       case 'pause':
-        return this.#publications.get(ask.id)?.publication.pause(ask.on);
+        return media.publication(ask.id)?.publication.pause(ask.on);
       case 'clock':
-        return this.#publications.get(ask.id)?.publication.clock(ask.pts, ask.captureMs);
+        return media.publication(ask.id)?.publication.clock(ask.pts, ask.captureMs);
       case 'unpublish':
-        return this.#unpublish(ask.id)?.publication.close();
+        return media.unpublish(ask.id);
       case 'flow':
-        return this.#publications.get(ask.id)?.flows.begin(ask.start);
+        return media.publication(ask.id)?.flows.begin(ask.start);
       case 'watch':
         return this.#watch(ask.n, ask.room);
       case 'unwatch':
         this.#watches.get(ask.n)?.stop();
         return void this.#watches.delete(ask.n);
-      case 'pull':
-        return this.#pull(ask.n, ask.room, ask.track);
+      case 'pull': {
+        const room = this.#rooms.get(ask.room);
+        const format = room?.formats.get(ask.track);
+        return room && media.pull(ask.n, room.port, ask.track, format !== undefined && isVideo(format));
+      }
       case 'pull-feedback':
-        return this.#pulls.get(ask.n)?.pull.feedback(ask.feedback);
+        return media.pulled(ask.n)?.feedback(ask.feedback);
       case 'unpull':
-        this.#pulls.get(ask.n)?.pull.close();
-        return void this.#pulls.delete(ask.n);
+        return media.unpull(ask.n);
       case 'shut':
         return this.#shut(ask.room);
     }
@@ -106,22 +103,31 @@ export class ServedSession {
 
   async #join(n: number, room: string, ask: JoinAsk): Promise<void> {
     const { leg } = ask;
+    const { tell } = this.#o;
+    let mine = false;
     try {
       if (this.#legs.has(leg)) throw refuse('server', 'leg-in-use', `Leg ${leg} is in a room already.`);
-      if (this.#legs.size >= SESSION_LIMITS.legs)
-        throw refuse('server', 'busy', `This process has ${SESSION_LIMITS.legs} legs here, which is the limit.`);
+      if (this.#legs.size >= MAX_LEGS)
+        throw refuse(
+          'server',
+          'busy',
+          `This process has ${MAX_LEGS} legs at this room node, which is the limit.`,
+        );
       const port = this.#o.rooms(room, ask.who.address);
       this.#open(room, port);
       this.#legs.set(leg, port);
+      mine = true;
       const joined = await port.join(ask, notice => {
-        this.#o.tell({ t: 'notice', leg, notice });
+        tell({ t: 'notice', leg, notice });
         if (notice.type === 'close') this.#forget(leg);
       });
-      if (this.#over === undefined) this.#o.tell({ t: 'joined', n, joined });
+      if (this.#over === undefined) tell({ t: 'joined', n, joined });
       else port.leave(leg, this.#over); // the connection was lost while the room thought about it
     } catch (error) {
-      if (this.#over === undefined) this.#o.tell({ t: 'refused', n, why: terminationOf(error) });
-      if (terminationOf(error).reason !== 'leg-in-use') this.#forget(leg);
+      const why = terminationOf(error);
+      if (why.reason === 'internal-error') this.#o.onBug(error);
+      if (mine) this.#forget(leg);
+      tell({ t: 'refused', n, why });
     }
   }
 
@@ -130,15 +136,14 @@ export class ServedSession {
     const before = this.#rooms.get(room);
     if (before?.port === port) return;
     before?.stop();
-    const formats = new Map<string, Format>();
-    this.#formats.set(room, formats);
     const tracks = [...port.tracks()];
-    for (const t of tracks) formats.set(t.info.id, t.info.format);
+    const formats = new Map(tracks.map(t => [t.info.id, t.info.format]));
     this.#o.tell({ t: 'snapshot', room, tracks, speakers: port.speakers() });
-    this.#rooms.set(room, { port, stop: port.on(e => this.#source(room, formats, e)) });
+    const served: ServedRoom = { port, formats, stop: port.on(e => this.#source(served, e)) };
+    this.#rooms.set(room, served);
   }
 
-  #source(room: string, formats: Map<string, Format>, e: SourceEvent): void {
+  #source({ port: { room }, formats }: ServedRoom, e: SourceEvent): void {
     const { tell } = this.#o;
     if (e.type === 'speakers') return tell({ t: 'speakers', room, participants: e.participants });
     if (e.type === 'untrack') {
@@ -149,7 +154,47 @@ export class ServedSession {
     const before = formats.get(id);
     formats.set(id, format);
     tell({ t: 'track', room, track: e.track });
-    if (before === undefined || !formatsDiffer(before, format)) return;
-    for (const p of this.#pulls.values()) if (p.room === room && p.track === id) p.flow.renew();
+    if (before !== undefined && formatsDiffer(before, format)) this.#media.renew(room, id);
+  }
+
+  #watch(n: number, room: string): void {
+    const served = this.#rooms.get(room);
+    if (served === undefined || this.#watches.has(n) || this.#watches.size >= MAX_WATCHES) return;
+    this.#watches.set(n, { room, stop: served.port.watch(event => this.#o.tell({ t: 'event', n, event })) });
+  }
+
+  #leave(leg: string, why: Termination): void {
+    const port = this.#legs.get(leg);
+    this.#forget(leg);
+    port?.leave(leg, why);
+  }
+
+  #forget(leg: string): void {
+    this.#legs.delete(leg);
+    this.#media.legGone(leg);
+  }
+
+  #shut(room: string): void {
+    this.#media.roomGone(room);
+    for (const [n, w] of this.#watches) {
+      if (w.room !== room) continue;
+      w.stop();
+      this.#watches.delete(n);
+    }
+    this.#rooms.get(room)?.stop();
+    this.#rooms.delete(room);
+  }
+
+  /** The connection is gone: so is every leg that came by it. Idempotent. */
+  end(why: Termination): void {
+    if (this.#over !== undefined) return;
+    this.#over = why;
+    for (const room of [...this.#rooms.keys()]) this.#shut(room);
+    for (const leg of [...this.#legs.keys()])
+      try {
+        this.#leave(leg, why);
+      } catch (error) {
+        this.#o.onBug(error);
+      }
   }
 }

@@ -69,7 +69,8 @@ export class ControlStream {
     const frame = writeFrame(message, MESSAGE_LIMIT);
     if (frame === undefined) return this.close(`a message was over ${MESSAGE_LIMIT} bytes`);
     this.#socket.write(frame);
-    if (this.#socket.writableLength > QUEUE_LIMIT) this.close('the other side does not read its control stream');
+    if (this.#socket.writableLength > QUEUE_LIMIT)
+      this.close('the other side does not read its control stream');
   }
 
   /** What was sent before still goes out. Idempotent. */

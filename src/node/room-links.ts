@@ -1,15 +1,108 @@
-import type { RoomNodeAdvert } from '../agents/advert.ts';
+import { randomBytes } from 'node:crypto';
+import type { ProcessAdvert, RoomNodeAdvert } from '../agents/advert.ts';
+import type { Platform } from '../config.ts';
+import type { Clock, Log } from '../contract.ts';
 import { refuse } from '../kit/refusal.ts';
+import { LinkClient } from '../link/client.ts';
+import { LinkServer } from '../link/server.ts';
+import type { RoomPort } from '../room/port.ts';
+import { ownAddress } from './host.ts';
+import type { Identity } from './identity.ts';
 import type { RemoteRooms } from './room-finder.ts';
+import type { RoomNode } from './room-node.ts';
 
-export interface RoomLinks extends RemoteRooms {
-  readonly address: Pick<RoomNodeAdvert, 'host' | 'tlsPort' | 'udpPort'>;
-  close(): Promise<void>;
+export interface RoomLinksOptions {
+  readonly config: Platform;
+  readonly identity: Identity;
+  /** The rooms of this process, to be reached by others. */
+  readonly rooms: RoomNode | undefined;
+  /** Whether a certificate is that of a process of this system. */
+  readonly trusted: (fingerprint: string) => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly count: (reason: string) => void;
 }
-export async function roomLinks(_o: unknown): Promise<RoomLinks> {
-  return {
-    address: { host: '127.0.0.1', tlsPort: 0, udpPort: 0 },
-    port: async () => { throw refuse('server', 'no-link', 'No link.'); },
-    close: async () => {},
-  };
+
+/** The aRTP links of this process: a server when it hosts rooms for others, a client for each room node it joins. */
+export class RoomLinks implements RemoteRooms {
+  readonly #o: RoomLinksOptions;
+  readonly #server: LinkServer | undefined;
+  readonly #clients = new Map<string, LinkClient>();
+  #address: Pick<RoomNodeAdvert, 'host' | 'tlsPort' | 'udpPort'> = { host: '', tlsPort: 0, udpPort: 0 };
+
+  constructor(options: RoomLinksOptions) {
+    this.#o = options;
+    const { config, identity, rooms, trusted } = options;
+    // Alone in one process nobody links: no port is opened.
+    if (rooms === undefined || config.bus.url === undefined) return;
+    this.#server = new LinkServer({
+      ...this.#common(),
+      process: identity.process,
+      address: config.artp.address ?? '0.0.0.0',
+      udpPort: config.artp.port,
+      tlsPort: config.artp.tlsPort,
+      trusted,
+      rooms: (room, address) => rooms.open(room, address),
+      log: options.log,
+    });
+  }
+
+  /** Where others reach the rooms of this process. */
+  get address(): Pick<RoomNodeAdvert, 'host' | 'tlsPort' | 'udpPort'> {
+    return this.#address;
+  }
+
+  /** Opens the ports. Throws a Refusal that names the one in use. */
+  async start(): Promise<void> {
+    if (this.#server === undefined) return;
+    const { tlsPort, udpPort } = await this.#server.listen();
+    const { externalAddress, artp } = this.#o.config;
+    const listening = artp.address === undefined || artp.address === '0.0.0.0' ? ownAddress() : artp.address;
+    this.#address = { host: externalAddress ?? listening, tlsPort, udpPort };
+  }
+
+  async port(to: ProcessAdvert, room: string): Promise<RoomPort> {
+    const node = to.roomNode;
+    if (node === undefined || node.tlsPort === 0)
+      throw refuse(
+        'server',
+        'no-room-node',
+        `Process ${to.process} hosts rooms for itself only; give it bus.url.`,
+      );
+    let client = this.#clients.get(to.process);
+    if (client === undefined) {
+      client = new LinkClient({
+        ...this.#common(),
+        process: this.#o.identity.process,
+        host: node.host,
+        tlsPort: node.tlsPort,
+        fingerprint: to.fingerprint,
+      });
+      this.#clients.set(to.process, client);
+    }
+    return client.port(room);
+  }
+
+  /** A room node is gone for good: a successor has another id. */
+  forget(process: string): void {
+    void this.#clients.get(process)?.close();
+    this.#clients.delete(process);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients.values()].map(client => client.close()));
+    await this.#server?.close();
+  }
+
+  #common() {
+    const { identity, clock, log, count } = this.#o;
+    return {
+      certPem: identity.certPem,
+      keyPem: identity.keyPem,
+      clock,
+      random: randomBytes,
+      count,
+      onBug: (error: unknown) => log.error({ err: error }, 'bug behind a link'),
+    };
+  }
 }

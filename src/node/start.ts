@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { loadCodecs } from '../../codecs/audio.ts';
-import type { Bus, BusOptions } from '../bus/port.ts';
 import { inProcessBus } from '../bus/in-process.ts';
 import { natsBus } from '../bus/nats.ts';
+import type { Bus, BusOptions } from '../bus/port.ts';
 import type { Loaded } from '../config.ts';
 import type { Address, Agent, Front, Gateway, Host, Termination } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
@@ -26,12 +26,12 @@ import { Mesh } from './mesh.ts';
 import { roomPage } from './page.ts';
 import { serveProcess } from './process-service.ts';
 import { RoomFinder } from './room-finder.ts';
+import { RoomLinks } from './room-links.ts';
 import { RoomNode } from './room-node.ts';
-import { roomLinks } from './room-links.ts';
 import { serveRooms } from './room-service.ts';
 import { Seats } from './seats.ts';
-import { ticketDesk } from './tickets.ts';
 import { Ticker } from './ticker.ts';
+import { ticketDesk } from './tickets.ts';
 
 export interface NodeOptions {
   readonly config: Loaded;
@@ -95,8 +95,17 @@ export async function startNode({ config, gateways, log, version }: NodeOptions)
           },
         })
       : undefined;
-    const links = await roomLinks({ config: platform, identity, rooms, clock, log, metrics, trusted: f => mesh.table.trusts(f) });
+    const links = new RoomLinks({
+      config: platform,
+      identity,
+      rooms,
+      clock,
+      log,
+      trusted: fingerprint => mesh.table.trusts(fingerprint),
+      count: reason => metrics.count('link', 'dropped', reason),
+    });
     undo.push(() => links.close());
+    await links.start();
     const mesh: Mesh = new Mesh({
       process,
       version,
@@ -124,13 +133,22 @@ export async function startNode({ config, gateways, log, version }: NodeOptions)
       ladders,
       metrics,
       authorize: request => admission.authorize(request),
-      gone: (request, why) => void finder.ask({ type: 'gone', room: request.room, leg: request.leg, why }).catch(() => {}),
+      gone: (request, why) =>
+        void finder.ask({ type: 'gone', room: request.room, leg: request.leg, why }).catch(() => {}),
     });
-    mesh.onLost(lost => desk.ownerLost(lost));
+    mesh.onLost(lost => {
+      desk.ownerLost(lost);
+      links.forget(lost);
+    });
     mesh.start();
-    undo.push(() => mesh.close(), () => legs.close());
+    undo.push(
+      () => mesh.close(),
+      () => legs.close(),
+    );
     if (rooms !== undefined) undo.push(serveRooms(bus, process, rooms));
-    undo.push(serveProcess(bus, process, { desk, ladders, authorizeTicket: r => admission.authorizeTicket(r) }));
+    undo.push(
+      serveProcess(bus, process, { desk, ladders, authorizeTicket: r => admission.authorizeTicket(r) }),
+    );
 
     let draining = false;
     const ticket = ticketDesk({ tickets, bus, mesh, legs, httpBase: () => http?.bases[0] ?? '' });
@@ -174,7 +192,8 @@ export async function startNode({ config, gateways, log, version }: NodeOptions)
         ladder: (leg, step) => ladders.add(leg, step),
         count: (name, what, reason) => metrics.count(name, what, reason),
       });
-    const addresses: Address[] = http?.bases.map(base => ({ url: `${base}/r/1000`, what: 'room page' })) ?? [];
+    const addresses: Address[] =
+      http?.bases.map(base => ({ url: `${base}/r/1000`, what: 'room page' })) ?? [];
     const started = { fronts: [] as Front[], addresses };
     let why: Termination = { blame: 'server', reason: 'shutting-down', text: 'The server is shutting down.' };
     undo.push(async () => {
@@ -238,7 +257,19 @@ async function serverCertificate({ platform }: Loaded) {
 
 function gauges(metrics: Metrics, of: { rooms: RoomNode | undefined; desk: AgentDesk; legs: LegDesk }): void {
   const number = (read: () => number) => () => [{ value: read() }];
-  metrics.gauge('rooms', 'Rooms this process hosts now.', number(() => of.rooms?.size ?? 0));
-  metrics.gauge('legs', 'Legs the agents of this process hold now.', number(() => of.desk.size));
-  metrics.gauge('calls', 'Legs the fronts of this process asked for and that live now.', number(() => of.legs.size));
+  metrics.gauge(
+    'rooms',
+    'Rooms this process hosts now.',
+    number(() => of.rooms?.size ?? 0),
+  );
+  metrics.gauge(
+    'legs',
+    'Legs the agents of this process hold now.',
+    number(() => of.desk.size),
+  );
+  metrics.gauge(
+    'calls',
+    'Legs the fronts of this process asked for and that live now.',
+    number(() => of.legs.size),
+  );
 }

@@ -24,10 +24,15 @@ export interface Running {
 /** Starts a fresh agent of the subject with a fake host. */
 export async function startAgent(subject: Subject): Promise<Running> {
   const host = fakeHost();
-  const agent = subject.gateway.agent?.(host, subject.gateway.config.parse(subject.config), `${subject.name}-1`);
+  const agent = subject.gateway.agent?.(
+    host,
+    subject.gateway.config.parse(subject.config),
+    `${subject.name}-1`,
+  );
   if (agent === undefined) throw new Error(`${subject.name} has no agent`);
   await agent.start();
   return { agent, events: new Events(), seat: new FakeSeat() };
 }
 
-export const closedEvents = (events: readonly LegEvent[]): LegEvent[] => events.filter(e => e.type === 'closed');
+export const closedEvents = (events: readonly LegEvent[]): LegEvent[] =>
+  events.filter(e => e.type === 'closed');

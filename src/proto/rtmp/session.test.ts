@@ -170,9 +170,9 @@ describe('RTMP sessions', () => {
     expect(w.now).toBe(5000);
     w.server.handle({ type: 'tick' }, w.now);
     w.settle(); // the ping is answered: heard again
-    w.server.handle({ type: 'tick' }, w.server.deadline);
     expect(w.server.deadline).toBe(10_000);
-    w.server.handle({ type: 'tick' }, 10_000); // asks again, and nobody answers
+    w.server.handle({ type: 'tick' }, 10_000); // quiet since 5000: asks again, and nobody answers
+    expect(w.server.deadline).toBe(15_000);
     w.server.handle({ type: 'tick' }, 15_000);
     const outs: ServerOutput[] = [];
     for (let out: ServerOutput | undefined; (out = w.server.poll()); ) outs.push(out);

@@ -195,7 +195,8 @@ function formatOf(c: SdpCodec): Format {
 /** RFC 4733 §2.1: events count with the clock of the audio beside them; some phones offer only 8000. */
 function eventFor(s: Section, f: Format): { payloadType: number; clockRate: number } | undefined {
   const all = s.codecs.filter(isEvent);
-  return all.find(c => c.clockRate === f.clockRate) ?? all[0];
+  const event = all.find(c => c.clockRate === f.clockRate) ?? all[0];
+  return event && { payloadType: event.payloadType, clockRate: event.clockRate };
 }
 
 /** What the peer wants to be sent, as far as the codec has such frames. */

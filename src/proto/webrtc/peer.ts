@@ -1,4 +1,4 @@
-import type { Core, Millis, Tick } from '../../kit/core.ts';
+import { type Core, type Millis, NEVER, type Tick } from '../../kit/core.ts';
 import type { Termination } from '../../kit/refusal.ts';
 import type { SrtpKeys } from '../rtp/srtp/profile.ts';
 import { type DtlsOptions, DtlsServer } from './dtls/server.ts';
@@ -6,6 +6,8 @@ import { type IceCredentials, IceLite, type PeerAddress } from './ice-lite.ts';
 import type { StunMessage } from './stun.ts';
 
 export type PeerInput =
+  /** Our answer is on its way: from now on the peer has its time to connect. */
+  | { readonly type: 'answered' }
   | { readonly type: 'stun'; readonly message: StunMessage; readonly from: PeerAddress }
   /** From an address the peer has proved (`path`) before. */
   | { readonly type: 'dtls'; readonly bytes: Buffer; readonly from: PeerAddress }
@@ -41,7 +43,7 @@ export class WebRtcPeer implements Core<PeerInput, PeerOutput> {
   readonly #ice: IceLite;
   readonly #dtls: DtlsServer;
   readonly #outputs: PeerOutput[] = [];
-  readonly #connectBy: Millis;
+  #connectBy: Millis = NEVER;
   #connected = false;
   #closed = false;
   #heard: 'nothing' | 'checks' | 'dtls' = 'nothing';
@@ -52,7 +54,6 @@ export class WebRtcPeer implements Core<PeerInput, PeerOutput> {
     this.#o = o;
     this.#ice = new IceLite(o.ice, o.now);
     this.#dtls = new DtlsServer(o);
-    this.#connectBy = o.now + CONNECT_MS;
   }
 
   /** Where to send; undefined before the peer was heard. */
@@ -70,7 +71,7 @@ export class WebRtcPeer implements Core<PeerInput, PeerOutput> {
   }
 
   get deadline(): Millis {
-    if (this.#closed) return Number.POSITIVE_INFINITY;
+    if (this.#closed) return NEVER;
     const own = this.#connected ? this.#ice.consentUntil : this.#connectBy;
     return Math.min(own, this.#dtls.deadline);
   }
@@ -82,6 +83,9 @@ export class WebRtcPeer implements Core<PeerInput, PeerOutput> {
   handle(input: PeerInput | Tick, now: Millis): void {
     if (this.#closed) return;
     switch (input.type) {
+      case 'answered':
+        this.#connectBy = now + CONNECT_MS;
+        return;
       case 'stun':
         return this.#check(input.message, input.from, now);
       case 'dtls':

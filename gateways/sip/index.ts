@@ -1,0 +1,14 @@
+import { CONTRACT, defineGateway } from '../../src/contract.ts';
+import { createSipAgent } from './agent.ts';
+import { sipConfig } from './config.ts';
+import { createSipFront } from './front.ts';
+
+/** SIP phones and room systems: front (signalling) and agent (RTP). */
+export default defineGateway({
+  contract: CONTRACT,
+  name: 'sip',
+  config: sipConfig,
+  home: 'agent',
+  front: createSipFront,
+  agent: createSipAgent,
+});

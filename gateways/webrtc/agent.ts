@@ -1,0 +1,188 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { Address, Agent, Host, Leg, LegEvent, LegRequest, Seat } from '../../src/contract.ts';
+import { openUdp, SendSlots, type UdpSocket } from '../../src/io/udp.ts';
+import { refuse } from '../../src/kit/refusal.ts';
+import { RtpSession } from '../../src/proto/rtp/session.ts';
+import type { Identity } from '../../src/proto/webrtc/dtls/server-flight.ts';
+import { localUfrag } from '../../src/proto/webrtc/ice-lite.ts';
+import { readOffer } from '../../src/proto/webrtc/offer.ts';
+import { kindOf, SharedPort } from '../../src/proto/webrtc/port.ts';
+import { readStun } from '../../src/proto/webrtc/stun.ts';
+import { selfSignedCertificate } from '../../src/proto/x509/self-signed.ts';
+import { candidateAddresses } from './candidates.ts';
+import type { WebRtcConfig } from './config.ts';
+import { SLOT_BYTES, WebRtcLeg } from './leg.ts';
+import type { LegMedia } from './leg-media.ts';
+import { type Begin, readBegin } from './native.ts';
+import { playedLines, publishedLine } from './plan.ts';
+import { Player } from './player.ts';
+import { Publisher } from './publisher.ts';
+
+/** All WebRTC media of one process on one UDP port. */
+export function createWebRtcAgent(host: Host, config: WebRtcConfig): Agent {
+  return new WebRtcAgent(host, config);
+}
+
+class WebRtcAgent implements Agent {
+  readonly formats = ['opus', 'PCMU', 'PCMA', 'G722'];
+  readonly capacity: number;
+  readonly #host: Host;
+  readonly #config: WebRtcConfig;
+  readonly #port = new SharedPort<WebRtcLeg>();
+  readonly #legs = new Set<WebRtcLeg>();
+  readonly #slots = new SendSlots(SLOT_BYTES);
+  readonly #identity: Identity & { readonly fingerprint: string };
+  #socket: UdpSocket | undefined;
+
+  constructor(host: Host, config: WebRtcConfig) {
+    this.#host = host;
+    this.#config = config;
+    this.capacity = config.maxLegs;
+    this.#identity = makeIdentity();
+  }
+
+  async start(): Promise<readonly Address[]> {
+    const { address, port } = this.#config;
+    try {
+      this.#socket = await openUdp({
+        family: isIP(address) === 6 ? 6 : 4,
+        address,
+        port,
+        clock: this.#host.clock,
+        on: (bytes, from, fromPort, now) => this.#datagram(bytes, from, fromPort, now),
+      });
+    } catch (error) {
+      throw unavailable(error as NodeJS.ErrnoException, this.#config);
+    }
+    return [{ url: `udp://${urlHost(address)}:${this.#socket.port}`, what: 'WebRTC media' }];
+  }
+
+  async take(request: LegRequest, seat: Seat, emit: (e: LegEvent) => void): Promise<Leg> {
+    const socket = this.#socket;
+    if (socket === undefined) throw refuse('server', 'shutting-down', 'The WebRTC port is not open.');
+    if (this.#legs.size >= this.capacity)
+      throw refuse('server', 'agent-full', `This agent has its ${this.capacity} WebRTC legs.`);
+    if (request.begin.type !== 'offer')
+      throw refuse('client', 'not-supported', 'WebRTC legs begin with an offer of the browser.');
+    const begin = readBegin(request.begin.native);
+    const offer = readOffer(begin.sdp);
+    const leg = new WebRtcLeg({
+      host: this.#host,
+      socket,
+      port: this.#port,
+      slots: this.#slots,
+      identity: this.#identity,
+      fingerprint: { algorithm: 'sha-256', value: this.#identity.fingerprint },
+      random: randomBytes,
+      request,
+      offer,
+      candidates: this.#candidates(request, socket),
+      confirmed: () => seat.confirmed(),
+      emit,
+      gone: () => void this.#legs.delete(leg),
+    });
+    this.#legs.add(leg);
+    try {
+      const sdp = leg.answer(await this.#media(begin, offer, seat, leg));
+      emit({ type: 'description', id: 0, native: { sdp } });
+      return leg;
+    } catch (error) {
+      leg.abandon();
+      throw error;
+    }
+  }
+
+  async #media(
+    begin: Begin,
+    offer: ReturnType<typeof readOffer>,
+    seat: Seat,
+    leg: WebRtcLeg,
+  ): Promise<LegMedia> {
+    const now = this.#host.clock.now();
+    const cname = randomBytes(9).toString('base64url'); // RFC 7022 §4.2: short-term, random
+    const unixAtZero = Date.now() - now;
+    const makeSession = (): RtpSession => new RtpSession({ cname, random: randomBytes, unixAtZero, now });
+    if (begin.kind === 'whep') {
+      const lines = playedLines(offer, this.#config.maxSlots);
+      return new Player({ seat, lines, member: begin.member, cname, makeSession, wire: leg, events: leg });
+    }
+    const line = publishedLine(offer);
+    const source = begin.track ?? 'mic';
+    return await Publisher.open({ seat, line, source, session: makeSession(), events: leg, now });
+  }
+
+  async close(): Promise<void> {
+    for (const leg of [...this.#legs])
+      leg.handle({
+        type: 'close',
+        why: { blame: 'server', reason: 'shutting-down', text: 'This server is going down.' },
+      });
+    this.#socket?.close();
+    this.#socket = undefined;
+  }
+
+  #candidates(request: LegRequest, socket: UdpSocket) {
+    const peer = request.who.address;
+    const advertised = this.#host.advertisedAddress(peer);
+    const addresses = candidateAddresses({ listening: this.#config.address, advertised, peer });
+    if (addresses.length === 0)
+      throw refuse(
+        'server',
+        'no-address',
+        `There is no address to offer browsers: set externalAddress to an IP address of the same family as webrtc.address (${this.#config.address}).`,
+      );
+    return addresses.map(address => ({ address, port: socket.port }));
+  }
+
+  /** RFC 7983: STUN finds its leg by our ufrag, the rest by the address a check came from. */
+  #datagram(bytes: Buffer, address: string, port: number, now: number): void {
+    const from = { address, port };
+    switch (kindOf(bytes)) {
+      case 'media': {
+        const leg = this.#port.byPath(from);
+        return leg ? leg.datagram(bytes, now) : this.#host.count('junk', 'media-of-stranger');
+      }
+      case 'stun': {
+        const message = readStun(bytes);
+        if (typeof message === 'string') return this.#host.count('junk', `stun-${message}`);
+        const leg = this.#port.byUfrag(localUfrag(message));
+        return leg ? leg.stun(message, from) : this.#host.count('junk', 'stun-of-stranger');
+      }
+      case 'dtls': {
+        const leg = this.#port.byPath(from);
+        return leg ? leg.dtls(bytes, from) : this.#host.count('junk', 'dtls-of-stranger');
+      }
+      default:
+        this.#host.count('junk', 'unknown');
+    }
+  }
+}
+
+/** Made anew at every start: browsers learn its fingerprint with each answer, nobody else needs to trust it. */
+function makeIdentity(): Identity & { readonly fingerprint: string } {
+  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const made = selfSignedCertificate({
+    commonName: 'WebRTC',
+    dnsNames: [],
+    ipAddresses: [],
+    from: new Date(Date.now() - 86_400_000), // clocks of others may be behind
+    days: 366,
+    serial: randomBytes(8),
+    ...keys,
+  });
+  return { certificate: made.der, privateKey: keys.privateKey, fingerprint: made.fingerprintSha256 };
+}
+
+const urlHost = (address: string): string => (isIP(address) === 6 ? `[${address}]` : address);
+
+function unavailable(error: NodeJS.ErrnoException, { address, port }: WebRtcConfig) {
+  const where = `UDP port ${port} on ${address}`;
+  const what =
+    error.code === 'EADDRINUSE'
+      ? `${where} is already in use: end the program that has it or set webrtc.port to another port.`
+      : error.code === 'EACCES'
+        ? `${where} needs more rights than this process has: set webrtc.port to a port above 1023.`
+        : `${where} cannot be opened (${error.message}): check webrtc.address and webrtc.port.`;
+  return refuse('server', 'port-unavailable', what);
+}

@@ -1,0 +1,273 @@
+import type { Host, Leg, LegCommand, LegEvent, LegRequest, Millis, StreamStats } from '../../src/contract.ts';
+import { type Drive, drive } from '../../src/io/drive.ts';
+import type { SendSlots, UdpSocket } from '../../src/io/udp.ts';
+import { type Termination, terminationOf } from '../../src/kit/refusal.ts';
+import { readRtcp } from '../../src/proto/rtp/rtcp.ts';
+import { isRtcp, RTP_HEADER_BYTES } from '../../src/proto/rtp/rtp.ts';
+import { SrtpReceiver } from '../../src/proto/rtp/srtp/receiver.ts';
+import { SrtpSender } from '../../src/proto/rtp/srtp/sender.ts';
+import { writeAnswer, writeFragment } from '../../src/proto/webrtc/answer.ts';
+import type { Fingerprint } from '../../src/proto/webrtc/dtls/client-proof.ts';
+import type { Identity } from '../../src/proto/webrtc/dtls/server-flight.ts';
+import { type IceCredentials, iceCredentials, type PeerAddress } from '../../src/proto/webrtc/ice-lite.ts';
+import type { WebRtcOffer } from '../../src/proto/webrtc/offer.ts';
+import { type PeerInput, type PeerOutput, WebRtcPeer } from '../../src/proto/webrtc/peer.ts';
+import type { SharedPort } from '../../src/proto/webrtc/port.ts';
+import type { StunMessage } from '../../src/proto/webrtc/stun.ts';
+import type { LegMedia, MediaEvents, Wire } from './leg-media.ts';
+import { isRestart } from './native.ts';
+
+/** The port all legs of an agent share, and who this end is. */
+export interface Ground {
+  readonly host: Host;
+  readonly socket: UdpSocket;
+  readonly port: SharedPort<WebRtcLeg>;
+  readonly slots: SendSlots;
+  readonly identity: Identity;
+  readonly fingerprint: Fingerprint;
+  readonly random: (bytes: number) => Buffer;
+}
+
+export interface WebRtcLegOptions extends Ground {
+  readonly request: LegRequest;
+  readonly offer: WebRtcOffer;
+  readonly candidates: readonly PeerAddress[];
+  readonly confirmed: () => void;
+  readonly emit: (e: LegEvent) => void;
+  /** Told once, when everything is released. */
+  readonly gone: () => void;
+}
+
+/** Room for one packet with header, tag and some to spare; opus at its largest is 1275 bytes. */
+export const SLOT_BYTES = 1600;
+
+/** One peer connection: the peer core, its seals, and the media of one direction. */
+export class WebRtcLeg implements Leg, Wire, MediaEvents {
+  readonly #o: WebRtcLegOptions;
+  readonly #peer: WebRtcPeer;
+  readonly #drive: Drive<PeerInput>;
+  #media: LegMedia | undefined;
+  #in: SrtpReceiver | undefined;
+  #out: SrtpSender | undefined;
+  #open = true;
+  #disarm: () => void = () => {};
+
+  constructor(o: WebRtcLegOptions) {
+    this.#o = o;
+    const { clock } = o.host;
+    this.#peer = new WebRtcPeer({
+      ice: iceCredentials(o.random),
+      fingerprints: o.offer.fingerprints,
+      identity: o.identity,
+      // The fast path first; both are as good for players (docs: webrtc README).
+      profiles: ['AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_128_GCM'],
+      listening: `UDP port ${o.socket.port}`,
+      random: o.random,
+      junk: reason => this.count(reason),
+      now: clock.now(),
+    });
+    this.#drive = drive(this.#peer, clock, out => this.#act(out));
+    o.port.enter(this, this.#peer.ufrags);
+  }
+
+  /** The answer; from now on the peer may come. */
+  answer(media: LegMedia): string {
+    const { offer, fingerprint, candidates, random } = this.#o;
+    this.#media = media;
+    this.#drive.feed({ type: 'answered' });
+    this.#arm();
+    return writeAnswer({
+      sessionId: `${random(6).readUIntBE(0, 6)}`,
+      ice: this.#peer.ice,
+      fingerprint,
+      candidates,
+      offered: offer.media,
+      answered: offer.media.map(line => media.answer(line)),
+    });
+  }
+
+  // From the socket.
+
+  stun(message: StunMessage, from: PeerAddress): void {
+    this.#guard(() => this.#drive.feed({ type: 'stun', message, from }));
+  }
+
+  dtls(bytes: Buffer, from: PeerAddress): void {
+    this.#guard(() => this.#drive.feed({ type: 'dtls', bytes, from }));
+  }
+
+  /** In: open ► RTP to the media │ RTCP read. */
+  datagram(bytes: Buffer, now: Millis): void {
+    const receiver = this.#in;
+    if (receiver === undefined) return this.count('early-media');
+    try {
+      if (isRtcp(bytes)) return this.#rtcp(receiver, bytes, now);
+      const plain = receiver.open(bytes);
+      if (typeof plain === 'string') return this.count(`srtp-${plain}`);
+      this.#media?.rtp(plain, now);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  #rtcp(receiver: SrtpReceiver, bytes: Buffer, now: Millis): void {
+    const plain = receiver.openRtcp(bytes);
+    if (typeof plain === 'string') return this.count(`srtcp-${plain}`);
+    const packets = readRtcp(plain);
+    if (typeof packets === 'string') return this.count(`rtcp-${packets}`);
+    this.#media?.rtcp(packets, now);
+  }
+
+  // Wire: to the socket.
+
+  slot(): Buffer {
+    return this.#o.slots.take(this.#o.socket.queued());
+  }
+
+  send(slot: Buffer, payload: Uint8Array): number {
+    const to = this.#peer.target;
+    if (this.#out === undefined || to === undefined || !this.#open) return 0;
+    const length = this.#out.seal(slot, RTP_HEADER_BYTES, payload);
+    this.#o.socket.send(slot, length, to.port, to.address);
+    return length;
+  }
+
+  resend(sealed: Uint8Array): void {
+    const to = this.#peer.target;
+    // A copy: history may be overwritten while the system still reads it.
+    if (to && this.#open) this.#o.socket.send(Buffer.from(sealed), sealed.length, to.port, to.address);
+  }
+
+  #sendRtcp(plain: Buffer): void {
+    const to = this.#peer.target;
+    if (this.#out === undefined || to === undefined) return;
+    const sealed = this.#out.sealRtcp(plain);
+    this.#o.socket.send(sealed, sealed.length, to.port, to.address);
+  }
+
+  // MediaEvents.
+
+  state(state: 'up' | 'silent'): void {
+    if (state === 'up') this.#o.confirmed();
+    this.#o.emit({ type: 'media', state });
+  }
+
+  note(text: string): void {
+    this.#ladder(text);
+  }
+
+  count(reason: string): void {
+    this.#o.host.count('junk', reason);
+  }
+
+  failed(error: unknown): void {
+    this.#o.host.log.error({ leg: this.#o.request.leg, err: error }, 'bug in a WebRTC leg: it is closed');
+    this.#end(terminationOf(error));
+  }
+
+  // Leg.
+
+  handle(c: LegCommand): void {
+    switch (c.type) {
+      case 'offer':
+        if (isRestart(c.native)) return this.#restart(c.id);
+        return this.#o.emit({
+          type: 'refused',
+          id: c.id,
+          why: {
+            blame: 'client',
+            reason: 'not-renegotiable',
+            text: 'WHIP and WHEP sessions are not renegotiated (RFC 9725 §4.5): open a new one.',
+          },
+        });
+      case 'mute':
+        if (c.media === 'audio') this.#media?.mute(c.on);
+        return;
+      case 'close':
+        return this.#end(c.why);
+      default: // candidates: a lite agent needs none of the peer's; the rest is not for this protocol
+    }
+  }
+
+  stats(): readonly StreamStats[] {
+    return this.#media?.stats() ?? [];
+  }
+
+  /** RFC 9725 §4.3.3: new credentials, the same DTLS session and media. */
+  #restart(id: number): void {
+    const credentials: IceCredentials = iceCredentials(this.#o.random);
+    this.#drive.feed({ type: 'restart', credentials });
+    this.#o.port.enter(this, this.#peer.ufrags);
+    this.#ladder('ICE restart');
+    const lines = this.#o.offer.media.filter(line => this.#media?.answer(line));
+    const fragment = writeFragment(credentials, this.#o.candidates, lines);
+    this.#o.emit({ type: 'description', id, native: { fragment } });
+  }
+
+  #act(out: PeerOutput): void {
+    switch (out.type) {
+      case 'send':
+        return this.#o.socket.send(out.bytes, out.bytes.length, out.to.port, out.to.address);
+      case 'path':
+        return this.#o.port.path(this, out.from);
+      case 'connected':
+        this.#in = new SrtpReceiver(out.receive);
+        this.#out = new SrtpSender(out.send);
+        this.#ladder(`DTLS connected, ${out.send.profile}, with ${at(this.#peer.target)}`);
+        this.#media?.start(this.#o.host.clock.now());
+        return this.#arm();
+      case 'closed':
+        return this.#end(out.why);
+    }
+  }
+
+  /** One timer for reports and silence. */
+  #arm(): void {
+    this.#disarm();
+    if (!this.#open || this.#media === undefined) return;
+    const { clock } = this.#o.host;
+    this.#disarm = clock.at(this.#media.deadline, () =>
+      this.#guard(() => {
+        if (this.#media === undefined) return;
+        for (const plain of this.#media.tick(clock.now())) this.#sendRtcp(plain);
+        this.#arm();
+      }),
+    );
+  }
+
+  #end(why: Termination): void {
+    if (!this.#open) return;
+    const now = this.#o.host.clock.now();
+    for (const plain of this.#media?.bye(now) ?? []) this.#sendRtcp(plain);
+    this.abandon();
+    this.#ladder(`closed: ${why.reason}`);
+    this.#o.emit({ type: 'closed', why });
+  }
+
+  /** Releases everything without a word to the front: the leg never began. Idempotent. */
+  abandon(): void {
+    if (!this.#open) return;
+    this.#drive.feed({ type: 'close' });
+    this.#open = false;
+    this.#drive.stop();
+    this.#disarm();
+    this.#o.port.leave(this);
+    this.#media?.close();
+    this.#o.gone();
+  }
+
+  #ladder(summary: string): void {
+    this.#o.host.ladder(this.#o.request.leg, { at: Date.now(), dir: 'note', transport: 'udp', summary });
+  }
+
+  /** A bug ends this leg and nothing else. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+}
+
+const at = (a: PeerAddress | undefined): string => (a ? `${a.address}:${a.port}` : 'nobody');

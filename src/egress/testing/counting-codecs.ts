@@ -1,0 +1,81 @@
+import type { Format } from '../../contract.ts';
+import type { AudioDecoder, AudioEncoder, Codecs, PcmRate } from '../codecs.ts';
+
+/** Codecs that cost nothing and keep books: how many are open, how often each was called. */
+export class CountingCodecs implements Codecs {
+  opened = 0;
+  open = 0;
+  encoders = 0;
+  decoders = 0;
+  encodes = 0;
+  decodes = 0;
+  /** Reason for opening to fail. */
+  failure: Error | undefined;
+  /** Opening waits for this. */
+  gate: Promise<void> = Promise.resolve();
+
+  missingFor(format: Format): string | undefined {
+    return format.codec === 'AAC' ? 'AAC needs node-av, which is not installed.' : undefined;
+  }
+
+  async openEncoder(
+    format: Format,
+    sampleRate: PcmRate,
+    o: { ptimeMs?: number } = {},
+  ): Promise<AudioEncoder> {
+    await this.#opening();
+    this.encoders++;
+    const frameTicks = (format.clockRate * (o.ptimeMs ?? 20)) / 1000;
+    const frame = (sampleRate * (o.ptimeMs ?? 20)) / 1000;
+    let filled = 0;
+    let pts = 0;
+    return {
+      format,
+      sampleRate,
+      frameTicks,
+      encode: (pcm, sink) => {
+        for (filled += pcm.length; filled >= frame; filled -= frame) {
+          this.encodes++;
+          sink(new Uint8Array([pcm.some(v => v !== 0) ? 1 : 0]), pts);
+          pts += frameTicks;
+        }
+      },
+      close: this.#closer(() => this.encoders--),
+    };
+  }
+
+  async openDecoder(_format: Format, sampleRate: PcmRate): Promise<AudioDecoder> {
+    await this.#opening();
+    this.decoders++;
+    const block = (value: number, samples = sampleRate / 50): Int16Array =>
+      new Int16Array(samples).fill(value);
+    return {
+      sampleRate,
+      badPackets: 0,
+      decode: () => {
+        this.decodes++;
+        return block(1000);
+      },
+      conceal: samples => block(0, samples),
+      recover: (_next, samples) => block(0, samples),
+      close: this.#closer(() => this.decoders--),
+    };
+  }
+
+  async #opening(): Promise<void> {
+    await this.gate;
+    if (this.failure !== undefined) throw this.failure;
+    this.opened++;
+    this.open++;
+  }
+
+  #closer(count: () => void): () => void {
+    let closed = false;
+    return () => {
+      if (closed) return;
+      closed = true;
+      this.open--;
+      count();
+    };
+  }
+}

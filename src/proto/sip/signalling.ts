@@ -1,0 +1,133 @@
+import type { CallCommand, CallEvent, DialOptions, SipInput, SipOutput } from './events.ts';
+import type { Flow } from './flow.ts';
+import type { HeaderLine } from './write.ts';
+
+/** What an application does with one call, whichever side began it. A step that comes too late does nothing. */
+export interface SipCall {
+  readonly id: string;
+  /** 101–199 to an INVITE that waits. */
+  progress(status: number, sdp?: string): void;
+  /** 200 to the INVITE or re-INVITE that waits. */
+  answer(sdp: string): void;
+  reject(status: number, o?: { reason?: string; headers?: readonly HeaderLine[] }): void;
+  /** Our answer to an offer that came in a 2xx. */
+  acknowledge(sdp: string): void;
+  /** A new offer; null asks the peer for one. 491 and its back-off are dealt with below. */
+  reinvite(sdp: string | null): void;
+  info(contentType: string, content: string): void;
+  /** BYE, CANCEL or 480, whichever the call's state asks for. */
+  hangup(headers?: readonly HeaderLine[]): void;
+}
+
+export type Invite = Extract<CallEvent, { type: 'invite' }>;
+/** Events of one call, in order; nothing follows `ended`, `failed` or `cancelled`. */
+export type OnCall = (e: Exclude<CallEvent, Invite>) => void;
+
+/** One message of a call as it was on the wire. */
+export interface CallMessage {
+  readonly dir: 'in' | 'out';
+  readonly flow: Flow;
+  readonly bytes: Buffer;
+}
+
+/** The port both backends stand behind. */
+export interface SipSignalling {
+  dial(o: DialOptions, on: OnCall): SipCall;
+  /** OPTIONS; the final status, 408 when nobody answered. */
+  ping(to: string): Promise<number>;
+  /** New calls get 503 from now on. */
+  drain(retryAfterS: number): void;
+}
+
+export interface SignallingOutside {
+  send(flow: Flow, bytes: Buffer): void;
+  hangUp(flow: Flow): void;
+  /** A call came in: returns who listens to the rest of it. */
+  incoming(invite: Invite, call: SipCall): OnCall;
+  /** Every message of every call, for ladders. */
+  message?(call: string, m: CallMessage): void;
+  count(name: 'sip_dropped' | 'sip_refused', reason: string): void;
+  /** A listener threw: a bug. Its call is hung up, the others go on. */
+  bug(call: string, error: unknown): void;
+}
+
+/** Puts typed handles over an endpoint: `feed` goes to its driver, `act` takes what comes out. */
+export class EndpointSignalling implements SipSignalling {
+  readonly #feed: (input: SipInput) => void;
+  readonly #outside: SignallingOutside;
+  readonly #calls = new Map<string, OnCall>();
+  readonly #pings = new Map<string, (status: number) => void>();
+  #next = 1;
+
+  constructor(feed: (input: SipInput) => void, outside: SignallingOutside) {
+    this.#feed = feed;
+    this.#outside = outside;
+  }
+
+  dial(options: DialOptions, on: OnCall): SipCall {
+    const call = `out-${this.#next++}`;
+    this.#calls.set(call, on);
+    this.#feed({ type: 'dial', call, options });
+    return this.#handle(call);
+  }
+
+  ping(to: string): Promise<number> {
+    const id = `ping-${this.#next++}`;
+    return new Promise(done => {
+      this.#pings.set(id, done);
+      this.#feed({ type: 'ping', id, to });
+    });
+  }
+
+  drain(retryAfterS: number): void {
+    this.#feed({ type: 'drain', retryAfterS });
+  }
+
+  act(out: SipOutput): void {
+    switch (out.type) {
+      case 'send':
+        this.#outside.send(out.flow, out.bytes);
+        if (out.call !== undefined) this.#outside.message?.(out.call, { ...out, dir: 'out' });
+        return;
+      case 'received':
+        return this.#outside.message?.(out.call, { ...out, dir: 'in' });
+      case 'close-flow':
+        return this.#outside.hangUp(out.flow);
+      case 'dropped':
+        return this.#outside.count('sip_dropped', out.reason);
+      case 'refused':
+        return this.#outside.count('sip_refused', String(out.status));
+      case 'pong':
+        this.#pings.get(out.id)?.(out.status);
+        this.#pings.delete(out.id);
+        return;
+      default:
+        this.#event(out);
+    }
+  }
+
+  #event(e: CallEvent): void {
+    try {
+      if (e.type === 'invite') this.#calls.set(e.call, this.#outside.incoming(e, this.#handle(e.call)));
+      else this.#calls.get(e.call)?.(e);
+    } catch (error) {
+      this.#outside.bug(e.call, error);
+      this.#feed({ type: 'hangup', call: e.call });
+    }
+    if (e.type === 'ended' || e.type === 'failed' || e.type === 'cancelled') this.#calls.delete(e.call);
+  }
+
+  #handle(call: string): SipCall {
+    const feed = (c: CallCommand): void => this.#feed(c);
+    return {
+      id: call,
+      progress: (status, sdp) => feed({ type: 'progress', call, status, sdp }),
+      answer: sdp => feed({ type: 'answer', call, sdp }),
+      reject: (status, o = {}) => feed({ type: 'reject', call, status, ...o }),
+      acknowledge: sdp => feed({ type: 'acknowledge', call, sdp }),
+      reinvite: sdp => feed({ type: 'reinvite', call, sdp }),
+      info: (contentType, content) => feed({ type: 'info', call, contentType, content }),
+      hangup: headers => feed({ type: 'hangup', call, ...(headers && { headers }) }),
+    };
+  }
+}

@@ -1,0 +1,89 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Sound, writeWav } from '../wav.ts';
+
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+/** As in `recorder.js`. */
+const RECORD_RATE_HZ = 16_000;
+
+export interface BrowserOptions {
+  readonly dir: string;
+  /** What its fake microphone hears, from the moment it is opened; over and over. */
+  readonly plays?: Sound;
+  readonly locale?: string;
+  readonly viewport?: { readonly width: number; readonly height: number };
+}
+
+/** Headless Chromium with a page of ours open: its fake microphone plays a file, what it hears is recorded. */
+export class BrowserPeer {
+  readonly page: Page;
+  readonly #browser: Browser;
+
+  private constructor(browser: Browser, page: Page) {
+    this.#browser = browser;
+    this.page = page;
+  }
+
+  static async start(options: BrowserOptions): Promise<BrowserPeer> {
+    mkdirSync(options.dir, { recursive: true });
+    const wav = join(options.dir, 'plays.wav');
+    if (options.plays) writeWav(wav, options.plays);
+    const browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      headless: true,
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--no-first-run',
+        '--use-fake-ui-for-media-stream',
+        '--use-fake-device-for-media-stream',
+        '--autoplay-policy=no-user-gesture-required',
+        '--disable-features=WebRtcHideLocalIpsWithMdns',
+        '--allow-loopback-in-peer-connection',
+        ...(options.plays ? [`--use-file-for-fake-audio-capture=${wav}`] : []),
+      ],
+    }); // prettier-ignore
+    const context = await browser.newContext({
+      ignoreHTTPSErrors: true,
+      permissions: ['microphone'],
+      ...(options.locale && { locale: options.locale }),
+      ...(options.viewport && { viewport: options.viewport }),
+    });
+    const page = await context.newPage();
+    await page.addInitScript({ path: fileURLToPath(new URL('./recorder.js', import.meta.url)) });
+    return new BrowserPeer(browser, page);
+  }
+
+  async open(url: string): Promise<void> {
+    await this.page.goto(url, { waitUntil: 'load' });
+  }
+
+  /** Clicks Join and waits until the page says that it is in. */
+  async join(name: string, timeoutMs = 15_000): Promise<void> {
+    await this.page.fill('#name', name);
+    await this.page.click('#join button');
+    await this.page.getByText(/You are in the room|你已在会议室/).waitFor({ timeout: timeoutMs });
+  }
+
+  text(selector: string): Promise<string> {
+    return this.page.locator(selector).textContent().then(t => t ?? '');
+  }
+
+  /** Everything all remote tracks brought since the page opened. */
+  async heard(): Promise<Sound> {
+    const base64 = (await this.page.evaluate('takeRecording()')) as string;
+    const bytes = Buffer.from(base64, 'base64');
+    const samples = new Float32Array(bytes.length / 2);
+    for (let i = 0; i < samples.length; i++) samples[i] = bytes.readInt16LE(i * 2) / 32768;
+    return { rateHz: RECORD_RATE_HZ, samples };
+  }
+
+  stop(): Promise<void> {
+    return this.#browser.close();
+  }
+}
