@@ -11,7 +11,9 @@ if (version[0] < 20 || (version[0] === 20 && version[1] < 9)) {
 import('tsx/esm/api').then(
   ({ register }) => {
     register();
-    return import('../src/main.ts');
+    return import('../src/main.ts')
+      .then(program => program.main(process.argv.slice(2)))
+      .then(status => process.exit(status));
   },
   error => {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;

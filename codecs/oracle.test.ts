@@ -1,16 +1,16 @@
 /** Our codecs against an independent implementation: the ffmpeg program, on files made here and now. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as pathOf } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { missing } from '../test/harness/child.ts';
 import { makeAacConfig } from './aac/config.ts';
 import { openDecoder, openEncoder } from './audio.ts';
 import { CODE, LINEAR } from './g711/tables.ts';
 import { SubbandDecoder, SubbandEncoder } from './g722/subband.ts';
 import { decodeAll, encodeAll, hardForSubbands, join, noise, snrDb, tone, toneDb } from './testing/sound.ts';
 
-const there = spawnSync('ffmpeg', ['-version']).status === 0;
 const dir = mkdtempSync(pathOf(tmpdir(), 'roombridge-oracle-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -30,7 +30,7 @@ const raw = (rateHz: number): string[] => ['-f', 's16le', '-ar', `${rateHz}`, '-
 const chunks = (bytes: Uint8Array, size: number): Uint8Array[] =>
   Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
 
-describe.skipIf(!there && process.env.CI === undefined)('against ffmpeg', () => {
+describe.skipIf(missing('ffmpeg'))('against ffmpeg', () => {
   it.each([
     ['PCMU', 'mulaw', 'pcm_mulaw'],
     ['PCMA', 'alaw', 'pcm_alaw'],

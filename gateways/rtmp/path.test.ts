@@ -33,7 +33,10 @@ describe('RTMP path', () => {
   });
 
   it('takes percent-encoded UTF-8', () => {
-    expect(parsePath('room/%E4%BC%9A%E8%AE%AE', 'J%C3%BCrgen%20M')).toMatchObject({ room: '会议', user: 'Jürgen M' });
+    expect(parsePath('room/%E4%BC%9A%E8%AE%AE', 'J%C3%BCrgen%20M')).toMatchObject({
+      room: '会议',
+      user: 'Jürgen M',
+    });
     expect(formatPath({ room: '会议', user: 'a/b', screen: false, as: 'x y', token: 't' })).toBe(
       '/room/%E4%BC%9A%E8%AE%AE/a%2Fb?as=x%20y&token=t',
     );

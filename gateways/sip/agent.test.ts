@@ -7,7 +7,8 @@ import { readRtcp, writeRtcp } from '../../src/proto/rtp/rtcp.ts';
 import { RtpView, writeRtpHeader } from '../../src/proto/rtp/rtp.ts';
 import { parseSdp, type Sdp } from '../../src/proto/sdp/sdp.ts';
 import { Events, FakeSeat, fakeHost } from '../../test/harness/fakes.ts';
-import { createSipAgent, type SipAgentConfig } from './agent.ts';
+import { createSipAgent } from './agent.ts';
+import { type SipConfig, sipConfig } from './config.ts';
 
 /** Time stands still until the test moves it. */
 class TestClock implements Clock {
@@ -96,11 +97,11 @@ afterEach(async () => {
   for (const run of undo.splice(0).reverse()) await run();
 });
 
-const config: SipAgentConfig = {
+const config = sipConfig.parse({
   rtpPorts: { min: 0, max: 0 },
   codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
   maxLegs: 10,
-};
+});
 const request = (begin: LegRequest['begin'], roles: readonly Role[] = ['send', 'receive']): LegRequest => ({
   v: 1,
   leg: 'leg-1',
@@ -131,7 +132,7 @@ const descriptionOf = (events: Events, id: number): Sdp => {
   return sdp;
 };
 
-async function setUp(o: Partial<SipAgentConfig> = {}) {
+async function setUp(o: Partial<SipConfig> = {}) {
   const clock = new TestClock();
   const host = fakeHost({ clock });
   const agent = createSipAgent(host, { ...config, ...o }, 'sip-1');
@@ -321,7 +322,7 @@ describe('an incoming call', () => {
 });
 
 describe('refusing', () => {
-  const refused = async (native: { sdp: string }, o: Partial<SipAgentConfig> = {}) => {
+  const refused = async (native: { sdp: string }, o: Partial<SipConfig> = {}) => {
     const s = await setUp(o);
     const error = await s.agent
       .take(request({ type: 'offer', native }), s.seat, s.events.emit)
@@ -446,6 +447,26 @@ describe('re-INVITE', () => {
     });
     phone.say(port(local), Buffer.from('still here'));
     await until(() => seat.publications[0]!.heard.length === 1);
+  });
+
+  test('a withdrawn offer leaves everything as it was', async () => {
+    const { leg, phone, seat, events, local } = await call();
+    leg.handle({ type: 'offer', id: 1, native: phone.sdp(['a=sendonly'], '8') });
+    leg.handle({ type: 'rollback', id: 1 });
+    leg.handle({ type: 'make-offer', id: 2, why: 'refresh' });
+    leg.handle({ type: 'rollback', id: 2 });
+    leg.handle({ type: 'answer', id: 2, native: phone.sdp() });
+    await until(() => events.all.some(e => e.type === 'refused'));
+    expect(events.all.filter(e => e.type === 'hold').map(e => e.by)).toEqual(['peer', 'none']);
+    expect(seat.subscriptions.at(-1)).toMatchObject({ closed: false, want: { codec: { codec: 'PCMU' } } });
+    phone.say(port(local), Buffer.from('as before'));
+    await until(() => seat.publications[0]!.heard.length === 1);
+  });
+
+  test('a key the front read from an INFO is told like any other', async () => {
+    const { leg, events } = await call();
+    leg.handle({ type: 'dtmf', digit: '7', ms: 160 });
+    expect(events.all).toContainEqual({ type: 'dtmf', digit: '7', ms: 160, via: 'info' });
   });
 
   test('commands are answered in their order', async () => {

@@ -4,17 +4,9 @@ import { loadCodecs } from '../../codecs/audio.ts';
 import type { Agent, Host, LegEvent, LegRequest, Seat, Termination } from '../../src/contract.ts';
 import { UdpPorts } from '../../src/io/udp.ts';
 import { refuse, terminationOf } from '../../src/kit/refusal.ts';
-import type { PhoneCodec } from '../../src/proto/sdp/audio.ts';
+import type { SipConfig } from './config.ts';
 import { SipLeg } from './leg.ts';
 import { AudioMedia } from './media.ts';
-
-/** The agent's part of the gateway's config. */
-export interface SipAgentConfig {
-  /** UDP ports for media, both ends included; 0 and 0: any the system gives. */
-  readonly rtpPorts: { readonly min: number; readonly max: number };
-  readonly codecs: readonly PhoneCodec[];
-  readonly maxLegs: number;
-}
 
 const CLOSING: Termination = {
   blame: 'server',
@@ -22,8 +14,13 @@ const CLOSING: Termination = {
   text: 'The media agent is going down.',
 };
 
-export function createSipAgent(host: Host, config: SipAgentConfig, id: string): Agent {
-  const ports = new UdpPorts({ ...config.rtpPorts, clock: host.clock });
+export function createSipAgent(host: Host, config: SipConfig, id: string): Agent {
+  const bound = /^(0\.0\.0\.0|::)$/.test(config.address) ? undefined : config.address;
+  const ports = new UdpPorts({
+    ...config.rtpPorts,
+    clock: host.clock,
+    ...(bound !== undefined && { address: bound }),
+  });
   const legs = new Set<SipLeg>();
   const capacity = Math.min(config.maxLegs, ports.size);
   let begun = 0;
@@ -52,7 +49,7 @@ export function createSipAgent(host: Host, config: SipAgentConfig, id: string): 
       const media = await AudioMedia.open({
         clock: host.clock,
         ports,
-        family: address.includes(':') ? 6 : 4,
+        family: (bound ?? address).includes(':') ? 6 : 4,
         signalling: request.who.address,
         random: randomBytes,
         count: reason => host.count('rtp_dropped', reason),

@@ -26,6 +26,7 @@ import {
 import { parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp.ts';
 import { receives, sends } from '../../src/proto/sdp/section.ts';
 import type { AudioMedia } from './media.ts';
+import { readSdp, sipNative } from './native.ts';
 
 export interface LegOptions {
   readonly host: Host;
@@ -47,10 +48,13 @@ export class SipLeg implements Leg {
   #open = true;
   /** Commands that negotiate run one after another. */
   #queue: Promise<void> = Promise.resolve();
-  /** Our newest description, and whether it is an offer that waits for its answer. */
+  /** Our newest description. */
   #sent: Sdp | undefined;
-  #offering = false;
+  /** The exchange whose answer is to come, if `#sent` is an offer. */
+  #offering: number | undefined;
   #plan: AudioPlan | undefined;
+  /** What was agreed before exchange `id`, in case the peer withdraws its offer. */
+  #before: { readonly id: number; readonly plan: AudioPlan } | undefined;
   #publication: Publication | undefined;
   #subscription: Subscription | undefined;
   /** The peer has wanted our sound before: only then is "do not send to me" a hold. */
@@ -67,29 +71,27 @@ export class SipLeg implements Leg {
   /** Answers the offer the request came with, or makes one. Rejects with a Refusal; the caller then closes the leg. */
   async begin(): Promise<void> {
     const { begin } = this.#o.request;
-    const native = begin.type === 'offer' ? await this.#answerTo(begin.native) : this.#makeOffer();
+    const native = begin.type === 'offer' ? await this.#answerTo(0, begin.native) : this.#makeOffer(0);
     this.#o.emit({ type: 'description', id: 0, native });
   }
 
   handle(c: LegCommand): void {
     switch (c.type) {
       case 'offer':
-        return this.#negotiate(c.id, () => this.#answerTo(c.native));
+        return this.#negotiate(c.id, () => this.#answerTo(c.id, c.native));
       case 'make-offer':
-        return this.#negotiate(c.id, async () => this.#makeOffer());
+        return this.#negotiate(c.id, async () => this.#makeOffer(c.id));
       case 'answer':
-        return this.#negotiate(c.id, () => this.#accept(c.native));
+        return this.#negotiate(c.id, () => this.#accept(c.id, c.native));
       case 'rollback':
-        this.#offering = false;
-        return;
+        return this.#negotiate(c.id, () => this.#rollback(c.id));
       case 'confirmed':
         return this.#o.seat.confirmed();
       case 'mute':
         if (c.media === 'audio') this.#mute(c.on);
         return;
       case 'dtmf':
-        this.#o.host.log.info({ leg: this.#o.request.leg, digit: c.digit }, 'keys are not sent to phones');
-        return;
+        return this.#o.emit({ type: 'dtmf', digit: c.digit, ms: c.ms, via: 'info' }); // the front read it
       case 'close':
         return this.close(c.why);
       case 'candidates':
@@ -161,29 +163,40 @@ export class SipLeg implements Leg {
       });
   }
 
-  async #answerTo(native: Json): Promise<Json> {
-    const result = answerAudio(readNative(native), this.#local());
+  async #answerTo(id: number, native: Json): Promise<Json> {
+    const result = answerAudio(read(native), this.#local());
     if (result instanceof Refusal) throw result;
+    const before = this.#plan;
     await this.#adopt(result.plan);
-    this.#offering = false;
+    this.#before = before && { id, plan: before };
+    this.#offering = undefined;
     this.#sent = versioned(result.sdp, this.#sent);
-    return { sdp: writeSdp(this.#sent) };
+    return sipNative(writeSdp(this.#sent));
   }
 
-  #makeOffer(): Json {
+  #makeOffer(id: number): Json {
     const inUse = this.#plan?.send.format.codec as PhoneCodec | undefined;
     this.#sent = versioned(offerAudio(this.#local(), this.#sent, inUse), this.#sent);
-    this.#offering = true;
-    return { sdp: writeSdp(this.#sent) };
+    this.#offering = id;
+    return sipNative(writeSdp(this.#sent));
   }
 
-  async #accept(native: Json): Promise<undefined> {
-    if (!this.#offering || this.#sent === undefined)
+  async #accept(id: number, native: Json): Promise<undefined> {
+    if (this.#offering !== id || this.#sent === undefined)
       throw refuse('client', 'unexpected-answer', 'An answer came without an offer of ours.');
-    const plan = acceptAudio(readNative(native), this.#sent, this.#local());
+    const plan = acceptAudio(read(native), this.#sent, this.#local());
     if (plan instanceof Refusal) throw plan;
     await this.#adopt(plan);
-    this.#offering = false;
+    this.#offering = undefined;
+  }
+
+  /** The exchange came to nothing: what was agreed before holds. */
+  async #rollback(id: number): Promise<undefined> {
+    if (this.#offering === id) this.#offering = undefined;
+    const before = this.#before;
+    if (before?.id !== id) return;
+    this.#before = undefined;
+    await this.#adopt(before.plan);
   }
 
   #local(): AudioLocal {
@@ -266,10 +279,9 @@ export class SipLeg implements Leg {
   }
 }
 
-/** `{ sdp }`, as the front of this gateway makes it. */
-function readNative(native: Json): Sdp {
-  const text = (native as { readonly sdp?: Json } | null)?.sdp;
-  const sdp = typeof text === 'string' ? parseSdp(text) : 'there is none';
+function read(native: Json): Sdp {
+  const text = readSdp(native);
+  const sdp = text === undefined ? 'there is none' : parseSdp(text);
   if (typeof sdp !== 'string') return sdp;
   throw refuse('client', 'bad-sdp', `The session description cannot be read: ${sdp}.`);
 }

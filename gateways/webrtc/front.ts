@@ -12,7 +12,17 @@ import { refuse } from '../../src/kit/refusal.ts';
 import { readFragment } from '../../src/proto/webrtc/answer.ts';
 import { readOffer, type WebRtcOffer } from '../../src/proto/webrtc/offer.ts';
 import type { WebRtcConfig } from './config.ts';
-import { bearer, CORS, expectSdp, links, mediaType, noContent, preflight, problem, withoutPassword } from './http.ts';
+import {
+  bearer,
+  CORS,
+  expectSdp,
+  links,
+  mediaType,
+  noContent,
+  preflight,
+  problem,
+  withoutPassword,
+} from './http.ts';
 import { type Begin, described, restarted } from './native.ts';
 import { Session } from './session.ts';
 

@@ -189,16 +189,17 @@ test('check says in sentences what is wrong and what to do, all at once', async 
   const other = createServer();
   await new Promise<void>(done => other.listen(0, done));
   const { port } = other.address() as { port: number };
+  const file = configFile('');
   const text = `http: {httpsPort: ${port}, httpPort: 0, certFile: /no/cert, keyFile: /no/key}
 artp: {port: 0, tlsPort: 0}
-dataDir: /proc/nowhere
+dataDir: ${file}/below
 externalAddress: 0.0.0.0
 bus: {url: "nats://127.0.0.1:1"}`;
   const { status, out } = await run(['check', '--config', configFile(text)]);
   await new Promise(done => other.close(done));
   expect(status).toBe(1);
   for (const line of [
-    'error  data directory: The data directory /proc/nowhere cannot be used (ENOENT): make it writable, or set dataDir to one that is.',
+    `error  data directory: The data directory ${file}/below cannot be used (ENOTDIR): make it writable, or set dataDir to one that is.`,
     'error  certificate: /no/cert (http.certFile) cannot be read (ENOENT): check the name and the permissions.',
     `error  ports: Port ${port}/tcp (http.httpsPort) is in use by another program, or Roombridge runs already: end it, or set http.httpsPort to another port (0: any free one).`,
     'error  address: externalAddress 0.0.0.0 is no address to call: write the one others reach this host by.',

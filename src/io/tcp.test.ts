@@ -4,7 +4,14 @@ import { systemClock } from './clock.ts';
 import { connectTcp, listenTcp, type TcpConnection, type TcpHandlers } from './tcp.ts';
 
 const limits = { maxQueueBytes: 1024 * 1024, lingerMs: 200 };
-const options = { ...limits, address: '127.0.0.1', port: 0, maxConnections: 3, maxPerAddress: 2, setting: 'x.port' };
+const options = {
+  ...limits,
+  address: '127.0.0.1',
+  port: 0,
+  maxConnections: 3,
+  maxPerAddress: 2,
+  setting: 'x.port',
+};
 
 /** Handlers that tell what happened. */
 function ear() {
@@ -90,8 +97,18 @@ describe('TCP', () => {
   });
 
   it('says in words that a port is taken, and that nobody listens', async () => {
-    const listener = await listenTcp(options, systemClock, () => ear().handlers, () => {});
-    const again = listenTcp({ ...options, port: listener.port }, systemClock, () => ear().handlers, () => {});
+    const listener = await listenTcp(
+      options,
+      systemClock,
+      () => ear().handlers,
+      () => {},
+    );
+    const again = listenTcp(
+      { ...options, port: listener.port },
+      systemClock,
+      () => ear().handlers,
+      () => {},
+    );
     const error = await again.catch((e: unknown) => e);
     expect(error).toBeInstanceOf(Refusal);
     expect((error as Refusal).message).toBe(

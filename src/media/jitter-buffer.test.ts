@@ -84,7 +84,7 @@ describe('JitterBuffer', () => {
 
   it('puts reordered packets right and plays duplicates once', () => {
     const line = new Line();
-    for (const n of [0, 2, 1, 3, 3, 5, 4, 6]) line.put(n);
+    for (const n of [0, 2, 1, 3, 3, 5, 4, 6]) line.put(n, { at: line.now + n * 20 });
     expect(line.drain()).toEqual(range(0, 7));
     expect(line.buffer.drops.get('duplicate')).toBe(1);
     line.put(6);
@@ -100,6 +100,12 @@ describe('JitterBuffer', () => {
     }
     expect(line.drain()).toEqual([...range(0, 8), 'missing', ...range(9, 30)]);
     expect(line.buffer.drops.get('late')).toBe(1);
+  });
+
+  it('is empty before the first packet', () => {
+    const line = new Line();
+    line.block();
+    expect(line.played).toEqual(['empty']);
   });
 
   it('copies: the sender may reuse its bytes', () => {
@@ -178,7 +184,7 @@ describe('JitterBuffer', () => {
       else line.put(n, { seq: n, pts: 9_000_000 + n * BLOCK });
       line.block();
     }
-    expect(line.drain().filter(p => typeof p === 'number')).toEqual([...range(0, 17), ...range(20, 40)]);
+    expect(line.drain().filter(p => typeof p === 'number')).toEqual([...range(0, 18), ...range(20, 40)]);
     expect(line.buffer.drops.get('restart')).toBe(1);
   });
 

@@ -89,6 +89,7 @@ export class JitterBuffer {
   #base = Number.POSITIVE_INFINITY;
   #baseBefore = Number.POSITIVE_INFINITY;
   #windowEnd: Millis = Number.NEGATIVE_INFINITY;
+  #observedAt: Millis = Number.NEGATIVE_INFINITY;
   /** 95th percentile of how much longer than the shortest a packet travels. */
   #jitterMs = START_TARGET_MS - BLOCK_MS;
 
@@ -109,7 +110,7 @@ export class JitterBuffer {
     if (ticks === 0) return this.drops.count('junk');
     const transitMs = now - this.#ms(p.pts);
     if (this.#isRestart(p, transitMs)) this.#restart();
-    this.#observe(p, transitMs, now);
+    this.#observe(transitMs, now);
     if (p.seq <= this.#played) return this.#late(transitMs);
     const slot = this.#slot(p.seq);
     if (slot.used && slot.seq === p.seq) return this.drops.count('duplicate');
@@ -170,13 +171,14 @@ export class JitterBuffer {
     return Math.min(this.#base, this.#baseBefore);
   }
 
-  #observe(p: MediaPacket, transitMs: number, now: Millis): void {
+  #observe(transitMs: number, now: Millis): void {
     if (now >= this.#windowEnd) {
       this.#baseBefore = this.#base;
       this.#base = transitMs;
       this.#windowEnd = now + WINDOW_MS;
     } else this.#base = Math.min(this.#base, transitMs);
-    if (p.seq <= this.#top) return; // reordered ones would count their displacement twice
+    if (now < this.#observedAt + BLOCK_MS / 2) return; // a burst after a stall is one event, not twenty
+    this.#observedAt = now;
     // Stochastic quantile: up by 19 parts when exceeded, down by one when not, rests where 5 % exceed it.
     const extraMs = transitMs - this.#shortest();
     this.#jitterMs += extraMs > this.#jitterMs ? 3.8 : -0.2;
@@ -233,6 +235,7 @@ export class JitterBuffer {
 
   /** The oldest packet not played yet. */
   #head(): Slot | undefined {
+    if (this.#top === Number.NEGATIVE_INFINITY) return undefined;
     for (let seq = Math.max(this.#played + 1, this.#top - CAPACITY + 1); seq <= this.#top; seq++) {
       const slot = this.#slot(seq);
       if (slot.used && slot.seq === seq) return slot;

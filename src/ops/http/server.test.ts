@@ -97,7 +97,9 @@ test('routes may be added while it listens', async () => {
 });
 
 test('a refusal becomes a problem, a bug a 500 without a word of it', async () => {
-  expectProblem(await ask(`${https}/whip/sessions/x`, { method: 'DELETE' }), 406, 'no-common-codec');
+  const refused = await ask(`${https}/whip/sessions/x`, { method: 'DELETE' });
+  expectProblem(refused, 422, 'no-common-codec');
+  expect(refused.headers['access-control-allow-origin']).toBe('*');
   const bug = await ask(`${https}/whip/sessions/bug`, { method: 'DELETE' });
   expectProblem(bug, 500, 'internal-error');
   expect(bug.body).not.toContain('secret inside');

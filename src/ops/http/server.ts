@@ -152,7 +152,12 @@ export class HttpServer implements HttpMount {
     const mounted = this.#gateways.match(path);
     const handler = mounted?.methods.get(method);
     if (mounted !== undefined && handler !== undefined) {
-      const answer = await handler(this.#requestOf(request, mounted.params));
+      const asked = this.#requestOf(request, mounted.params);
+      // Pages of other origins use WHIP too: without this they could not read why they were refused.
+      const answer = await handler(asked).catch((error: unknown) => {
+        reply.header('access-control-allow-origin', '*');
+        throw error;
+      });
       return sendAnswer(answer, reply);
     }
     const allowed = [page, mounted, this.#known.match(path)].flatMap(m => [...(m?.methods.keys() ?? [])]);

@@ -47,6 +47,8 @@ const STATIC: ReadonlyMap<number, string> = new Map([
   [9, 'G722'],
 ]);
 
+// sdp-transform makes numbers of whatever looks like one, whatever its types say: hence String() below.
+
 /**
  * Reads what a browser (or any WHIP, WHEP client) offers. Throws a Refusal with a sentence when it is no SDP, or one
  * that this end cannot answer: RFC 8829 with the restrictions of RFC 9725 §4.4 (bundled, rtcp-mux, one DTLS session).
@@ -67,10 +69,10 @@ export function readOffer(text: string): WebRtcOffer {
       mid,
       kind: m.type,
       protocol: m.protocol,
-      payloads: m.payloads ?? '',
+      payloads: String(m.payloads ?? ''),
       direction: m.direction ?? sdp.direction ?? 'sendrecv',
       formats: m.protocol === DTLS_RTP && m.port !== 0 && m.rtcpMux !== undefined ? readFormats(m) : [],
-      extensions: new Map((m.ext ?? []).map(e => [e.uri, e.value])),
+      extensions: new Map((m.ext ?? []).map(e => [String(e.uri), e.value])),
     };
   });
   const bundle = sdp.groups?.find(g => g.type === 'BUNDLE')?.mids;
@@ -101,9 +103,9 @@ function readFingerprints(layers: readonly SharedAttributes[]): Fingerprint[] {
   const found = new Map<string, Fingerprint>();
   for (const { fingerprint } of layers) {
     if (fingerprint === undefined) continue;
-    const algorithm = fingerprint.type.toLowerCase();
+    const algorithm = String(fingerprint.type).toLowerCase();
     if (algorithm !== 'sha-256' && algorithm !== 'sha-384' && algorithm !== 'sha-512') continue;
-    const value = fingerprint.hash.toUpperCase();
+    const value = String(fingerprint.hash).toUpperCase();
     if (!/^[\dA-F]{2}(:[\dA-F]{2})+$/.test(value) || value.length !== HASH_BYTES[algorithm] * 3 - 1)
       throw bad('has a malformed a=fingerprint');
     found.set(`${algorithm} ${value}`, { algorithm, value });
@@ -116,14 +118,14 @@ type MediaLine = ReturnType<typeof parse>['media'][number];
 
 function readFormats(m: MediaLine): OfferedFormat[] {
   const formats: OfferedFormat[] = [];
-  for (const payload of (m.payloads ?? '').split(' ')) {
+  for (const payload of String(m.payloads ?? '').split(' ')) {
     const payloadType = Number(payload);
     // RFC 5761 §4: 64–95 would look like RTCP on the same port.
     if (!/^\d{1,3}$/.test(payload) || payloadType > 127 || (payloadType >= 64 && payloadType < 96)) continue;
     const map = m.rtp.find(r => r.payload === payloadType);
-    const codec = CODECS.get((map?.codec ?? STATIC.get(payloadType) ?? '').toLowerCase());
+    const codec = CODECS.get(String(map?.codec ?? STATIC.get(payloadType) ?? '').toLowerCase());
     if (codec === undefined || formats.some(f => f.payloadType === payloadType)) continue;
-    const fmtp = readFmtp(m.fmtp.find(f => f.payload === payloadType)?.config);
+    const fmtp = readFmtp(m.fmtp.find(f => f.payload === payloadType)?.config as unknown);
     const clockRate = map?.rate ?? 8000;
     const format: Format = {
       codec,
@@ -147,10 +149,10 @@ function fits(kind: string, { codec, clockRate }: Format): boolean {
 }
 
 /** `minptime=10;useinbandfec=1`: keys in lower case. */
-function readFmtp(config: string | undefined): Record<string, string> | undefined {
+function readFmtp(config: unknown): Record<string, string> | undefined {
   if (config === undefined) return undefined;
   const out: Record<string, string> = {};
-  for (const part of config.split(';').slice(0, 32)) {
+  for (const part of String(config).split(';').slice(0, 32)) {
     const [key = '', value = ''] = part.split('=', 2).map(s => s.trim());
     if (/^[\w-]{1,64}$/.test(key) && /^[\w+/=,.-]{0,1024}$/.test(value)) out[key.toLowerCase()] = value;
   }

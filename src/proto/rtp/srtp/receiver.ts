@@ -30,7 +30,8 @@ export class SrtpReceiver {
   readonly #maxSsrcs: number;
   readonly #seen = new Map<number, ReplayWindow>();
   readonly #seenRtcp = new Map<number, ReplayWindow>();
-  readonly #plain = Buffer.allocUnsafeSlow(SRTP_PACKET_MAX);
+  /** No Buffer: whoever keeps a payload copies it with slice(), which on a Buffer would copy nothing. */
+  readonly #plain = new Uint8Array(SRTP_PACKET_MAX);
 
   constructor(keys: SrtpKeys, options: SrtpReceiverOptions = {}) {
     this.#rtp = packetCipher(keys, 'rtp');

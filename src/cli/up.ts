@@ -1,0 +1,77 @@
+import type { Composed } from '../config.ts';
+import type { Gateway, Termination } from '../contract.ts';
+import { type RunningNode, startNode } from '../node/start.ts';
+import { createLog, type RootLog } from '../ops/log.ts';
+import type { Command, Io } from './command.ts';
+import { CONFIG_OPTION, readConfig } from './load.ts';
+import { progress } from './progress.ts';
+
+/** A drain that hangs must not hold the process: exit anyway after this. */
+const EXIT_MS = 5000;
+
+/** `roombridge up`: runs until it is told to stop. */
+export const upCommand = (composed: Composed, gateways: readonly Gateway[], version: string): Command => ({
+  name: 'up',
+  summary: 'Runs Roombridge; by default everything in one process.',
+  options: {
+    ...CONFIG_OPTION,
+    roles: { value: 'a,b', describe: 'What this process does: front, agent, room. Default: all.' },
+    bus: { value: 'URL', describe: 'NATS server that joins several processes, nats://host:port.' },
+  },
+  async run(args, io) {
+    const config = readConfig(composed, args, io.env);
+    const { level, pretty } = config.platform.log;
+    const log = createLog({ level, pretty: pretty ?? io.stdout.isTTY === true });
+    survive(log);
+    const line = progress(io.stderr, 'starting');
+    const node = await startNode({ config, gateways, log, version }).finally(() => line.end());
+    announce(node, io);
+    const signal = await stopSignal();
+    log.info({ signal }, 'stopping: no new legs, live ones are told');
+    await stop(node, log, io);
+    return 0;
+  },
+});
+
+/** A bug on a media path must not end the legs of others: it is logged, loudly, and life goes on. */
+function survive(log: RootLog): void {
+  process.on('uncaughtException', error => log.error({ err: error }, 'bug: an exception nobody caught'));
+  process.on('unhandledRejection', error => log.error({ err: error }, 'bug: a rejection nobody caught'));
+}
+
+function announce(node: RunningNode, io: Io): void {
+  const width = Math.max(0, ...node.addresses.map(a => a.url.length));
+  const lines = node.addresses.map(a => `  ${a.url.padEnd(width)}  ${a.what}`);
+  if (node.selfSigned)
+    lines.push(
+      '',
+      'The certificate is self-signed and kept: browsers ask once, then remember (http.certFile for your own).',
+    );
+  if (node.admin !== undefined) {
+    lines.push(
+      `Admin key of the HTTP API: ${node.admin.key}${node.admin.file ? `  (kept in ${node.admin.file})` : ''}`,
+    );
+    if (node.roomsOpen)
+      lines.push('Rooms are open to everyone who reaches this host; set auth.apps to require tokens.');
+  }
+  io.stdout.write(`${lines.join('\n')}\nRoombridge is ready.\n`);
+}
+
+const stopSignal = (): Promise<string> =>
+  new Promise(resolve => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+
+async function stop(node: RunningNode, log: RootLog, io: Io): Promise<void> {
+  const why: Termination = { blame: 'server', reason: 'shutting-down', text: 'The server is shutting down.' };
+  const line = progress(io.stderr, 'ending calls');
+  const tooLong = setTimeout(() => {
+    log.error({}, 'stopping took too long: some peers were not told');
+    process.exit(0);
+  }, EXIT_MS - 500);
+  await node.close(why);
+  clearTimeout(tooLong);
+  line.end();
+  await log.close();
+}
