@@ -10,7 +10,6 @@ import { isTree, type Path, type Shape, shapeOf, type Tree } from './config/shap
 import type { Gateway } from './contract.ts';
 import { Refusal } from './kit/refusal.ts';
 
-export { duration } from './config/duration.ts';
 export { exampleYaml } from './config/example.ts';
 export type { Platform } from './config/platform.ts';
 
@@ -96,7 +95,7 @@ interface Parsed {
 function parseFile(file: Sources['file']): Parsed {
   if (!file) return { tree: {}, line: () => undefined };
   const lines = new LineCounter();
-  const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const error = document.errors[0];
   if (error) {
     const at = lines.linePos(error.pos[0]).line;

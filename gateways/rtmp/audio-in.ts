@@ -9,8 +9,8 @@ const OPUS: Format = { codec: 'opus', clockRate: 48000, channels: 1 };
 const OPUS_PASSED: Format = { codec: 'opus', clockRate: 48000, channels: 2 };
 const PCM_RATE = 48000;
 const SILENT = 127;
-/** Frames kept while a codec is being opened: a second of AAC. */
-const MAX_WAITING = 48;
+/** Frames kept while a codec is being opened: some seconds of AAC, for the first one loads a library. */
+const MAX_WAITING = 200;
 
 export interface AudioInNeeds {
   publish(format: Format): Publication;

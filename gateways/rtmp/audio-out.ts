@@ -3,20 +3,25 @@ import type { Format, MediaPacket, Millis } from '../../src/contract.ts';
 import { aacConfigTag, aacFrameTag, type Parts } from '../../src/proto/rtmp/flv.ts';
 import { Timeline } from './timeline.ts';
 
-/** One tag for the player. `at` is on our clock, ms; false: not sent, the player lags behind. */
-export type TagSink = (at: Millis, parts: Parts) => boolean;
+/** The connection of a player, for one medium. */
+export interface TagSink {
+  /** False: nothing goes now, for the player lags behind; counted. To be asked before each picture or sound. */
+  open(): boolean;
+  /** One tag; `at` is on our clock, ms. */
+  send(at: Millis, parts: Parts): void;
+}
 
 /** What a player hears: raw AAC access units to FLV tags. */
 export class AudioOut {
-  readonly #send: TagSink;
+  readonly #to: TagSink;
   #timeline = new Timeline(48000);
   #config: Uint8Array = new Uint8Array(0);
   #announced = false;
   #last = Number.NEGATIVE_INFINITY;
   packets = 0;
   bytes = 0;
-  constructor(send: TagSink) {
-    this.#send = send;
+  constructor(to: TagSink) {
+    this.#to = to;
   }
 
   /** Another source, or another coding of it. */
@@ -34,9 +39,10 @@ export class AudioOut {
     if (this.#config.length === 0) return;
     this.#timeline.arrived(p.pts, now);
     const at = Math.max(this.#last, this.#timeline.at(p.pts));
-    if (!this.#announced && !this.#send(at, aacConfigTag(this.#config))) return;
+    if (!this.#to.open()) return;
+    if (!this.#announced) this.#to.send(at, aacConfigTag(this.#config));
     this.#announced = true;
-    if (!this.#send(at, aacFrameTag(p.payload))) return;
+    this.#to.send(at, aacFrameTag(p.payload));
     this.#last = at;
     this.packets++;
     this.bytes += p.payload.length;

@@ -48,8 +48,12 @@ export class Player implements Leg {
   readonly #startedAt: number;
   readonly #path: RtmpPath;
   readonly #wants: readonly [sound: Want, picture: Want];
-  readonly #audio = new AudioOut((at, parts) => this.#tag('audio', at, parts));
+  readonly #audio = new AudioOut({
+    open: () => this.#open(),
+    send: (at, parts) => this.#tag('audio', at, parts),
+  });
   readonly #video = new VideoOut({
+    open: () => this.#open(),
     send: (at, parts) => this.#tag('video', at, parts),
     drop: reason => this.#host.count('dropped', reason),
     wantKeyframe: () => this.#askKeyframe(),
@@ -196,10 +200,10 @@ export class Player implements Leg {
   #event(e: PeerEvent): void {
     if (e.type === 'pause') {
       this.#paused = e.on;
-      if (!e.on) this.#video.resume();
+      if (!e.on) this.#video.restart();
     } else if (e.type === 'receive') {
       this.#wanted[e.media] = e.on;
-      if (e.on && e.media === 'video') this.#video.resume();
+      if (e.on && e.media === 'video') this.#video.restart();
     }
   }
 
@@ -221,22 +225,19 @@ export class Player implements Leg {
     });
   }
 
-  /** Sends one tag, unless the connection is behind; false then. */
-  #tag(media: Media, at: number, parts: Parts): boolean {
-    if (this.#closed || this.#late()) {
-      this.#host.count('dropped', 'slow-player');
-      return false;
-    }
+  /** Whether anything may go to the player now: it is not closed, and not behind. */
+  #open(): boolean {
+    if (!this.#closed && !this.#late()) return true;
+    this.#host.count('dropped', 'slow-player');
+    return false;
+  }
+
+  #tag(media: Media, at: number, parts: Parts): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
     this.#backlog.wrote(bytes, this.#host.clock.now());
-    this.#peer.send({
-      type: 'media',
-      media,
-      timestampMs: Math.max(0, Math.round(at - this.#startedAt)),
-      parts,
-    });
-    return true;
+    const timestampMs = Math.max(0, Math.round(at - this.#startedAt));
+    this.#peer.send({ type: 'media', media, timestampMs, parts });
   }
 
   #late(): boolean {
@@ -248,7 +249,7 @@ export class Player implements Leg {
     }
     if (this.#behind && ageMs < CAUGHT_UP_MS) {
       this.#behind = false;
-      this.#video.resume();
+      this.#video.skipToKeyframe();
     } else if (!this.#behind && ageMs > LATE_MS) {
       this.#behind = true;
       this.#note(`player ${Math.round(ageMs)} ms behind: dropping to the live edge`);

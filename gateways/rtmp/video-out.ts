@@ -9,8 +9,7 @@ import { Timeline } from './timeline.ts';
 
 const CLOCK_RATE = 90_000;
 
-export interface VideoOutNeeds {
-  send: TagSink;
+export interface VideoOutNeeds extends TagSink {
   drop(reason: string): void;
   /** The picture cannot go on without a keyframe. */
   wantKeyframe(): void;
@@ -49,8 +48,14 @@ export class VideoOut {
     this.#waitKey = true;
   }
 
-  /** Go on at a keyframe only: the player paused, or lagged behind. */
-  resume(): void {
+  /** Packets were kept from us on purpose: the player paused. On from the next keyframe. */
+  restart(): void {
+    this.#units.reset();
+    this.skipToKeyframe();
+  }
+
+  /** The player had lagged behind. On from the next keyframe. */
+  skipToKeyframe(): void {
     this.#waitKey = true;
     this.#needs.wantKeyframe();
   }
@@ -64,35 +69,31 @@ export class VideoOut {
     const dts = this.#decode.next(unit.pts);
     this.#timeline.arrived(dts, this.#now);
     const at = Math.max(this.#last, this.#timeline.at(dts));
-    if (this.#waitKey && !unit.key) return this.#needs.drop('before-keyframe');
-    const picture = unit.units.filter(u => !isParameterSet(u));
-    if (!this.#announce(unit.units, at)) return;
-    if (picture.length === 0) return;
-    const compositionMs = Math.round(((unit.pts - dts) * 1000) / CLOCK_RATE);
-    if (!this.#needs.send(at, avcFrameTag(unit.key, compositionMs, picture))) {
-      this.#waitKey = true; // the player lags: what it missed is mended by the next keyframe
+    if (!this.#needs.open()) {
+      this.#waitKey = true; // what is missed now is mended by the next keyframe
       return;
     }
+    if (this.#waitKey && !unit.key) return this.#needs.drop('before-keyframe');
+    this.#announce(unit.units, at);
+    const picture = unit.units.filter(u => !isParameterSet(u));
+    if (this.#record.length === 0 || picture.length === 0) return;
+    // Shown when its own time says, even where the decode time had to wait for the one before.
+    const compositionMs = unit.pts === dts ? 0 : Math.round(this.#timeline.at(unit.pts) - at);
+    this.#needs.send(at, avcFrameTag(unit.key, compositionMs, picture));
     this.#waitKey = false;
     this.#last = at;
     this.packets++;
     for (const u of picture) this.bytes += u.length;
   }
 
-  /** Sends the avcC record of new parameter sets; false while the player has none. */
-  #announce(units: readonly Uint8Array[], at: Millis): boolean {
+  /** Sends the avcC record of new parameter sets. */
+  #announce(units: readonly Uint8Array[], at: Millis): void {
     const sps = units.filter(u => nalType(u) === NalType.sps && u.length >= 4);
     const pps = units.filter(u => nalType(u) === NalType.pps);
-    if (sps.length > 0 && sps.length < 32 && pps.length > 0 && pps.length < 256) {
-      const record = writeAvcc(sps, pps);
-      if (Buffer.compare(record, this.#record) !== 0) {
-        if (!this.#needs.send(at, avcConfigTag(record))) {
-          this.#waitKey = true;
-          return false;
-        }
-        this.#record = record;
-      }
-    }
-    return this.#record.length > 0;
+    if (sps.length === 0 || sps.length > 31 || pps.length === 0 || pps.length > 255) return;
+    const record = writeAvcc(sps, pps);
+    if (Buffer.compare(record, this.#record) === 0) return;
+    this.#record = record;
+    this.#needs.send(at, avcConfigTag(record));
   }
 }

@@ -42,7 +42,10 @@ export class Calls {
     if (access.status !== 401) {
       this.#host.count('sip_calls_refused', access.why.reason);
       const { status, why } = access;
-      this.#host.log.info({ trace: invite.request.callId, from: invite.flow.host, status, ...why }, 'refused');
+      this.#host.log.info(
+        { trace: invite.request.callId, from: invite.flow.host, status, ...why },
+        'refused',
+      );
     }
     call.reject(access.status, { headers: access.headers });
     return IGNORE;

@@ -3,11 +3,14 @@ import type { LevelMeter } from '../../codecs/audio.ts';
 import type { Clock, Format, MediaPacket, Sink, StreamStats } from '../../src/contract.ts';
 import { SendSlots, type UdpPair, type UdpPorts } from '../../src/io/udp.ts';
 import { Latch } from '../../src/proto/rtp/latch.ts';
+import { unixOf } from '../../src/proto/rtp/rtcp.ts';
 import { isRtcp, RTP_HEADER_BYTES } from '../../src/proto/rtp/rtp.ts';
 import { RtpSession } from '../../src/proto/rtp/session.ts';
 import type { AudioPlan } from '../../src/proto/sdp/audio.ts';
 import { receives, sends } from '../../src/proto/sdp/section.ts';
 import { DtmfReceiver, type Key } from './dtmf.ts';
+import { RtcpSide } from './media-rtcp.ts';
+import { hearing, playing } from './media-stats.ts';
 
 export interface MediaOptions {
   readonly clock: Clock;
@@ -21,7 +24,7 @@ export interface MediaOptions {
 }
 
 /** Facts, told outside the packet path except for keys and formats. */
-export interface MediaEvents {
+interface MediaEvents {
   state(state: 'up' | 'silent'): void;
   key(k: Key): void;
   /** The peer goes on in another codec of the plan: told before its first packet. */
@@ -36,7 +39,6 @@ export interface MediaEvents {
 const SILENT_MS = 15_000;
 /** RTP over Ethernet; a 60 ms frame of G.711 is 480 bytes. */
 const SLOT_BYTES = 1500;
-const NTP_TO_UNIX_S = 2_208_988_800;
 
 export class AudioMedia {
   /** What the room plays to the peer. */
@@ -44,7 +46,7 @@ export class AudioMedia {
   readonly #o: MediaOptions;
   readonly #session: RtpSession;
   readonly #latch: Latch;
-  readonly #rtcpLatch: Latch;
+  readonly #rtcp: RtcpSide;
   readonly #slots = new SendSlots(SLOT_BYTES);
   readonly #dtmf = new DtmfReceiver();
   #pair!: UdpPair;
@@ -58,7 +60,7 @@ export class AudioMedia {
   #open = true;
   readonly #began: number;
   #firstPacketMs: number | undefined;
-  /** Or asked to speak, if later. */
+  /** When the peer was last heard, or asked to speak. */
   #heardAt: number;
   /** The peer should be sending. */
   #due = false;
@@ -77,7 +79,7 @@ export class AudioMedia {
           o.on.failed(error);
         }
       },
-      rtcp: (bytes, address, port, now) => media.#guard(() => media.#rtcp(bytes, address, port, now)),
+      rtcp: (bytes, address, port, now) => media.#guard(() => media.#reported(bytes, address, port, now)),
     });
     return media;
   }
@@ -88,7 +90,7 @@ export class AudioMedia {
     const cname = o.random(9).toString('base64url'); // RFC 7022 §4.2: short-term, random
     this.#session = new RtpSession({ cname, random: o.random, unixAtZero: Date.now() - now, now });
     this.#latch = new Latch(o.signalling);
-    this.#rtcpLatch = new Latch(o.signalling);
+    this.#rtcp = new RtcpSide(this.#session, this.#latch, o.signalling);
     this.#began = this.#heardAt = now;
     this.play = (packet, at) => {
       try {
@@ -135,8 +137,7 @@ export class AudioMedia {
     if (before === undefined || !sameStream(before.send, plan.send))
       sender.format(plan.send.payloadType, plan.send.format.clockRate);
     this.#latch.signal(plan.remote, now);
-    this.#rtcpLatch.signal(plan.remoteRtcp, now);
-    if (plan.mux) this.#pair.rtcp.close();
+    this.#rtcp.agreed(plan, now);
     this.#heardAt = now;
     this.#arm();
   }
@@ -147,31 +148,11 @@ export class AudioMedia {
   }
 
   stats(how: string): StreamStats[] {
-    const { receiver, sender } = this.#session;
-    const plan = this.#plan;
-    if (plan === undefined) return [];
-    const { rttMs, lost, jitterMs } = sender.sent;
+    if (this.#plan === undefined || this.#format === undefined) return [];
+    const { codec } = this.#plan.send.format;
     return [
-      {
-        media: 'audio',
-        direction: 'in',
-        codec: this.#format?.codec ?? plan.send.format.codec,
-        how: 'passthrough',
-        ...receiver.totals,
-        jitterMs: receiver.reception.jitterMs,
-        ...(this.#firstPacketMs !== undefined && { firstPacketMs: this.#firstPacketMs }),
-      },
-      {
-        media: 'audio',
-        direction: 'out',
-        codec: plan.send.format.codec,
-        how,
-        packets: sender.sent.packets,
-        bytes: sender.sent.bytes,
-        ...(lost !== undefined && { lost }),
-        ...(jitterMs !== undefined && { jitterMs }),
-        ...(rttMs !== undefined && { rttMs }),
-      },
+      hearing(this.#session, this.#format.codec, this.#firstPacketMs),
+      playing(this.#session, codec, how),
     ];
   }
 
@@ -180,14 +161,14 @@ export class AudioMedia {
     if (!this.#open) return;
     this.#open = false;
     this.#disarm();
-    if (this.#plan !== undefined) this.#sendRtcp(this.#session.bye(this.#o.clock.now()));
+    if (this.#plan !== undefined) this.#rtcp.send(this.#session.bye(this.#o.clock.now()), this.#pair);
     this.#pair.close();
   }
 
   // The chains. In: gate ► latch ► RTP line ► event │ level ► room. Out: room ► restamp ► slot ► socket.
 
   #received(bytes: Buffer, address: string, port: number, now: number): void {
-    if (isRtcp(bytes)) return this.#rtcp(bytes, address, port, now);
+    if (isRtcp(bytes)) return this.#reported(bytes, address, port, now);
     if (bytes.length < RTP_HEADER_BYTES || (bytes[0] as number) >> 6 !== 2) return this.#o.count('not-rtp');
     if (!this.#latch.accept(address, port, now)) return this.#o.count('not-from-peer');
     const { receiver } = this.#session;
@@ -238,32 +219,13 @@ export class AudioMedia {
     this.#o.on.state('up');
   }
 
-  #rtcp(bytes: Buffer, address: string, port: number, now: number): void {
-    const latch = this.#plan?.mux ? this.#latch : this.#rtcpLatch;
-    const from = this.#latch.latched?.address ?? address;
-    const beside = address === from || address === this.#plan?.remoteRtcp?.address;
-    if (!beside || !latch.accept(address, port, now)) return this.#o.count('rtcp-not-from-peer');
+  #reported(bytes: Buffer, address: string, port: number, now: number): void {
+    const packets = this.#rtcp.received(bytes, address, port, now);
+    if (typeof packets === 'string') return this.#o.count(packets);
     const { receiver } = this.#session;
-    const packets = this.#session.rtcp(bytes, now);
-    if (typeof packets === 'string') return this.#o.count(`rtcp-${packets}`);
     for (const p of packets)
       if (p.type === 'sr' && p.ssrc === receiver.ssrc && this.#payloadType !== -1)
-        this.#o.on.clock(receiver.ptsOf(p.rtpTime), unixMs(p.ntp));
-  }
-
-  #sendRtcp(bytes: Buffer): void {
-    const mux = this.#plan?.mux === true;
-    const to = mux ? this.#latch.target : this.#rtcpTarget();
-    if (to !== undefined)
-      (mux ? this.#pair.rtp : this.#pair.rtcp).send(bytes, bytes.length, to.port, to.address);
-  }
-
-  /** Behind a NAT the signalled address is of no use: beside the RTP, then. */
-  #rtcpTarget(): { address: string; port: number } | undefined {
-    const rtp = this.#latch.latched;
-    if (this.#rtcpLatch.latched !== undefined || rtp === undefined) return this.#rtcpLatch.target;
-    if (rtp.address === this.#plan?.remote?.address) return this.#rtcpLatch.target;
-    return { address: rtp.address, port: rtp.port + 1 };
+        this.#o.on.clock(receiver.ptsOf(p.rtpTime), unixOf(p.ntp));
   }
 
   /** One timer for reports, lost ends of events and silence. */
@@ -279,7 +241,7 @@ export class AudioMedia {
 
   #tick(): void {
     const now = this.#o.clock.now();
-    if (now >= this.#session.deadline) this.#sendRtcp(this.#session.report(now));
+    if (now >= this.#session.deadline) this.#rtcp.send(this.#session.report(now), this.#pair);
     const key = this.#dtmf.overdue(now);
     if (key !== undefined) this.#o.on.key(key);
     if (this.#due && !this.#silent && now >= this.#heardAt + SILENT_MS) {
@@ -301,6 +263,3 @@ export class AudioMedia {
 
 const sameStream = (a: AudioPlan['send'], b: AudioPlan['send']): boolean =>
   a.payloadType === b.payloadType && a.format.codec === b.format.codec;
-
-const unixMs = (ntp: bigint): number =>
-  (Number(ntp >> 32n) - NTP_TO_UNIX_S) * 1000 + (Number(ntp & 0xffffffffn) * 1000) / 2 ** 32;

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { afterEach, describe, expect, it } from 'vitest';
+import { identity } from '../../test/harness/link.ts';
 import { natsMissing, startNatsServer } from '../../test/harness/nats-server.ts';
 import type { Json } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
@@ -95,5 +99,23 @@ describe.skipIf(natsMissing)('the NATS bus', () => {
     expect(counts).toEqual(['not-json']);
     await bus.close();
     await own.kill();
+  });
+
+  it('speaks TLS to a server it can verify, and to no other', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'nats-'));
+    const { certPem, keyPem } = identity('nats');
+    writeFileSync(join(folder, 'cert.pem'), certPem);
+    writeFileSync(join(folder, 'key.pem'), keyPem);
+    const files = ['--tls', '--tlscert', join(folder, 'cert.pem'), '--tlskey', join(folder, 'key.pem')];
+    const own = await startNatsServer(undefined, files);
+    const url = `tls://localhost:${own.port}`;
+    const bus = await natsBus({ ...base, url, name: 'test', tls: { ca: certPem } });
+    open.push(bus);
+    await settle(bus);
+    const other = natsBus({ ...base, url, name: 'test', tls: { ca: identity('nats').certPem } });
+    expect(await refusal(other)).toMatchObject({ reason: 'bus-unreachable' });
+    await bus.close();
+    await own.kill();
+    rmSync(folder, { recursive: true });
   });
 });

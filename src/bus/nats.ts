@@ -45,7 +45,7 @@ export async function natsBus(options: NatsOptions): Promise<Bus> {
     throw refuse(
       'server',
       'bus-unreachable',
-      `No NATS server could be used at ${where} (${(error as Error).message}); start one there or change --bus.`,
+      `No NATS server could be used at ${where} (${(error as Error).message}); start one there or change bus.url (--bus).`,
     );
   });
   return busOver(nc, options);

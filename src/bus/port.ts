@@ -30,7 +30,7 @@ export interface Bus {
 
 export type BusState = 'up' | 'down';
 export type Unserve = () => void;
-export type Unsubscribe = () => void;
+type Unsubscribe = () => void;
 
 export interface BusOptions {
   readonly clock: Clock;

@@ -14,13 +14,13 @@ import { configuredPorts, portClashes, tryPort } from './ports.ts';
 import { progress } from './progress.ts';
 
 /** What one look at the system found: one sentence. */
-export interface Finding {
+interface Finding {
   readonly level: 'ok' | 'note' | 'error';
   readonly text: string;
 }
 
 /** A library that carries media, and what is not possible without it. */
-export interface Library {
+interface Library {
   readonly name: string;
   readonly load: () => Promise<unknown>;
   readonly needed: boolean;

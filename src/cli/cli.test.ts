@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -104,6 +105,20 @@ test.each([
 ])('%j is refused in a sentence', async (argv, sentence) =>
   expect(await run(argv)).toEqual({ status: 1, out: '', err: `${sentence}\n` }),
 );
+
+test('any arguments end in a status', async () => {
+  const word = fc.oneof(
+    fc.string(),
+    fc.constantFrom('dial', 'config', 'token', '--', '-', '--=', '--room', '--help=x', '--no-json'),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(word, { maxLength: 6 }), async argv => {
+      fc.pre(argv[0] !== 'check' && !argv.includes('bug'));
+      expect([0, 1, 7]).toContain((await run(argv)).status);
+    }),
+    { numRuns: Number(process.env.FUZZ_RUNS ?? 200) },
+  );
+});
 
 test('a bug is thrown, not dressed up', async () => {
   await expect(run(['dial', 'bug'])).rejects.toThrow(TypeError);

@@ -19,7 +19,7 @@ const SERVICE_LINK = /_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT(_\d+_(TC
 const plain = (word: string): string => word.replaceAll(/[_-]/g, '').toLowerCase();
 
 /** `auth.adminKey` → `ROOMBRIDGE_AUTH__ADMIN_KEY`. */
-export const variableOf = (path: Path): string =>
+const variableOf = (path: Path): string =>
   PREFIX +
   path
     .map(p =>
@@ -54,7 +54,7 @@ function readValue(shape: Shape | undefined, text: string): unknown {
   if (shape === undefined || shape.type === 'string') return text;
   if (shape.type === 'array' && !text.trimStart().startsWith('['))
     return text.split(',').map(t => readValue(shape.items, t.trim()));
-  return parse(text);
+  return parse(text, { logLevel: 'error' });
 }
 
 /** Reads the environment against the schema. A variable that matches no key is a problem, as in the file. */

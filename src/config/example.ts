@@ -23,17 +23,23 @@ function choices(shape: Shape): string {
   return words ? ` One of: ${words.join(', ')}.` : '';
 }
 
-function entry(key: string, shape: Shape, indent: string): string[] {
+function aboutKey(key: string, shape: Shape): string {
   const file = shape.secret ? ` Or \`${key}File\`: a file that holds it.` : '';
-  const lines = comment(`${shape.description ?? ''}${choices(shape)}${file}`.trim(), indent);
+  return `${shape.description ?? ''}${choices(shape)}${file}`.trim();
+}
+
+function entry(key: string, shape: Shape, indent: string): string[] {
+  const lines = comment(aboutKey(key, shape), indent);
   if (shape.properties) return [...lines, `${indent}${key}:`, ...keys(shape, `${indent}  `)];
   if (shape.items?.properties) {
     // A list of sections is empty by default; one entry is shown, commented out.
-    const shown = Object.entries(shape.items.properties).map(([k, s], i) => {
-      const value = s.default ?? s.examples?.[0] ?? '';
-      return `${indent}# ${i === 0 ? '  - ' : '    '}${k}: ${inline(value)}  # ${s.description ?? ''}`;
+    const fields = Object.entries(shape.items.properties);
+    const about = fields.flatMap(([k, s]) => comment(`- \`${k}\`: ${aboutKey(k, s)}`, indent));
+    const shown = fields.map(([k, s], i) => {
+      const value = inline(s.default ?? s.examples?.[0] ?? '');
+      return `${indent}# ${i === 0 ? '  - ' : '    '}${k}: ${value}`;
     });
-    return [...lines, `${indent}# ${key}:`, ...shown];
+    return [...lines, ...about, `${indent}# ${key}:`, ...shown];
   }
   if (shape.default === undefined)
     return [...lines, `${indent}# ${key}: ${inline(shape.examples?.[0] ?? '')}`];

@@ -136,7 +136,7 @@ const artp = z.strictObject({
 const section = <T extends z.ZodType>(schema: T, what: string) =>
   (schema as z.ZodType<z.output<T>, Record<string, never>>).prefault({}).describe(what);
 
-export const ROLES = ['front', 'agent', 'room'] as const;
+const ROLES = ['front', 'agent', 'room'] as const;
 
 /** The keys of the platform; each gateway adds a section of its own. */
 export const platformShape = {

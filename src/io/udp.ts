@@ -92,7 +92,6 @@ function wrap(socket: dgram.Socket, family: 4 | 6): UdpSocket {
 /** An even port for RTP and the odd one above it for RTCP (RFC 3550 §11). */
 export interface UdpPair {
   readonly rtp: UdpSocket;
-  /** Closed early where RTCP shares the RTP port. */
   readonly rtcp: UdpSocket;
   /** Idempotent; the ports are free again. */
   close(): void;

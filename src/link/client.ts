@@ -20,7 +20,7 @@ export class LinkClient {
   #failures = 0;
   #notBefore = 0;
   #lastFailure: Refusal | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: LinkClientOptions) {
     this.#options = options;
@@ -48,19 +48,18 @@ export class LinkClient {
 
   /** Every seat is told, and nothing is connected any more. Idempotent. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     const connection = await this.#connection?.catch(() => undefined);
-    connection?.close('this process closed it');
     await connection?.closed;
   }
 
   async #session(): Promise<ClientSession> {
     const { clock } = this.#options;
-    if (this.#closed)
+    if (this.#closing.signal.aborted)
       throw refuse('server', 'link-closed', 'This process is closing and joins no more rooms.');
     if (this.#connection === undefined) {
       if (clock.now() < this.#notBefore) throw this.#lastFailure;
-      this.#connection = connect(this.#options);
+      this.#connection = connect(this.#options, this.#closing.signal);
       this.#connection.then(
         made => this.#stands(made),
         error => this.#failed(error),

@@ -33,22 +33,26 @@ export interface Connection {
   readonly session: ClientSession;
   /** Resolves with why, in words. */
   readonly closed: Promise<string>;
-  close(why: string): void;
 }
 
 const PATH_TRY_MS = 250;
 const PATH_TRIES = 12;
-/** A path in use is probed every so many ticks of the control stream. */
+/** A path in use is probed every so many ticks (seconds) of the control stream; every one while no answer comes. */
 const PROBE_EVERY_TICKS = 5;
+/** After so many probes without an answer the link carries no media any more, whatever the control stream says. */
+const MAX_UNANSWERED = 10;
 
 /**
  * TLS, fingerprint, HELLO, keys, and a datagram there and back: only a link that carries media is a link.
- * Rejects with a Refusal in words; nothing stays open then.
+ * Rejects with a Refusal in words; nothing stays open then. `signal` ends it at any time, made or not.
  */
-export async function connect(o: LinkClientOptions): Promise<Connection> {
-  const tls = await secure(o);
+export async function connect(o: LinkClientOptions, signal: AbortSignal): Promise<Connection> {
+  const tls = await secure(o, signal);
   const address = tls.remoteAddress ?? o.host;
   const stream = new ControlStream(tls, o.clock);
+  const abort = (): void => stream.close('this process is closing');
+  signal.addEventListener('abort', abort);
+  void stream.closed.then(() => signal.removeEventListener('abort', abort));
   const connection = o.random(CONNECTION_BYTES);
   let path: MediaPath | undefined;
   const receive = datagrams(o, connection, () => path);
@@ -80,12 +84,13 @@ export async function connect(o: LinkClientOptions): Promise<Connection> {
       },
       tick() {
         media.tick();
-        if (++ticks % PROBE_EVERY_TICKS === 0) media.probe();
+        if (media.unanswered >= MAX_UNANSWERED) return stream.close('its datagrams do not pass any more');
+        if (++ticks % PROBE_EVERY_TICKS === 0 || media.unanswered > 0) media.probe();
       },
     });
     void stream.closed.then(why => session.end(lost(o, why)));
     await pathFound(o, media, stream, address, ack.udpPort);
-    return { session, closed: stream.closed, close: why => stream.close(why) };
+    return { session, closed: stream.closed };
   } catch (error) {
     stream.close('the link could not be made');
     throw error;
@@ -93,14 +98,17 @@ export async function connect(o: LinkClientOptions): Promise<Connection> {
 }
 
 /** Mutual TLS 1.3. Both certificates are self-signed: each side knows the other's fingerprint, not its issuer. */
-function secure(o: LinkClientOptions): Promise<TLSSocket> {
+function secure(o: LinkClientOptions, signal: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const where = `${o.host} port ${o.tlsPort}`;
     const fail = (why: string): void => {
       undo();
+      signal.removeEventListener('abort', abort);
       tls.destroy();
       reject(refuse('server', 'room-unreachable', `The room node at ${where} cannot be reached: ${why}.`));
     };
+    const abort = (): void => fail('this process is closing');
+    signal.addEventListener('abort', abort);
     const undo = o.clock.at(o.clock.now() + HELLO_MS, () => fail(`no answer within ${HELLO_MS} ms`));
     const tls = connectTls({
       host: o.host,
@@ -116,6 +124,7 @@ function secure(o: LinkClientOptions): Promise<TLSSocket> {
       if (shown !== plainFingerprint(o.fingerprint))
         return fail('it shows another certificate than it advertised');
       undo();
+      signal.removeEventListener('abort', abort);
       tls.setNoDelay(true);
       tls.removeAllListeners('error');
       resolve(tls);

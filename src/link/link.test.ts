@@ -71,7 +71,6 @@ describe('through the link as without it', () => {
     const say = (kind: string) => (what: LegNotice | SourceEvent | RoomEvent | object) =>
       void told.push([kind, JSON.parse(JSON.stringify(what))]);
     const sees = (n: number): Promise<void> => until(() => told.length >= n);
-    const does = (n: number): Promise<void> => until(() => room.calls.length >= n);
 
     room.known.set('bob/0', state('bob/0'));
     room.loudest = ['bob'];
@@ -97,7 +96,6 @@ describe('through the link as without it', () => {
     sound.format(pcma);
     sound.sink(audio(20), 0);
     await until(() => room.packets.get('l1/0')?.length === 21);
-    await does(room.calls.length);
     room.ask.get('l1/1')?.({ type: 'keyframe' });
     room.ask.get('l1/1')?.({ type: 'bitrate', bps: 300_000 });
     await sees(6);
@@ -402,6 +400,62 @@ describe('when one side goes', () => {
     expect(knocks).toBe(3);
     await client.close();
     expect(await join()).toMatchObject({ reason: 'link-closed' });
+  });
+
+  it('datagrams that pass no more end the link: seats without media are no seats', async () => {
+    const clock = new ManualClock();
+    const w = await world(clock);
+    const notices: LegNotice[] = [];
+    await w
+      .client()
+      .port('1000')
+      .join(asking('l1'), n => void notices.push(n));
+    vi.spyOn(Socket.prototype, 'send').mockImplementation(() => {});
+    for (let i = 0; i < 30 && notices.length === 0; i++) {
+      clock.advance(1000);
+      await new Promise(next => setTimeout(next, 5));
+    }
+    expect(notices[0]).toMatchObject({ type: 'close', why: { reason: 'room-lost' } });
+    expect(notices[0]?.type === 'close' && notices[0].why.text).toContain('datagrams');
+  });
+
+  it('no datagram from the start: the join is refused, in words', async () => {
+    const clock = new ManualClock();
+    const w = await world(clock);
+    vi.spyOn(Socket.prototype, 'send').mockImplementation(() => {});
+    const join = refusal(
+      w
+        .client()
+        .port('1000')
+        .join(asking('l1'), () => {}),
+    );
+    const ticking = setInterval(() => clock.advance(250), 10);
+    const why = await join;
+    clearInterval(ticking);
+    expect(why).toMatchObject({ blame: 'server', reason: 'room-unreachable' });
+    expect(why.text).toContain(`UDP port ${w.udpPort}`);
+    await until(() => w.server.processes === 0);
+  });
+
+  it('closing does not wait for a node that does not answer', async () => {
+    const clock = new ManualClock();
+    const w = await world(clock);
+    const mute = createServer(() => {});
+    await new Promise<void>(done => mute.listen(0, '127.0.0.1', done));
+    const client = w.client({ port: (mute.address() as { port: number }).port });
+    const join = refusal(client.port('1000').join(asking('l1'), () => {}));
+    await new Promise<void>(connected => mute.once('connection', () => connected()));
+    await client.close();
+    expect((await join).text).toContain('this process is closing');
+    await new Promise(done => mute.close(done));
+  });
+
+  it('a port in use is said in a sentence', async () => {
+    const w = await world();
+    const udp = new LinkWorld(undefined, { udpPort: w.udpPort });
+    expect((await refusal(udp.listen())).text).toMatch(/UDP port \d+ on 127.0.0.1 .*artp\.port/);
+    const tcp = new LinkWorld(undefined, { tlsPort: w.tlsPort });
+    expect((await refusal(tcp.listen())).text).toMatch(/TCP port \d+ on 127.0.0.1 .*artp\.tlsPort/);
   });
 
   it('leaves no timer and no socket behind', async () => {

@@ -39,6 +39,7 @@ export class MediaPath {
   /** The challenge under way. */
   #challenge: { token: Buffer; address: string; port: number; sentAt: number } | undefined;
   #rttMs: number | undefined;
+  #unanswered = 0;
 
   constructor(options: MediaPathOptions) {
     const { secret, sends } = options;
@@ -55,6 +56,11 @@ export class MediaPath {
   /** Of the last answered challenge. */
   get rttMs(): number | undefined {
     return this.#rttMs;
+  }
+
+  /** Challenges sent since the last answer. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   /** A track to be sent. `announce` must reach the other side by the control stream. */
@@ -97,6 +103,7 @@ export class MediaPath {
   challenge(address: string, port: number): void {
     const { clock, random } = this.#options;
     const token = random(TOKEN_BYTES);
+    this.#unanswered++;
     this.#challenge = { token, address, port, sentAt: clock.now() };
     this.#sendPath({ type: 'challenge', token }, address, port);
   }
@@ -107,12 +114,13 @@ export class MediaPath {
   }
 
   /**
-   * An authentic challenge from an address we do not send to: that is challenged in turn, which makes twice the bytes
-   * it sent, and only its answer moves the media there. A replayed datagram moves nothing.
+   * The room node follows its agents: an address it does not send to yet is challenged in turn, which makes twice the
+   * bytes that came from there, and only its answer moves the media. A replayed datagram moves nothing.
    */
   #answer(m: PathMessage, address: string, port: number): void {
     this.#sendPath({ type: 'response', token: m.token }, address, port);
-    if (address !== this.#address || port !== this.#port) this.challenge(address, port);
+    const elsewhere = address !== this.#address || port !== this.#port;
+    if (elsewhere && this.#options.sends === 'from-server') this.challenge(address, port);
   }
 
   #answered(m: PathMessage, address: string, port: number, now: number): void {
@@ -120,6 +128,7 @@ export class MediaPath {
     if (c === undefined || !c.token.equals(m.token)) return this.#options.count('unasked-response');
     if (c.address !== address || c.port !== port) return this.#options.count('response-from-elsewhere');
     this.#challenge = undefined;
+    this.#unanswered = 0;
     this.#rttMs = now - c.sentAt;
     this.#address = address;
     this.#port = port;

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Clock, Log, Termination } from '../contract.ts';
 import { openUdp, type UdpSocket } from '../io/udp.ts';
-import { refuse, terminationOf } from '../kit/refusal.ts';
+import { type Refusal, refuse, terminationOf } from '../kit/refusal.ts';
 import { readHello, writeHelloAck, writeRefused } from '../proto/artp/hello.ts';
 import { SECRET_BYTES } from '../proto/artp/keys.ts';
 import { CONNECTION_BYTES, connectionKey, isConnection, TrailerView } from '../proto/artp/trailer.ts';
@@ -11,7 +11,7 @@ import { peerFingerprint } from './fingerprint.ts';
 import { MediaPath } from './media-path.ts';
 import { readAsk, type TellOut } from './messages.ts';
 import { ServedSession } from './served-session.ts';
-import { ControlStream, HELLO_MS } from './stream.ts';
+import { ControlStream, HELLO_MS, PING_EVERY_MS } from './stream.ts';
 
 export interface LinkServerOptions {
   /** Id of this process. */
@@ -54,7 +54,7 @@ export class LinkServer {
   readonly #served = new Map<number, Served>();
   readonly #streams = new Set<ControlStream>();
   #udp: UdpSocket | undefined;
-  #connections = 0;
+  readonly #raw = new Set<Socket>();
 
   constructor(options: LinkServerOptions) {
     this.#o = options;
@@ -74,20 +74,22 @@ export class LinkServer {
   /** Rejects with a Refusal in words when a port cannot be had. */
   async listen(): Promise<{ readonly tlsPort: number; readonly udpPort: number }> {
     const { address, clock, udpPort, tlsPort } = this.#o;
-    const unavailable = (what: string) => (error: Error) => {
-      throw refuse(
+    const unavailable = (what: string, setting: string, error: Error): Refusal =>
+      refuse(
         'server',
         'port-unavailable',
-        `${what} on ${address} cannot be opened for media links (${error.message}): set link.${what.slice(0, 3).toLowerCase()}Port to another port.`,
+        `${what} on ${address} cannot be opened for links between processes (${error.message}): ` +
+          `end the program that has it or set ${setting} to another port.`,
       );
-    };
     this.#udp = await openUdp({
       family: address.includes(':') ? 6 : 4,
       address,
       port: udpPort,
       clock,
       on: (bytes, from, port, now) => this.#datagram(bytes, from, port, now),
-    }).catch(unavailable(`UDP port ${udpPort}`));
+    }).catch(error => {
+      throw unavailable(`UDP port ${udpPort}`, 'artp.port', error);
+    });
     await new Promise<void>((done, fail) => {
       this.#tls.once('error', fail);
       this.#tls.listen(tlsPort, address, () => {
@@ -96,7 +98,7 @@ export class LinkServer {
       });
     }).catch(error => {
       this.#udp?.close();
-      return unavailable(`TLS port ${tlsPort}`)(error);
+      throw unavailable(`TCP port ${tlsPort}`, 'artp.tlsPort', error);
     });
     const at = this.#tls.address();
     return { udpPort: this.#udp.port, tlsPort: typeof at === 'object' && at !== null ? at.port : tlsPort };
@@ -111,18 +113,23 @@ export class LinkServer {
   async close(): Promise<void> {
     const closed = new Promise<void>(done => this.#tls.close(() => done()));
     for (const stream of [...this.#streams]) stream.close('the room node is closing');
+    const { clock } = this.#o;
+    const undo = clock.at(clock.now() + PING_EVERY_MS, () => {
+      for (const raw of this.#raw) raw.destroy(); // those still in their handshake
+    });
     await closed;
+    undo();
     this.#udp?.close();
   }
 
   #mayConnect(raw: Socket): void {
-    if (this.#connections - this.#served.size >= MAX_STRANGERS) {
+    if (this.#raw.size - this.#served.size >= MAX_STRANGERS) {
       this.#o.count('connections');
       raw.destroy();
       return;
     }
-    this.#connections++;
-    raw.once('close', () => this.#connections--);
+    this.#raw.add(raw);
+    raw.once('close', () => this.#raw.delete(raw));
   }
 
   /** One connection from its first byte to its last. */

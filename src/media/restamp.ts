@@ -14,8 +14,8 @@ export class Restamp {
   /** Extended, of the packet mapped last. */
   seq: number;
   timestamp: number;
-  /** First of a talk spurt or of a source, or as the source says. */
-  marker = false;
+  /** The packet mapped last is the first of a source: of sound, it carries the marker (RFC 3551 §4.1). */
+  begins = false;
   #clockRate: number;
   #seqOffset = 0;
   #timestampOffset = 0;
@@ -44,9 +44,8 @@ export class Restamp {
     const step = p.seq - this.#lastSeqIn;
     const ahead = (p.pts - this.#lastPtsIn) / this.#clockRate;
     const leap = Math.abs(ahead) > MAX_LEAP_S || (step > 0 && ahead < -1); // newer, yet a second older: a new clock
-    const anew = this.#fresh || Math.abs(step) > MAX_STEP || leap;
-    if (anew) this.#anchor(p, now);
-    this.marker = p.marker || anew;
+    this.begins = this.#fresh || Math.abs(step) > MAX_STEP || leap;
+    if (this.begins) this.#anchor(p, now);
     this.#fresh = false;
     this.seq = p.seq + this.#seqOffset;
     this.timestamp = p.pts + this.#timestampOffset;

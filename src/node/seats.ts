@@ -2,6 +2,7 @@ import type {
   Clock,
   Feedback,
   LegRequest,
+  Log,
   MediaPacket,
   NewTrack,
   Publication,
@@ -31,31 +32,36 @@ export interface Seated {
   readonly secret: string;
 }
 
+export interface SeatsOptions {
+  readonly clock: Clock;
+  readonly ticker: Ticker;
+  readonly log: Log;
+  /** What egress dropped, by reason. */
+  readonly count: (reason: string) => void;
+  /** The way to a room, wherever it is; the same object for the same living room. */
+  readonly find: (room: string, address?: string) => Promise<RoomPort>;
+}
+
 /** Makes the seats of this process. All seats of one room share its port and its egress. */
 export class Seats {
-  readonly #clock: Clock;
-  readonly #ticker: Ticker;
-  readonly #find: (room: string, address?: string) => Promise<RoomPort>;
+  readonly #o: SeatsOptions;
   readonly #rooms = new Map<RoomPort, SharedRoom>();
 
-  /** `find` gives the way to a room, wherever it is; the same object for the same living room. */
-  constructor(clock: Clock, ticker: Ticker, find: (room: string, address?: string) => Promise<RoomPort>) {
-    this.#clock = clock;
-    this.#ticker = ticker;
-    this.#find = find;
+  constructor(options: SeatsOptions) {
+    this.#o = options;
   }
 
   /** Joins the room of `request`. Rejects with the room's Refusal. */
   async take(request: LegRequest, on: (n: LegNotice) => void): Promise<Seated> {
     const { leg, gateway, who, roles, track } = request;
     const ask: JoinAsk = { leg, gateway, who, roles, ...(track && { track }) };
-    let port = await this.#find(request.room, who.address);
+    let port = await this.#o.find(request.room, who.address);
     let joined: Joined;
     try {
       joined = await port.join(ask, on);
     } catch (error) {
       if (!(error instanceof Refusal) || error.why.reason !== 'room-ended') throw error;
-      port = await this.#find(request.room, who.address); // the room ended under our feet: a new one is made
+      port = await this.#o.find(request.room, who.address); // the room ended under our feet: a new one is made
       joined = await port.join(ask, on);
     }
     const shared = this.#share(port);
@@ -68,8 +74,11 @@ export class Seats {
   #share(port: RoomPort): SharedRoom {
     let shared = this.#rooms.get(port);
     if (shared === undefined) {
-      const egress = new RoomEgress(port, { clock: this.#clock });
-      shared = { port, egress, untick: this.#ticker.add(now => egress.tick(now)), seats: 0 };
+      const { clock, log, count } = this.#o;
+      const bug = (error: unknown): void =>
+        log.error({ room: port.room, err: error }, 'bug in a leg that listens');
+      const egress = new RoomEgress(port, { clock, count, bug });
+      shared = { port, egress, untick: this.#o.ticker.add(now => egress.tick(now)), seats: 0 };
       this.#rooms.set(port, shared);
     }
     shared.seats++;

@@ -119,7 +119,13 @@ export async function startNode({ config, gateways, log, version }: NodeOptions)
     });
 
     const finder = new RoomFinder(process, mesh, bus, rooms, links);
-    const seats = new Seats(clock, new Ticker(clock), (room, address) => finder.find(room, address));
+    const seats = new Seats({
+      clock,
+      ticker: new Ticker(clock, error => log.error({ err: error }, 'bug in a mix')),
+      log,
+      count: reason => metrics.count('egress', 'dropped', reason),
+      find: (room, address) => finder.find(room, address),
+    });
     const desk: AgentDesk = new AgentDesk(bus, seats, clock, log, () => mesh.announce());
     const ladders = new Ladders();
     const admission = new Admission(process, access, tickets, mesh, bus);

@@ -9,8 +9,11 @@ export class Ticker {
   readonly #members = new Set<(now: Millis) => void>();
   #next: Millis = 0;
   #disarm: (() => void) | undefined;
-  constructor(clock: Clock) {
+  readonly #onBug: (error: unknown) => void;
+  /** One who throws does not keep the others from their tick. */
+  constructor(clock: Clock, onBug: (error: unknown) => void) {
     this.#clock = clock;
+    this.#onBug = onBug;
   }
 
   add(tick: (now: Millis) => void): () => void {
@@ -30,11 +33,19 @@ export class Ticker {
   #arm(): void {
     this.#disarm = this.#clock.at(this.#next, () => {
       const now = this.#clock.now();
-      for (const tick of this.#members) tick(now);
+      for (const tick of this.#members) this.#call(tick, now);
       this.#next += TICK_MS;
       if (this.#next < now - TICK_MS) this.#next = now; // after a stall: those who tick catch up by `now`
       if (this.#members.size > 0) this.#arm();
       else this.#disarm = undefined;
     });
+  }
+
+  #call(tick: (now: Millis) => void, now: Millis): void {
+    try {
+      tick(now);
+    } catch (error) {
+      this.#onBug(error);
+    }
   }
 }

@@ -41,6 +41,21 @@ test('fields are masked by name and by look, at any depth', () => {
   expect(JSON.stringify(masked)).not.toContain(JWT);
 });
 
+test('a hostile text costs no more than its length', () => {
+  for (const piece of [
+    'a.',
+    'eyJ-',
+    'eyJaaaaa.',
+    'x://',
+    'Bearer ',
+    'a:b',
+    '?token=',
+    'response="',
+    'inline:',
+  ])
+    expect(maskText(piece.repeat(100_000)).length).toBeGreaterThan(0);
+});
+
 test('a field that contains itself ends', () => {
   const loop: Record<string, unknown> = {};
   loop.self = loop;

@@ -1,9 +1,10 @@
 /** Shown in the place of a credential. */
-export const MASK = '***';
+const MASK = '***';
 
 const SECRET_FIELD =
   /^(token|ticket|credentials?|secret|secrets|password|passwd|pin|authorization|cookie|admin_?key|private_?key|ice_?pwd|api_?key)$/i;
 
+/** Every repetition that may fail late is bounded: a stranger's text must not cost more than its length. */
 const RULES: readonly [RegExp, string][] = [
   // Query and SIP URI parameters, RTMP stream names: ?token=…, ;token=…
   [/([?&;](?:token|ticket|credential|secret|password|pin|key)=)[^&;\s"'<>]*/gi, `$1${MASK}`],
@@ -11,9 +12,9 @@ const RULES: readonly [RegExp, string][] = [
   [/(\b(?:Bearer|Basic)\s+)[\w.~+/=-]+/gi, `$1${MASK}`],
   [/(\b(?:response|cnonce)=")[^"]*/gi, `$1${MASK}`],
   // scheme://user:password@host
-  [/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:)[^\s/@]+(?=@)/gi, `$1${MASK}`],
+  [/(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/:@]*:)[^\s/@]+(?=@)/gi, `$1${MASK}`],
   // JWTs and tickets wherever they stand
-  [/\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*/g, MASK],
+  [/\beyJ[\w-]{5,1000}\.[\w-]{1,4000}\.[\w-]*/g, MASK],
   [/\btk_[\w-]{16,}/g, MASK],
   // SDP keys: ice-pwd, crypto inline
   [/(a=ice-pwd:)\S+/gi, `$1${MASK}`],

@@ -51,6 +51,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
   readonly #bans = new Bans();
   readonly #out: RoomOutput[] = [];
   #speakers: readonly string[] = [];
+  #speaking: readonly string[] = [];
   #speakersAt: Millis = NEVER;
   #ended = false;
 
@@ -275,12 +276,16 @@ export class Room implements Core<RoomInput, RoomOutput> {
     this.#speakersAt = [...this.#tracks.values()].some(t => isAudio(t.track.info))
       ? now + SPEAKERS_EVERY_MS
       : NEVER;
-    const speakers = this.detector.rank(now);
-    const before = this.#speakers;
-    if (speakers.length === before.length && speakers.every((s, i) => s === before[i])) return;
-    this.#speakers = speakers;
-    this.#out.push({ type: 'source', event: { type: 'speakers', participants: speakers } });
-    this.#out.push({ type: 'event', event: { type: 'speaking', participants: this.detector.speaking(now) } });
+    const ranked = this.detector.rank(now); // the last speaker stays: pictures do not switch in silence
+    if (!same(ranked, this.#speakers)) {
+      this.#speakers = ranked;
+      this.#out.push({ type: 'source', event: { type: 'speakers', participants: ranked } });
+    }
+    const speaking = this.detector.speaking(now);
+    if (!same(speaking, this.#speaking)) {
+      this.#speaking = speaking;
+      this.#out.push({ type: 'event', event: { type: 'speaking', participants: speaking } });
+    }
   }
 
   /** Ends a participant: its legs are told, its tracks vanish, others see it leave. */
@@ -333,3 +338,6 @@ const stateOf = (track: RoomTrack, p: Participant): TrackState => ({
   paused: p.isPaused(track),
   visible: p.visible,
 });
+
+const same = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((x, i) => x === b[i]);

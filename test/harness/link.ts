@@ -20,8 +20,8 @@ export function identity(commonName: string): Identity {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const made = selfSignedCertificate({
     commonName,
-    dnsNames: [],
-    ipAddresses: [],
+    dnsNames: ['localhost'],
+    ipAddresses: ['127.0.0.1'],
     from: new Date(Date.now() - 60_000),
     days: 1,
     serial: randomBytes(16),

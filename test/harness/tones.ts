@@ -4,6 +4,8 @@ import type { Sound } from './wav.ts';
 const AMPLITUDE = 0.1;
 const SLOT_MS = 2000;
 const WINDOW_MS = 100;
+/** Between the last one alone and all together: peers begin up to half a second early or late. */
+const PAUSE_MS = 1000;
 
 /**
  * One frequency a member, Hz, inside the telephone band. Chosen so that no sum, difference or third-order product
@@ -20,7 +22,7 @@ export class Schedule {
     this.members = members;
   }
   get endMs(): number {
-    return this.startMs + (this.members + 2) * SLOT_MS;
+    return this.startMs + (this.members + 2) * SLOT_MS + PAUSE_MS;
   }
 
   /** What member `index` plays if its sound begins at wall-clock `beginsMs`: silence but for its slots. */
@@ -39,7 +41,7 @@ export class Schedule {
       }
     };
     burst(this.startMs + index * SLOT_MS + 100, SLOT_MS - 200);
-    burst(this.startMs + this.members * SLOT_MS + 100, 2 * SLOT_MS - 200);
+    burst(this.startMs + this.members * SLOT_MS + PAUSE_MS + 100, 2 * SLOT_MS - 200);
     return { rateHz, samples };
   }
 }
@@ -107,9 +109,33 @@ export function judge(heard: Heard, self: number): Verdict {
   const together = longest(heard, w =>
     others.every(i => ((heard.levels[i] as Float64Array)[w] as number) > HEARD_DB),
   );
-  const own = Math.max(...(heard.levels[self] as Float64Array));
+  const own = loudestHeld(heard.levels[self] as Float64Array);
   const weakest = Math.min(...slotDb.filter(db => db !== undefined));
   return { notAlone, togetherMs: together.length * WINDOW_MS, ownBelowDb: weakest - own, slotDb };
+}
+
+/** The loudest level held for three windows: an echo lasts as long as its tone, a click of packet loss does not. */
+function loudestHeld(levels: Float64Array): number {
+  let loudest = Number.NEGATIVE_INFINITY;
+  for (let w = 0; w + 2 < levels.length; w++)
+    loudest = Math.max(loudest, Math.min(levels[w] as number, levels[w + 1] as number, levels[w + 2] as number));
+  return loudest;
+}
+
+/** When each tone was heard, for a person to read: `495 Hz 9.1–10.9 21.0–24.8 s`. */
+export function timeline(heard: Heard): string {
+  return heard.levels
+    .map((levels, tone) => {
+      const spans: string[] = [];
+      for (let w = 0; w < heard.windows; w++) {
+        if ((levels[w] as number) <= HEARD_DB) continue;
+        const from = w;
+        while (w < heard.windows && (levels[w] as number) > HEARD_DB) w++;
+        spans.push(`${((from * WINDOW_MS) / 1000).toFixed(1)}–${((w * WINDOW_MS) / 1000).toFixed(1)}`);
+      }
+      return `${TONES_HZ[tone]} Hz ${spans.join(' ')} s`;
+    })
+    .join('; ');
 }
 
 /** Tone `i` sounds in window `w` and no other member's does. */

@@ -29,6 +29,8 @@ export class CountingCodecs implements Codecs {
     const frame = (sampleRate * (o.ptimeMs ?? 20)) / 1000;
     let filled = 0;
     let pts = 0;
+    let busy = false;
+    const close = this.#closer(() => this.encoders--);
     return {
       format,
       sampleRate,
@@ -36,11 +38,16 @@ export class CountingCodecs implements Codecs {
       encode: (pcm, sink) => {
         for (filled += pcm.length; filled >= frame; filled -= frame) {
           this.encodes++;
+          busy = true;
           sink(new Uint8Array([pcm.some(v => v !== 0) ? 1 : 0]), pts);
+          busy = false;
           pts += frameTicks;
         }
       },
-      close: this.#closer(() => this.encoders--),
+      close() {
+        if (busy) throw new Error('freed from inside its own encode: native memory would be gone');
+        close();
+      },
     };
   }
 

@@ -8,7 +8,7 @@ import type {
   TicketRequest,
 } from '../../contract.ts';
 
-export interface RoomSettingsView {
+interface RoomSettingsView {
   /** Never leaves the API; it says only whether there is one. */
   readonly pin?: string;
   readonly maxParticipants: number;
@@ -46,7 +46,7 @@ export interface LegView {
   readonly streams: readonly StreamStats[];
 }
 
-export interface AgentView {
+interface AgentView {
   readonly agent: string;
   readonly gateway: string;
   readonly process: string;

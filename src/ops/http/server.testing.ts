@@ -26,7 +26,7 @@ export interface Answer {
 }
 
 /** A backend with one room `1000`, its member `alice`, one leg and one agent; `calls` has what was asked of it. */
-export function fakeBackend(): ApiBackend & { readonly calls: unknown[][] } {
+function fakeBackend(): ApiBackend & { readonly calls: unknown[][] } {
   const calls: unknown[][] = [];
   const did =
     (what: string, known: (...args: string[]) => boolean) =>

@@ -24,7 +24,7 @@ export interface HttpLimits extends ListenerLimits {
   readonly requestBurst: number;
 }
 
-export const HTTP_LIMITS: HttpLimits = { ...LISTENER_LIMITS, requestsPerSecond: 200, requestBurst: 1000 };
+const HTTP_LIMITS: HttpLimits = { ...LISTENER_LIMITS, requestsPerSecond: 200, requestBurst: 1000 };
 
 export interface HttpServerOptions {
   readonly address?: string | undefined;

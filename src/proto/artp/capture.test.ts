@@ -10,7 +10,8 @@ import { MAX_DATAGRAM, MediaSender } from './media-sender.ts';
 import { PathSender } from './path.ts';
 
 const PORT = 47100;
-const tsharkMissing = missing('tshark');
+const program = 'tshark';
+const tsharkMissing = missing(program);
 
 /** Classic pcap (magic a1b2c3d4), link type 101: raw IPv4. */
 function pcap(datagrams: readonly Uint8Array[]): Buffer {
@@ -76,7 +77,7 @@ function tshark(capture: Buffer): string[][] {
     const file = join(folder, 'artp.pcap');
     writeFileSync(file, capture);
     const run = (args: readonly string[]): string => {
-      const done = spawnSync('tshark', ['-r', file, '-d', `udp.port==${PORT},rtp`, ...args], {
+      const done = spawnSync(program, ['-r', file, '-d', `udp.port==${PORT},rtp`, ...args], {
         encoding: 'utf8',
       });
       expect(done.status, done.stderr).toBe(0);

@@ -3,7 +3,7 @@ import { Refusal, refuse, type Termination } from '../../kit/refusal.ts';
 import { SECRET_BYTES } from './keys.ts';
 import { CONNECTION_BYTES } from './trailer.ts';
 
-export const ARTP_VERSION = 1;
+const ARTP_VERSION = 1;
 /** A HELLO is short: before it, nobody may make us keep more, bytes. */
 export const HELLO_LIMIT = 4096;
 

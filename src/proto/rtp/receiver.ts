@@ -77,7 +77,6 @@ export class RtpReceiver {
     this.#line.map(p, now);
     p.seq = this.#line.seq;
     p.pts = this.#line.timestamp;
-    p.marker = this.#line.marker;
     this.#lastTimestamp = v.timestamp;
     return undefined;
   }

@@ -36,7 +36,7 @@ export type RtcpFeedback =
     }
   | TransportFeedback;
 
-export interface TransportFeedback {
+interface TransportFeedback {
   readonly type: 'twcc';
   readonly sender: number;
   readonly media: number;

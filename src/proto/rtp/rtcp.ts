@@ -16,8 +16,6 @@
  */
 import { PT_PSFB, PT_RTPFB, type RtcpFeedback, readFeedback, writeFeedback } from './rtcp-feedback.ts';
 
-export type { RtcpFeedback, TransportFeedback } from './rtcp-feedback.ts';
-
 export interface ReportBlock {
   readonly ssrc: number;
   /** Share lost since the previous report, in 1/256. */
@@ -274,9 +272,15 @@ function writeReport(r: ReportBlock): Buffer {
 /** Middle 32 bits of an NTP time: what reports call "last SR". */
 export const middleNtp = (ntp: bigint): number => Number((ntp >> 16n) & 0xffffffffn);
 
+const UNIX_IN_NTP_S = 2_208_988_800;
+
+/** Unix time, ms, of an NTP time. */
+export const unixOf = (ntp: bigint): number =>
+  (Number(ntp >> 32n) - UNIX_IN_NTP_S) * 1000 + (Number(ntp & 0xffffffffn) * 1000) / 2 ** 32;
+
 /** NTP time of a Unix time in ms (seconds since 1900). */
 export const ntpOf = (unixMs: number): bigint => {
   const seconds = Math.floor(unixMs / 1000);
   const fraction = Math.floor(((unixMs - seconds * 1000) / 1000) * 2 ** 32);
-  return (BigInt(seconds + 2_208_988_800) << 32n) | BigInt(fraction);
+  return (BigInt(seconds + UNIX_IN_NTP_S) << 32n) | BigInt(fraction);
 };

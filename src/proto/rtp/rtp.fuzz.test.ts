@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'vitest';
+import { Latch } from './latch.ts';
 import { readRtcp, writeRtcp } from './rtcp.ts';
 import { RtpSession } from './session.ts';
 
@@ -74,6 +75,28 @@ test('a session survives any datagrams and goes on with a clean line of packets'
         }
         s.rtcp(d, i * 20);
         if (typeof readRtcp(s.report(i * 20)) === 'string') throw new Error('bad report');
+      });
+    }),
+    { numRuns },
+  );
+});
+
+test('nobody takes over a stream from its signalled source, whatever strangers send and however often', () => {
+  const phone = { address: '192.168.1.20', port: 4000 };
+  const stranger = fc
+    .tuple(fc.ipV4(), fc.integer({ min: 1, max: 65_535 }))
+    .filter(([a]) => a !== phone.address);
+  const step = fc.oneof(stranger, fc.constant('phone' as const), fc.constant('re-INVITE' as const));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), steps => {
+      const latch = new Latch('198.51.100.7');
+      latch.signal(phone, 0);
+      latch.accept(phone.address, phone.port, 0);
+      steps.forEach((s, i) => {
+        if (s === 're-INVITE') latch.signal(phone, i * 20);
+        else if (s === 'phone') {
+          if (!latch.accept(phone.address, phone.port, i * 20)) throw new Error('the phone is not heard');
+        } else if (latch.accept(s[0], s[1], i * 20)) throw new Error(`${s} took the stream`);
       });
     }),
     { numRuns },

@@ -41,7 +41,8 @@ export class RtpSender {
     if (bytes > out.length) return 0;
     const line = this.#line;
     line.map(p, now);
-    writeRtpHeader(out, this.#payloadType, line.marker, line.seq, line.timestamp, this.ssrc);
+    const marker = p.marker || (line.begins && p.frame === undefined);
+    writeRtpHeader(out, this.#payloadType, marker, line.seq, line.timestamp, this.ssrc);
     out.set(p.payload, RTP_HEADER_BYTES);
     this.sent.packet(line.timestamp, p.payload.length, now);
     return bytes;

@@ -80,7 +80,7 @@ describe('receiving', () => {
     const { seq, pts } = receiver.packet;
     expect(receiver.read(rtp(9000, 77, { ssrc: 6 }), 980)).toBe('ssrc');
     expect(receiver.read(rtp(9001, 237, { ssrc: 6 }), 1000)).toBeUndefined();
-    expect(receiver.packet).toMatchObject({ seq: seq + 1, pts: pts + 8000, marker: true });
+    expect(receiver.packet).toMatchObject({ seq: seq + 1, pts: pts + 8000 });
     expect(receiver.totals).toMatchObject({ packets: 2, lost: 0 });
   });
 
@@ -135,6 +135,15 @@ describe('sending', () => {
     expect(second.sequenceNumber).toBe(first.sequenceNumber + 1);
     expect(second.timestamp).toBe(first.timestamp + 960);
     expect(second.marker).toBe(false);
+  });
+
+  test('only sound is marked where a source begins: a picture has its own marks', () => {
+    const { sender } = session();
+    sender.format(96, 90_000);
+    const out = Buffer.alloc(50);
+    const frame = { start: true, end: false, key: true, config: false, temporal: 0 };
+    sender.write({ seq: 1, pts: 1, marker: false, payload: Buffer.from('x'), frame }, out, 0);
+    expect(parseRtp(out).marker).toBe(false);
   });
 
   test('a payload larger than the slot is not sent', () => {

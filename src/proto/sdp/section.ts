@@ -1,7 +1,7 @@
 /** What every section has, whatever it carries: direction, addresses, its place. */
 import type { Direction, Section } from './sdp.ts';
 
-export interface Target {
+interface Target {
   readonly address: string;
   readonly port: number;
 }

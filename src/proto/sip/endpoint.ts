@@ -1,4 +1,4 @@
-import { type Core, type Millis, NEVER, type Tick } from '../../kit/core.ts';
+import type { Core, Millis, Tick } from '../../kit/core.ts';
 import { RateLimit, RateLimits } from '../../kit/limits.ts';
 import { tagOf } from './address.ts';
 import type { Command, SipInput, SipOutput } from './events.ts';
@@ -6,7 +6,7 @@ import { type Flow, flowOfUri } from './flow.ts';
 import { IncomingCall } from './incoming.ts';
 import { type Capabilities, inspect } from './inspect.ts';
 import { responseFlow, TransactionLayer } from './layer.ts';
-import type { SipMessage, SipRequest } from './message.ts';
+import type { SipRequest, SipResponse } from './message.ts';
 import { dialTarget, OutgoingCall } from './outgoing.ts';
 import { type Malformed, parseMessage } from './parse.ts';
 import { Queue } from './queue.ts';
@@ -37,6 +37,8 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
   readonly #byId = new Map<string, Session>();
   readonly #limits: RateLimits;
   #calls = 0;
+  /** The message being handled. */
+  #bytes: Buffer = Buffer.alloc(0);
   #draining: number | undefined;
 
   constructor(config: SipConfig) {
@@ -49,7 +51,7 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
   }
 
   get deadline(): Millis {
-    return this.timers.deadline ?? NEVER;
+    return this.timers.deadline;
   }
 
   /** Calls, transactions and timers alive: all 0 when idle. */
@@ -154,6 +156,7 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
 
   #chunk(flow: Flow, bytes: Buffer): void {
     const stream = this.#streams.push(flow, bytes, reason => this.#hangUp(flow, reason));
+    if (stream === undefined) return;
     let took = false;
     for (let m = stream.take(); m !== undefined; m = stream.take(), took = true)
       // RFC 5626 §4.4.1: a double CRLF is answered by a single one.
@@ -165,20 +168,25 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
 
   #hangUp(flow: Flow, reason: string): void {
     this.emit({ type: 'dropped', reason, flow });
-    this.#streams.closed(flow);
+    this.#streams.end(flow);
     this.emit({ type: 'close-flow', flow, reason });
   }
 
   #message(bytes: Buffer, flow: Flow): void {
     const parsed = parseMessage(bytes);
     if (!parsed.ok) return this.#malformed(parsed, flow);
-    const call = this.#dispatch(parsed.message, flow);
-    if (call !== undefined) this.emit({ type: 'received', call, flow, bytes });
+    this.#bytes = bytes;
+    if (parsed.message.kind === 'request') this.#request(parsed.message, flow);
+    else this.#response(parsed.message, flow);
   }
 
-  #drop(reason: string, flow: Flow): undefined {
+  /** The message at hand belongs to this call: said before what it causes, for the end of a call is the last of it. */
+  #received(call: string | undefined, flow: Flow): void {
+    if (call !== undefined) this.emit({ type: 'received', call, flow, bytes: this.#bytes });
+  }
+
+  #drop(reason: string, flow: Flow): void {
     this.emit({ type: 'dropped', reason, flow });
-    return undefined;
   }
 
   #malformed(m: Malformed, flow: Flow): void {
@@ -201,31 +209,32 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
     this.emit({ type: 'refused', status, reason: reason ?? '', flow });
   }
 
-  /** Handles one well-formed message; says which call it belonged to. */
-  #dispatch(m: SipMessage, flow: Flow): string | undefined {
-    if (m.kind === 'response') {
-      const t = this.layer.client(m);
-      if (t === undefined) return this.#drop('stray response', flow);
-      t.receive(m);
-      return t.call;
-    }
+  #response(r: SipResponse, flow: Flow): void {
+    const t = this.layer.client(r);
+    if (t === undefined) return this.#drop('stray response', flow);
+    this.#received(t.call, flow);
+    t.receive(r);
+  }
+
+  #request(m: SipRequest, flow: Flow): void {
     // §17.2.3: an ACK to a non-2xx belongs to the INVITE's transaction, an ACK to a 2xx only to the dialog.
     const t = this.layer.server(m, m.method === 'ACK' ? 'INVITE' : m.method);
     if (t !== undefined) {
+      this.#received(t.call, flow);
       t.input(m.method === 'ACK' ? 'ack' : 'request');
-      return t.call;
-    }
-    if (m.method === 'ACK') return this.#ack(m, flow);
-    if (this.layer.size >= (this.config.maxTransactions ?? 200_000))
-      return this.#drop('too many transactions', flow);
-    return tagOf(m.to) === undefined ? this.#outside(m, flow) : this.#inside(m, flow);
+    } else if (m.method === 'ACK') this.#ack(m, flow);
+    else if (this.layer.size >= (this.config.maxTransactions ?? 200_000))
+      this.#drop('too many transactions', flow);
+    else if (m.method === 'CANCEL') this.#cancel(m, flow);
+    else if (tagOf(m.to) === undefined) this.#outside(m, flow);
+    else this.#inside(m, flow);
   }
 
-  #ack(m: SipRequest, flow: Flow): string | undefined {
+  #ack(m: SipRequest, flow: Flow): void {
     const call = this.#dialogOf(m);
     if (call === undefined) return this.#drop('stray ACK', flow);
+    this.#received(call.id, flow);
     call.ack(m);
-    return call.id;
   }
 
   /** §12.2.2: the dialog is found by Call-ID, our tag (To) and the peer's (From). */
@@ -235,50 +244,33 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
     return dialog?.callId === m.callId && dialog.remoteTag === (tagOf(m.from) ?? '') ? call : undefined;
   }
 
-  #open(m: SipRequest, flow: Flow): ServerTransaction {
-    const t = this.layer.open(m, flow, tagOf(m.to) ?? newTag(this));
-    if (m.method === 'INVITE') t.respond(100);
-    return t;
-  }
-
-  #inside(m: SipRequest, flow: Flow): string | undefined {
+  #inside(m: SipRequest, flow: Flow): void {
     const call = this.#dialogOf(m);
-    if (m.method === 'CANCEL') return this.#cancel(m, flow);
     // §12.2.2: "If the request has a tag in the To header field, but the dialog identifier does not match …, 481".
     if (call === undefined) {
       if (!this.#limits.take(flow.host, this.now)) return this.#drop('rate', flow);
-      this.#refuseStateless(m, 481, undefined, flow);
-      return undefined;
+      return this.#refuseStateless(m, 481, undefined, flow);
     }
-    const t = this.#open(m, flow);
+    this.#received(call.id, flow);
+    const t = this.#open(m, flow, call.id);
     const refusal = inspect(m, this.can);
     if (refusal === undefined) call.request(t, flow);
-    else {
-      t.call = call.id;
-      t.respond(refusal.status, refusal);
-    }
-    return call.id;
+    else t.respond(refusal.status, refusal);
   }
 
-  #outside(m: SipRequest, flow: Flow): string | undefined {
-    if (m.method === 'CANCEL') return this.#cancel(m, flow);
-    if (!this.#limits.take(flow.host, this.now)) {
-      this.#refuseStateless(m, 503, 'Too Many Requests From Your Address', flow);
-      return undefined;
-    }
+  #outside(m: SipRequest, flow: Flow): void {
+    if (!this.#limits.take(flow.host, this.now))
+      return this.#refuseStateless(m, 503, 'Too Many Requests From Your Address', flow);
     const merged = this.layer.isMerged(m);
     const refusal = inspect(m, this.can) ?? (merged ? { status: 482 } : undefined);
     if (refusal !== undefined) {
-      this.#open(m, flow).respond(refusal.status, refusal);
-      this.emit({ type: 'refused', status: refusal.status, reason: refusal.reason ?? '', flow });
-      return undefined;
+      this.#open(m, flow, undefined).respond(refusal.status, refusal);
+      return this.emit({ type: 'refused', status: refusal.status, reason: refusal.reason ?? '', flow });
     }
-    if (this.#draining !== undefined || (m.method === 'INVITE' && this.#full)) {
-      this.#refuseStateless(m, 503, undefined, flow);
-      return undefined;
-    }
-    const t = this.#open(m, flow);
-    if (m.method === 'INVITE') return this.#invite(t, flow);
+    if (this.#draining !== undefined || (m.method === 'INVITE' && this.#full))
+      return this.#refuseStateless(m, 503, undefined, flow);
+    if (m.method === 'INVITE') return this.#invite(m, flow);
+    const t = this.#open(m, flow, undefined);
     if (m.method === 'OPTIONS')
       // §11.2: the answer to OPTIONS is what an INVITE would have got, with Allow, Accept and Supported.
       t.respond(200, {
@@ -286,31 +278,41 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
       });
     // §15.1.2: "If the BYE does not match an existing dialog, the UAS core SHOULD generate a 481".
     else t.respond(481);
-    return undefined;
   }
 
   get #full(): boolean {
     return this.#byId.size >= (this.config.maxCalls ?? 10_000);
   }
 
-  #invite(t: ServerTransaction, flow: Flow): string {
-    const call = new IncomingCall(this, `in-${++this.#calls}`, t, flow, s => this.#forget(s));
+  #invite(m: SipRequest, flow: Flow): void {
+    const id = `in-${++this.#calls}`;
+    const call = new IncomingCall(this, id, this.layer.open(m, flow, newTag(this)), flow, s =>
+      this.#forget(s),
+    );
     this.#keep(call);
-    return call.id;
+    this.#received(id, flow);
+    call.trying();
+  }
+
+  #open(m: SipRequest, flow: Flow, call: string | undefined): ServerTransaction {
+    const t = this.layer.open(m, flow, tagOf(m.to) ?? newTag(this));
+    t.call = call;
+    if (m.method === 'INVITE') t.respond(100);
+    return t;
   }
 
   /** §9.2: answered 200 if there is such an INVITE, 481 if not; only one without final response is cancelled. */
-  #cancel(m: SipRequest, flow: Flow): string | undefined {
+  #cancel(m: SipRequest, flow: Flow): void {
     const invite = this.layer.server(m, 'INVITE');
     if (invite === undefined) {
-      this.#refuseStateless(m, 481, undefined, flow);
-      return undefined;
+      if (!this.#limits.take(flow.host, this.now)) return this.#drop('rate', flow);
+      return this.#refuseStateless(m, 481, undefined, flow);
     }
+    this.#received(invite.call, flow);
     // §9.2: "the To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be the same."
     const t = this.layer.open(m, flow, invite.toTag);
     t.call = invite.call;
     t.respond(200);
     if (invite.open && invite.call !== undefined) this.#byId.get(invite.call)?.cancelled(m);
-    return invite.call;
   }
 }

@@ -139,7 +139,7 @@ export type SipOutput =
       readonly call: string | undefined;
     }
   | { readonly type: 'close-flow'; readonly flow: Flow; readonly reason: string }
-  /** A message of a known call came in (after the event it caused): for the ladder. */
+  /** A message of a known call came in, before what it causes (the first INVITE: after its `invite`): for the ladder. */
   | { readonly type: 'received'; readonly call: string; readonly flow: Flow; readonly bytes: Buffer }
   /** A request refused by the rules of the RFC before the application saw it. */
   | {

@@ -22,6 +22,11 @@ export class IncomingCall extends Session {
     stack.emit({ type: 'invite', call: id, request: t.request, flow, sdp: sdpOf(t.request) });
   }
 
+  /** 100 at once (RFC 3261 §17.2.1 allows 200 ms): the caller stops resending. */
+  trying(): void {
+    this.server?.transaction.respond(100);
+  }
+
   protected early(c: CallCommand): void {
     switch (c.type) {
       case 'progress': {

@@ -100,7 +100,6 @@ export abstract class Session implements TimerOwner {
   /** A request within the dialog, its transaction just opened. */
   request(t: ServerTransaction, flow: Flow): void {
     const r = t.request;
-    t.call = this.id;
     // §12.2.2: "out of order and MUST be rejected with a 500".
     if (this.dialog?.accepts(r, flow) !== true) return t.respond(500, { reason: 'CSeq Out Of Order' });
     switch (`${this.state}/${r.method}`) {

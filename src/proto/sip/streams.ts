@@ -7,6 +7,8 @@ import { T1_64, type Timer, type TimerOwner, type Timers } from './timers.ts';
 class Stream implements TimerOwner {
   readonly splitter = new SipSplitter();
   slow: Timer | undefined;
+  /** We hang up: what still comes is not heard. */
+  ending = false;
   tooSlow: ((reason: string) => void) | undefined;
   timer(): void {
     this.slow = undefined;
@@ -23,7 +25,7 @@ export class Streams {
   }
 
   lives(flow: Flow): boolean {
-    return this.#byFlow.has(flow.id);
+    return this.#byFlow.get(flow.id)?.ending === false;
   }
 
   /** Something goes out on it: if it is not open, this opens it. */
@@ -31,9 +33,11 @@ export class Streams {
     if (flow.transport !== 'udp' && !this.#byFlow.has(flow.id)) this.#byFlow.set(flow.id, new Stream());
   }
 
-  push(flow: Flow, bytes: Buffer, tooSlow: (reason: string) => void): SipSplitter {
+  /** Undefined once it is being hung up. */
+  push(flow: Flow, bytes: Buffer, tooSlow: (reason: string) => void): SipSplitter | undefined {
     let stream = this.#byFlow.get(flow.id);
     if (stream === undefined) this.#byFlow.set(flow.id, (stream = new Stream()));
+    if (stream.ending) return undefined;
     stream.tooSlow = tooSlow;
     stream.splitter.push(bytes);
     return stream.splitter;
@@ -48,6 +52,11 @@ export class Streams {
       stream.slow = undefined;
     }
     if (stream.splitter.partial) stream.slow ??= this.#timers.start(stream, 'slow', now + T1_64);
+  }
+
+  end(flow: Flow): void {
+    const stream = this.#byFlow.get(flow.id);
+    if (stream !== undefined) stream.ending = true;
   }
 
   closed(flow: Flow): void {

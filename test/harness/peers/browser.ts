@@ -10,8 +10,6 @@ const RECORD_RATE_HZ = 16_000;
 
 export interface BrowserOptions {
   readonly dir: string;
-  /** What its fake microphone hears, from the moment it is opened; over and over. */
-  readonly plays?: Sound;
   readonly locale?: string;
   readonly viewport?: { readonly width: number; readonly height: number };
 }
@@ -20,8 +18,10 @@ export interface BrowserOptions {
 export class BrowserPeer {
   readonly page: Page;
   readonly #browser: Browser;
+  readonly #wav: string;
 
-  private constructor(browser: Browser, page: Page) {
+  private constructor(browser: Browser, page: Page, wav: string) {
+    this.#wav = wav;
     this.#browser = browser;
     this.page = page;
   }
@@ -29,7 +29,7 @@ export class BrowserPeer {
   static async start(options: BrowserOptions): Promise<BrowserPeer> {
     mkdirSync(options.dir, { recursive: true });
     const wav = join(options.dir, 'plays.wav');
-    if (options.plays) writeWav(wav, options.plays);
+    writeWav(wav, { rateHz: 48_000, samples: new Float32Array(48_000) });
     const browser = await chromium.launch({
       executablePath: CHROMIUM,
       headless: true,
@@ -45,7 +45,7 @@ export class BrowserPeer {
         '--autoplay-policy=no-user-gesture-required',
         '--disable-features=WebRtcHideLocalIpsWithMdns',
         '--allow-loopback-in-peer-connection',
-        ...(options.plays ? [`--use-file-for-fake-audio-capture=${wav}`] : []),
+        `--use-file-for-fake-audio-capture=${wav}`,
       ],
     }); // prettier-ignore
     const context = await browser.newContext({
@@ -56,7 +56,12 @@ export class BrowserPeer {
     });
     const page = await context.newPage();
     await page.addInitScript({ path: fileURLToPath(new URL('./recorder.js', import.meta.url)) });
-    return new BrowserPeer(browser, page);
+    return new BrowserPeer(browser, page, wav);
+  }
+
+  /** What its fake microphone hears from the moment it is opened, over and over. To be said before `join`. */
+  plays(sound: Sound): void {
+    writeWav(this.#wav, sound);
   }
 
   async open(url: string): Promise<void> {
@@ -71,7 +76,10 @@ export class BrowserPeer {
   }
 
   text(selector: string): Promise<string> {
-    return this.page.locator(selector).textContent().then(t => t ?? '');
+    return this.page
+      .locator(selector)
+      .textContent()
+      .then(t => t ?? '');
   }
 
   /** Everything all remote tracks brought since the page opened. */

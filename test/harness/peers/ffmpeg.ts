@@ -78,6 +78,8 @@ export class Player {
       'nobuffer',
       '-flags',
       'low_delay',
+      '-analyzeduration',
+      '300000',
       '-rtmp_buffer',
       '200',
       '-i',

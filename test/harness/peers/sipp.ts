@@ -1,20 +1,35 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CODE, LINEAR } from '../../../codecs/g711/tables.ts';
+import { type Law, LINEAR } from '../../../codecs/g711/tables.ts';
 import { Child } from '../child.ts';
 import { freePort } from '../ports.ts';
 import type { Sound } from '../wav.ts';
+import { encoded, type Played, speaks } from './sipp-scenario.ts';
 
 export interface SippOptions {
   readonly dir: string;
   readonly server: string;
   readonly room: string;
+  /** At 8 kHz: it goes out as PCMU, sample by sample. */
   readonly plays: Sound;
   /** How long the call lasts after the ACK. */
   readonly seconds: number;
+  /** What happens in the call; absent: it plays for `seconds` and hangs up. */
+  readonly scenario?: (played: Played) => string;
+  /** More of sipp's own arguments. */
+  readonly args?: readonly string[];
 }
 
-/** One sipp call in PCMU: streams a file, and what comes back is captured off the wire and decoded by tshark. */
+interface Packet {
+  /** Since the first packet of the capture. */
+  readonly ms: number;
+  readonly ssrc: string;
+  readonly law: Law;
+  readonly timestamp: number;
+  readonly bytes: Buffer;
+}
+
+/** One sipp call in G.711: streams a file, and what comes back is captured off the wire and decoded by tshark. */
 export class SippCall {
   readonly #sipp: Child;
   readonly #capture: Child;
@@ -31,20 +46,19 @@ export class SippCall {
   static async start(options: SippOptions): Promise<SippCall> {
     mkdirSync(options.dir, { recursive: true });
     const [sip, rtp] = [await freePort(), await freePort()];
-    const audio = join(options.dir, 'plays.ulaw');
-    writeFileSync(
-      audio,
-      Uint8Array.from(options.plays.samples, s => CODE.PCMU[(Math.round(s * 32767) + 32768) >> 2] as number),
-    );
-    const scenario = join(options.dir, 'call.xml');
-    writeFileSync(scenario, rtpScenario(audio, options.seconds * 1000));
+    const played = { PCMU: join(options.dir, 'plays.ulaw'), PCMA: join(options.dir, 'plays.alaw') };
+    for (const codec of ['PCMU', 'PCMA'] as const)
+      writeFileSync(played[codec], encoded(options.plays, codec));
+    const script = join(options.dir, 'call.xml');
+    const write = options.scenario ?? (files => speaks(files, options.seconds * 1000));
+    writeFileSync(script, write(played));
     const pcap = join(options.dir, 'heard.pcap');
     const capture = new Child('tshark', 'tshark', ['-i', 'lo', '-f', `udp dst port ${rtp}`, '-w', pcap]);
     await capture.until(/Capturing on/);
     const sipp = new Child('sipp', 'sipp', [
       options.server,
       '-sf',
-      scenario,
+      script,
       '-s',
       options.room,
       '-m',
@@ -53,11 +67,12 @@ export class SippCall {
       '127.0.0.1',
       '-p',
       String(sip),
-      '-min_rtp_port',
+      '-mi',
+      '127.0.0.1',
+      '-mp',
       String(rtp),
-      '-max_rtp_port',
-      String(rtp + 2),
       '-nostdin',
+      ...(options.args ?? []),
       '-timeout',
       `${options.seconds + 20}s`,
     ]); // prettier-ignore
@@ -74,103 +89,59 @@ export class SippCall {
     return this.#sipp.output;
   }
 
-  /** The received PCMU, laid out by RTP timestamps. */
+  /** What came in G.711, laid out by RTP timestamps; a stream that begins anew is placed by its arrival. */
   async heard(): Promise<Sound> {
-    const tshark = new Child('tshark', 'tshark', [
-      '-r',
-      this.#pcap,
-      '-d',
-      `udp.port==${this.#rtpPort},rtp`,
-      '-Y',
-      'rtp.p_type==0',
-      '-T',
-      'fields',
-      '-e',
-      'rtp.timestamp',
-      '-e',
-      'rtp.payload',
-    ]); // prettier-ignore
-    await tshark.exited;
-    const packets = tshark.output.split('\n').flatMap(line => {
-      const [timestamp, hex] = line.trim().split('\t');
-      return timestamp && hex && /^\d+$/.test(timestamp)
-        ? [{ at: Number(timestamp), bytes: Buffer.from(hex.replaceAll(':', ''), 'hex') }]
-        : [];
+    const packets = await this.#packets();
+    const starts = new Map<number, { ms: number; timestamp: number }>();
+    let last: Packet | undefined;
+    let run = 0;
+    const at = packets.map(p => {
+      const jump = last === undefined ? 0 : ((p.timestamp - last.timestamp) | 0) / 8 - (p.ms - last.ms);
+      if (last === undefined || p.ssrc !== last.ssrc || Math.abs(jump) > 1000)
+        starts.set(++run, { ms: p.ms, timestamp: p.timestamp });
+      last = p;
+      const start = starts.get(run) as { ms: number; timestamp: number };
+      return Math.max(0, Math.round(start.ms * 8) + ((p.timestamp - start.timestamp) | 0));
     });
-    const first = packets[0]?.at ?? 0;
-    const at = (t: number): number => (t - first) >>> 0;
-    const samples = new Float32Array(
-      Math.max(0, ...packets.map(p => (at(p.at) < 1e8 ? at(p.at) + p.bytes.length : 0))),
-    );
-    for (const p of packets)
-      p.bytes.forEach((b, i) => {
-        samples[at(p.at) + i] = (LINEAR.PCMU[b] as number) / 32768;
+    const samples = new Float32Array(Math.max(0, ...packets.map((p, i) => at[i]! + p.bytes.length)));
+    for (const [i, p] of packets.entries())
+      p.bytes.forEach((b, j) => {
+        samples[at[i]! + j] = (LINEAR[p.law][b] as number) / 32768;
       });
     return { rateHz: 8000, samples };
+  }
+
+  /** The longest time, ms, between two packets of media. */
+  async longestGapMs(): Promise<number> {
+    const packets = await this.#packets();
+    return Math.max(0, ...packets.slice(1).map((p, i) => p.ms - packets[i]!.ms));
+  }
+
+  async #packets(): Promise<Packet[]> {
+    const fields = ['frame.time_relative', 'rtp.ssrc', 'rtp.p_type', 'rtp.timestamp', 'rtp.payload'];
+    const tshark = new Child('tshark', 'tshark', [
+      ...['-r', this.#pcap, '-d', `udp.port==${this.#rtpPort},rtp`, '-Y', 'rtp', '-T', 'fields'],
+      ...fields.flatMap(f => ['-e', f]),
+    ]);
+    await tshark.exited;
+    return tshark.output.split('\n').flatMap(line => {
+      const [seconds, ssrc = '', type, timestamp, hex] = line.trim().split('\t');
+      const law = type === '0' ? 'PCMU' : 'PCMA';
+      return hex && (type === '0' || type === '8')
+        ? [
+            {
+              ms: Number(seconds) * 1000,
+              ssrc,
+              law,
+              timestamp: Number(timestamp),
+              bytes: Buffer.from(hex.replaceAll(':', ''), 'hex'),
+            } as const,
+          ]
+        : [];
+    });
   }
 
   async stop(): Promise<void> {
     await Promise.all([this.#sipp.stop(), this.#capture.stop('SIGINT')]);
   }
 }
-
-const head = (
-  method: string,
-  cseq: number,
-  to: string,
-  extra = '',
-): string => `${method} ${method === 'INVITE' ? 'sip:[service]@[remote_ip]:[remote_port]' : '[next_url]'} SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:sipp@[local_ip]:[local_port]>;tag=[pid]T[call_number]
-To: ${to}
-Call-ID: [call_id]
-CSeq: ${cseq} ${method}
-Contact: <sip:sipp@[local_ip]:[local_port]>
-Max-Forwards: 70
-${extra}Content-Length: `;
-
-const TO = '<sip:[service]@[remote_ip]:[remote_port]>';
-
-const INVITE = `${head('INVITE', 1, TO, 'Content-Type: application/sdp\n')}[len]
-
-v=0
-o=sipp 1 1 IN IP4 [local_ip]
-s=-
-c=IN IP4 [media_ip]
-t=0 0
-m=audio [rtpstream_audio_port] RTP/AVP 0
-a=rtpmap:0 PCMU/8000
-`;
-
-const BYE_AND_END = `<send retrans="500"><![CDATA[
-${head('BYE', 2, `${TO}[peer_tag_param]`)}0
-
-]]></send>
-<recv response="200" crlf="true"/>`;
-
-const CALL = `<send retrans="500"><![CDATA[
-${INVITE}]]></send>
-<recv response="100" optional="true"/>
-<recv response="180" optional="true"/>
-<recv response="200" rtd="true" rrs="true"/>
-<send><![CDATA[
-${head('ACK', 1, `${TO}[peer_tag_param]`)}0
-
-]]></send>`;
-
-const scenario = (name: string, body: string): string =>
-  `<?xml version="1.0" encoding="ISO-8859-1"?>\n<scenario name="${name}">\n${body}\n</scenario>\n`;
-
-const rtpScenario = (audio: string, ms: number): string =>
-  scenario(
-    'a call that speaks',
-    `${CALL}
-<nop><action><exec rtp_stream="${audio},-1,0,PCMU/8000"/></action></nop>
-<pause milliseconds="${ms}"/>
-<nop><action><exec rtp_stream="pause"/></action></nop>
-${BYE_AND_END}`,
-  );
-
-/** A call without media of its own: INVITE, ACK, `ms` later BYE. For many at once. */
-export const plainScenario = (ms: number): string =>
-  scenario('a plain call', `${CALL}\n<pause milliseconds="${ms}"/>\n${BYE_AND_END}`);

@@ -2,8 +2,8 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { selfSignedCertificate } from '../../x509/self-signed.ts';
+import { sha256Fingerprint, TestClient } from './client.testing.ts';
 import { DtlsServer } from './server.ts';
-import { sha256Fingerprint, TestClient } from './test-client.ts';
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 200);
 const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -2,8 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { selfSignedCertificate } from '../../x509/self-signed.ts';
-import { sha256, verifyData } from './keys.ts';
-import { type DtlsOptions, DtlsServer } from './server.ts';
 import {
   type ClientIdentity,
   type Forgery,
@@ -11,7 +9,9 @@ import {
   honestHello,
   sha256Fingerprint,
   TestClient,
-} from './test-client.ts';
+} from './client.testing.ts';
+import { sha256, verifyData } from './keys.ts';
+import { type DtlsOptions, DtlsServer } from './server.ts';
 import {
   ALERT,
   CONTENT,

@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../src/contract.ts';
-import { drive } from '../../src/io/drive.ts';
-import { connectTcp } from '../../src/io/tcp.ts';
-import { type ClientInput, type ClientOutput, ClientSession } from '../../src/proto/rtmp/client-session.ts';
+import type { Clock } from '../../../src/contract.ts';
+import { drive } from '../../../src/io/drive.ts';
+import { connectTcp } from '../../../src/io/tcp.ts';
+import {
+  type ClientInput,
+  type ClientOutput,
+  ClientSession,
+} from '../../../src/proto/rtmp/client-session.ts';
 
 type Heard = Exclude<ClientOutput, { type: 'write' }>;
 

@@ -1,0 +1,30 @@
+import type { Clock } from '../../src/contract.ts';
+import { systemClock } from '../../src/io/clock.ts';
+import { Refusal, type Termination, refuse } from '../../src/kit/refusal.ts';
+import { type Ask, callerOf } from './ask.ts';
+import { type Report, report } from './report.ts';
+import { callSip } from './sip-caller.ts';
+import { readTarget } from './target.ts';
+import { Trip } from './trip.ts';
+
+/**
+ * Dials, talks, listens, and tells which hop broke. `say` gets what is being done, for a progress line; aborting
+ * `signal` hangs up. Rejects with a Refusal (`bad-usage`) only when `ask` makes no sense.
+ */
+export async function dial(
+  ask: Ask,
+  say: (text: string) => void,
+  signal: AbortSignal,
+  clock: Clock = systemClock,
+): Promise<Report> {
+  const target = readTarget(ask.target, callerOf(ask));
+  const trip = new Trip(clock, signal, say);
+  let failure: Termination | undefined;
+  try {
+    if (target.kind === 'sip') await callSip(target, ask, trip);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    failure = error.why;
+  }
+  return report(trip.facts(ask), failure);
+}

@@ -1,0 +1,49 @@
+import type { MediaPacket, Sink } from '../../src/contract.ts';
+import type { Ask } from './ask.ts';
+import { Talker } from './talker.ts';
+import type { Tone } from './tone.ts';
+import type { Trip } from './trip.ts';
+
+/** RFC 3550 §6.2: the first report of the server may take 3.1 s from its answer; two lost ones are waited for. */
+const REPORT_MS = 9000;
+const LOOK_MS = 250;
+
+/**
+ * Sends the tone for as long as asked; and on, within bounds, until the server has told whether it hears it.
+ * Rejects when `gone` does, or when the user interrupts.
+ */
+export async function talk(
+  trip: Trip,
+  ask: Ask,
+  tone: Tone,
+  out: Sink<MediaPacket>,
+  gone: Promise<never>,
+): Promise<void> {
+  const { clock } = trip;
+  const from = clock.now();
+  trip.talkFrom = from;
+  trip.codec = tone.format.codec as NonNullable<Trip['codec']>;
+  const talker = new Talker(tone, clock, out);
+  let disarm = (): void => {};
+  const done = new Promise<void>(resolve => {
+    const look = (): void => {
+      const elapsed = clock.now() - from;
+      const firstAt = trip.ear?.firstAt;
+      if (firstAt !== undefined) trip.step('first packet', undefined, firstAt);
+      if (elapsed >= ask.seconds * 1000 && (trip.out.reported || elapsed >= REPORT_MS)) return resolve();
+      const level = trip.ear?.levelDb;
+      trip.say(
+        `talking: ${trip.out.packets} packets out, ${trip.ear?.receiver.totals.packets ?? 0} in${level === undefined ? '' : `, heard ${level.toFixed(0)} dBFS`}`,
+      );
+      disarm = clock.at(clock.now() + LOOK_MS, look);
+    };
+    look();
+  });
+  try {
+    await Promise.race([done, gone, trip.interrupted]);
+  } finally {
+    talker.stop();
+    disarm();
+    trip.talkTo = clock.now();
+  }
+}

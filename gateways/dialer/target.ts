@@ -1,0 +1,70 @@
+import { refuse } from '../../src/kit/refusal.ts';
+import { flowOfUri, type Transport } from '../../src/proto/sip/flow.ts';
+import { dialTarget } from '../../src/proto/sip/outgoing.ts';
+
+export interface SipTarget {
+  readonly kind: 'sip';
+  /** The Request-URI. */
+  readonly uri: string;
+  readonly host: string;
+  readonly port: number;
+  readonly transport: Transport;
+}
+
+export interface WhipTarget {
+  readonly kind: 'whip';
+  /** `https:` or `http:`, for WHIP; and where the same room is played. */
+  readonly whip: URL;
+  readonly whep: URL;
+  readonly host: string;
+  readonly port: number;
+}
+
+export type Target = SipTarget | WhipTarget;
+
+const KNOWN = 'sip:1000@host[:port][;transport=tcp] or whip+https://host:8443/whip/1000?user=alice';
+
+/** `user` is who calls when a WHIP address does not say. Throws a Refusal (`bad-usage`). */
+export function readTarget(text: string, user: string): Target {
+  if (/^sip:/i.test(text)) return sipTarget(text);
+  if (/^whip\+https?:\/\//i.test(text)) return whipTarget(text, user);
+  const scheme = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(text)?.[0];
+  throw misuse(
+    scheme === undefined
+      ? `${text} is no address to dial: write ${KNOWN}.`
+      : `${scheme}: addresses cannot be dialled: write ${KNOWN}.`,
+  );
+}
+
+function sipTarget(text: string): SipTarget {
+  const uri = dialTarget(text);
+  if (uri === undefined) throw misuse(`${text} is no SIP address: write ${KNOWN}.`);
+  const transport = uri.params.get('transport')?.toLowerCase() ?? 'udp';
+  if (transport !== 'udp' && transport !== 'tcp')
+    throw misuse(`The dialer speaks SIP over udp and tcp, not over ${transport}.`);
+  const { host, port } = flowOfUri(uri);
+  return { kind: 'sip', uri: uri.raw, host, port, transport };
+}
+
+function whipTarget(text: string, user: string): WhipTarget {
+  const address = text.slice('whip+'.length);
+  const whip = URL.canParse(address) ? new URL(address) : undefined;
+  const room = whip && /\/whip\/[^/]+$/.exec(whip.pathname);
+  if (!whip || !room) throw misuse(`${text} names no room to publish into: write ${KNOWN}.`);
+  const host = whip.hostname.replace(/^\[|\]$/g, '');
+  if (whip.protocol === 'http:' && !isThisMachine(host))
+    throw misuse(`${host} is not this machine: whip+http:// is for localhost, write whip+https://.`);
+  const name = whip.searchParams.get('user') || user;
+  whip.searchParams.set('user', name);
+  const whep = new URL(whip);
+  whep.pathname = `${whip.pathname.slice(0, room.index)}/whep/${room[0].slice('/whip/'.length)}`;
+  whep.search = '';
+  whep.searchParams.set('as', name);
+  return { kind: 'whip', whip, whep, host, port: Number(whip.port) || (whip.protocol === 'http:' ? 80 : 443) };
+}
+
+/** A name or address that never leaves the host. */
+export const isThisMachine = (host: string): boolean =>
+  host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+const misuse = (text: string) => refuse('client', 'bad-usage', text);

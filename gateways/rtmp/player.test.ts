@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { h264Packetizer } from '../../codecs/h264/packetize.ts';
+import type { Clock, LegRequest } from '../../src/contract.ts';
+import { readVideoTag } from '../../src/proto/rtmp/flv.ts';
+import type { ServerInput } from '../../src/proto/rtmp/server-types.ts';
+import { Events, FakeSeat, fakeHost } from '../../test/harness/fakes.ts';
+import type { Peer } from './peer.ts';
+import { Player } from './player.ts';
+
+const SPS = Buffer.from('6742c01ed90280bfe5c044000003000400000300c83c58b920', 'hex');
+const PPS = Buffer.from('68cb83cb20', 'hex');
+
+/** A room player on a peer whose queue the test fills, in time the test makes. */
+function stage() {
+  let now = 0;
+  const due: { when: number; run: () => void }[] = [];
+  const clock: Clock = {
+    now: () => now,
+    at(when, run) {
+      const item = { when, run };
+      due.push(item);
+      return () => void due.splice(due.indexOf(item), 1);
+    },
+  };
+  const sent: ServerInput[] = [];
+  let queuedBytes = 0;
+  const peer: Peer = {
+    id: 'c1',
+    address: '127.0.0.1',
+    asked: Promise.resolve(undefined),
+    ended: new Promise(() => {}),
+    get queuedBytes() {
+      return queuedBytes;
+    },
+    send: input => void sent.push(input),
+    attach() {},
+  };
+  const host = fakeHost({ clock });
+  const seat = new FakeSeat();
+  const events = new Events();
+  const path = { room: '1000', screen: false };
+  const player = new Player(host, { leg: 'l1' } as LegRequest, seat, events.emit, peer, {
+    path,
+    maxPictureBps: 1e6,
+  });
+  player.begin();
+  const [, picture] = seat.subscriptions;
+  const pack = h264Packetizer();
+  let seq = 0;
+  return {
+    host,
+    events,
+    picture: picture!,
+    /** One picture of `bytes` now; the connection sends nothing, so it stays queued. */
+    frame(key: boolean, bytes: number): void {
+      const unit = Buffer.alloc(bytes, key ? 0x65 : 0x41);
+      pack(key ? [SPS, PPS, unit] : [unit], key, (payload, mark) =>
+        picture!.sink({ seq: seq++, pts: now * 90, marker: mark.end, payload, frame: mark }, now),
+      );
+    },
+    pass(ms: number): void {
+      now += ms;
+      for (const item of due.splice(0)) item.when <= now ? item.run() : due.push(item);
+    },
+    queue(bytes: number): void {
+      queuedBytes = bytes;
+    },
+    pictures: () =>
+      sent.flatMap(s => {
+        if (s.type !== 'media' || s.media !== 'video') return [];
+        const tag = readVideoTag(Buffer.concat(s.parts));
+        return tag.type === 'frame' ? [tag.key ? 'key' : 'inter'] : [];
+      }),
+  };
+}
+
+describe('a slow RTMP player', () => {
+  it('loses what is late, counted, and goes on live at a keyframe that was asked for', () => {
+    const s = stage();
+    s.frame(true, 500);
+    for (let i = 0; i < 30; i++) {
+      s.pass(40);
+      s.queue(500 + i * 500); // nothing leaves
+      s.frame(false, 500);
+    }
+    const shown = s.pictures().length;
+    expect(shown).toBeLessThan(28);
+    expect(s.host.counts).toContain('dropped/slow-player');
+    s.pass(40);
+    s.queue(0);
+    s.frame(false, 500); // caught up, but this picture hangs on one that was dropped
+    s.pass(1);
+    expect(s.picture.asked).toContainEqual({ type: 'keyframe' });
+    expect(s.pictures()).toHaveLength(shown);
+    s.pass(40);
+    s.frame(true, 500);
+    s.pass(40);
+    s.frame(false, 500);
+    expect(s.pictures().slice(shown)).toEqual(['key', 'inter']);
+  });
+
+  it('is closed when it reads nothing at all', () => {
+    const s = stage();
+    s.frame(true, 500);
+    s.queue(1_000_000);
+    s.pass(16_000);
+    s.frame(false, 500);
+    expect(s.events.all.at(-1)).toMatchObject({ type: 'closed', why: { reason: 'player-stalled' } });
+  });
+});

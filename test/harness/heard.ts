@@ -1,0 +1,41 @@
+import { levelAt, TONES_HZ } from './tones.ts';
+import type { Sound } from './wav.ts';
+
+const AMPLITUDE = 0.1;
+const WINDOW_MS = 50;
+const HEARD_DB = -34;
+/** What lost packets, a codec change or a jitter buffer may leave out of a tone without ending it. */
+const JOIN_MS = 300;
+/** Shorter than this is a click. */
+const LEAST_MS = 200;
+
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Member `index` sounding without a pause. */
+export function toneOf(index: number, seconds: number, rateHz = 48_000): Sound {
+  const w = (2 * Math.PI * (TONES_HZ[index] as number)) / rateHz;
+  return { rateHz, samples: Float32Array.from({ length: seconds * rateHz }, (_, i) => AMPLITUDE * Math.sin(w * i)) };
+}
+
+/** When the tone of member `index` was heard, ms from the beginning of the recording. */
+export function spansOf(sound: Sound, index: number): Span[] {
+  const length = Math.round((sound.rateHz * WINDOW_MS) / 1000);
+  const spans: { fromMs: number; toMs: number }[] = [];
+  for (let w = 0; (w + 1) * length <= sound.samples.length; w++) {
+    if (levelAt(sound, w * length, length, TONES_HZ[index] as number) <= HEARD_DB) continue;
+    const last = spans.at(-1);
+    const fromMs = w * WINDOW_MS;
+    if (last !== undefined && fromMs - last.toMs <= JOIN_MS) last.toMs = fromMs + WINDOW_MS;
+    else spans.push({ fromMs, toMs: fromMs + WINDOW_MS });
+  }
+  return spans.filter(s => s.toMs - s.fromMs >= LEAST_MS);
+}
+
+/** Milliseconds of silence between the spans. */
+export const gapsOf = (spans: readonly Span[]): number[] =>
+  spans.slice(1).map((s, i) => s.fromMs - (spans[i] as Span).toMs);
+
+export const heardMs = (spans: readonly Span[]): number => spans.reduce((ms, s) => ms + s.toMs - s.fromMs, 0);

@@ -1,0 +1,175 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child } from './child.ts';
+import { freePort } from './ports.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/roombridge.js', import.meta.url));
+
+/** Everything in one process, or front, agent and room each in its own, joined by NATS and aRTP. */
+export type Arrangement = 'one process' | 'three processes';
+export const ARRANGEMENTS: readonly Arrangement[] = ['one process', 'three processes'];
+
+export interface Ports {
+  readonly sip: number;
+  readonly rtmp: number;
+  readonly https: number;
+  readonly http: number;
+  readonly webrtc: number;
+}
+
+/** A Roombridge under test: the program as users start it, on free ports of loopback. */
+export class Server {
+  readonly ports: Ports;
+  readonly processes: ReadonlyMap<string, Child>;
+  readonly adminKey: string;
+  readonly #nats: Child | undefined;
+
+  private constructor(
+    ports: Ports,
+    processes: Map<string, Child>,
+    adminKey: string,
+    nats: Child | undefined,
+  ) {
+    this.ports = ports;
+    this.processes = processes;
+    this.adminKey = adminKey;
+    this.#nats = nats;
+  }
+
+  /** `extra`: more YAML for the config. */
+  static async start(
+    dir: string,
+    arrangement: Arrangement,
+    extra = '',
+    nodeArgs: readonly string[] = [],
+  ): Promise<Server> {
+    mkdirSync(dir, { recursive: true });
+    const [sip, rtmp, https, http, webrtc, artp, bus] = await Promise.all(
+      Array.from({ length: 7 }, freePort),
+    );
+    const ports = { sip, rtmp, https, http, webrtc } as Ports;
+    const config = join(dir, 'roombridge.yaml');
+    writeFileSync(config, configText(dir, ports, artp as number, extra));
+    const processes = new Map<string, Child>();
+    let nats: Child | undefined;
+    const run = (name: string, args: string[]): Child => {
+      const child = new Child(`roombridge ${name}`, process.execPath, [
+        ...nodeArgs,
+        PROGRAM,
+        'up',
+        '--config',
+        config,
+        ...args,
+      ]);
+      processes.set(name, child);
+      return child;
+    };
+    if (arrangement === 'one process') await run('all', []).until(/Roombridge is ready/, 30_000);
+    else {
+      nats = new Child('nats-server', 'nats-server', ['-a', '127.0.0.1', '-p', String(bus)]);
+      await nats.until(/Server is ready/);
+      const url = `nats://127.0.0.1:${bus}`;
+      const children = ['room', 'agent', 'front'].map(role => run(role, ['--roles', role, '--bus', url]));
+      await Promise.all(children.map(child => child.until(/Roombridge is ready/, 30_000)));
+    }
+    const adminKey = readFileSync(join(dir, 'data', 'admin.key'), 'utf8').trim();
+    const server = new Server(ports, processes, adminKey, nats);
+    await server.#allKnown(arrangement);
+    return server;
+  }
+
+  get sip(): string {
+    return `127.0.0.1:${this.ports.sip}`;
+  }
+  get rtmp(): string {
+    return `rtmp://127.0.0.1:${this.ports.rtmp}`;
+  }
+  get web(): string {
+    return `http://localhost:${this.ports.http}`;
+  }
+
+  /** One call of the HTTP API; undefined for 204 and 404. */
+  async api<T = unknown>(method: string, path: string, body?: unknown): Promise<T | undefined> {
+    const response = await fetch(`${this.web}/api/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.adminKey}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    if (response.status === 404 || response.status === 204) return undefined;
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  async participants(room: string): Promise<string[]> {
+    const members = await this.api<{ participant: string }[]>('GET', `/rooms/${room}/participants`);
+    return (members ?? []).map(m => m.participant).sort();
+  }
+
+  /** Waits for a fact told by the API. */
+  async until<T>(
+    what: string,
+    ask: () => Promise<T>,
+    holds: (answer: T) => boolean,
+    timeoutMs = 15_000,
+  ): Promise<T> {
+    const giveUp = Date.now() + timeoutMs;
+    for (;;) {
+      const answer = await ask();
+      if (holds(answer)) return answer;
+      if (Date.now() > giveUp)
+        throw new Error(
+          `${what} did not come true in ${timeoutMs} ms; last: ${JSON.stringify(answer)}\n${this.log()}`,
+        );
+      await new Promise(resolve => setTimeout(resolve, 100));
+    }
+  }
+
+  log(): string {
+    return [...this.processes].map(([name, child]) => `--- ${name}\n${child.output.slice(-4000)}`).join('\n');
+  }
+  /** Lines that say a bug was caught; a good run has none. */
+  bugs(): string[] {
+    return [...this.processes.values()].flatMap(c =>
+      c.output.split('\n').filter(line => line.includes('"level":"error"')),
+    );
+  }
+
+  /** Exit codes by process, all told to stop politely at once. */
+  async stop(): Promise<(number | null)[]> {
+    const codes = await Promise.all([...this.processes.values()].map(child => child.stop('SIGTERM', 8000)));
+    await this.#nats?.stop();
+    return codes;
+  }
+
+  /** In several processes the front must have heard of the others before calls are placed. */
+  async #allKnown(arrangement: Arrangement): Promise<void> {
+    const gateways = arrangement === 'one process' ? 1 : 4;
+    await this.until(
+      'agents',
+      () => this.api<{ gateway: string }[]>('GET', '/agents'),
+      a => (a?.length ?? 0) >= gateways,
+    );
+    if (arrangement === 'three processes')
+      await this.until(
+        'rooms',
+        () => this.api('GET', '/rooms'),
+        r => Array.isArray(r),
+      );
+  }
+}
+
+const configText = (dir: string, p: Ports, artp: number, extra: string): string => `
+dataDir: ${join(dir, 'data')}
+http: { address: 127.0.0.1, httpsPort: ${p.https}, httpPort: ${p.http} }
+sip: { address: 127.0.0.1, port: ${p.sip} }
+rtmp: { address: 127.0.0.1, port: ${p.rtmp} }
+webrtc: { address: 127.0.0.1, port: ${p.webrtc} }
+artp: { address: 127.0.0.1, port: ${artp}, tlsPort: ${artp + 1} }
+log: { level: info, pretty: false }
+${extra}
+`;
