@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dial } from '../gateways/dialer/index.ts';
 import echo from '../gateways/echo/index.ts';
 import rtmp from '../gateways/rtmp/index.ts';
 import sip from '../gateways/sip/index.ts';
@@ -7,6 +8,7 @@ import webrtc from '../gateways/webrtc/index.ts';
 import { checkCommand } from './cli/check.ts';
 import { runCli } from './cli/command.ts';
 import { configCommand } from './cli/config.ts';
+import { dialCommand } from './cli/dial.ts';
 import { tokenCommand } from './cli/token.ts';
 import { upCommand } from './cli/up.ts';
 import { composeConfig } from './config.ts';
@@ -24,6 +26,7 @@ export function main(argv: readonly string[]): Promise<number> {
   const composed = composeConfig(gateways);
   return runCli(argv, [
     upCommand(composed, gateways, version),
+    dialCommand(dial),
     checkCommand(composed),
     configCommand(composed),
     tokenCommand(composed),

@@ -8,7 +8,7 @@ const RATE = 8000;
 /** 250 ms: tones 10 Hz apart are two. */
 const WINDOW_SAMPLES = RATE / 4;
 /** Quieter than this has no pitch worth telling. */
-const SILENCE_DB = -70;
+const SILENCE_DB = -60;
 
 export interface Heard {
   /** Of the loudest quarter second, dBFS of a sine's peak; undefined: nothing was decoded. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/contract.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { Refusal, type Termination, refuse } from '../../src/kit/refusal.ts';
+import { Refusal, type Termination } from '../../src/kit/refusal.ts';
 import { type Ask, callerOf } from './ask.ts';
 import { type Report, report } from './report.ts';
 import { callSip } from './sip-caller.ts';

@@ -10,7 +10,10 @@ const LOOKUP_MS = 10_000;
 const CONNECT_MS = 10_000;
 
 /** All addresses of a host, IPv4 first, as SIP user agents and their servers mostly have it. */
-export async function resolve(host: string, trip: Trip): Promise<readonly [LookupAddress, ...LookupAddress[]]> {
+export async function resolve(
+  host: string,
+  trip: Trip,
+): Promise<readonly [LookupAddress, ...LookupAddress[]]> {
   trip.say(`looking up ${host}`);
   const family = isIP(host);
   if (family !== 0) return [{ address: host, family }];
@@ -32,7 +35,7 @@ export async function resolve(host: string, trip: Trip): Promise<readonly [Looku
   return [first, ...rest];
 }
 
-/** A UDP socket that has learned which local address leads to the peer, and whether anything listens there. */
+/** The way to a peer. */
 export interface Path {
   /** Ours, as the peer sees it if nothing translates on the way. */
   readonly localAddress: string;
@@ -72,8 +75,8 @@ function path(host: string, port: number, knock: boolean): Promise<Path> {
         tell = reject;
       });
       refused.catch(() => {}); // it may come when nobody waits any more
-      // Line ends alone are a keep-alive every SIP server takes (RFC 5626 §3.5.1): twice, for ICMP comes on the next send.
-      for (let i = 0; knock && i < 2; i++) socket.send('\r\n\r\n');
+      // Line ends alone: a keep-alive that SIP servers pass over (RFC 5626 §3.5.1).
+      if (knock) socket.send('\r\n\r\n', e => e && tell(unreachable('udp', host, port, e)));
       done({
         localAddress: socket.address().address,
         refused,

@@ -117,7 +117,9 @@ function tableOf(
   const lines = [`${f.target}${f.codec === undefined ? '' : `  ${f.codec}`}`];
   const width = Math.max(0, ...f.steps.map(s => s.name.length));
   for (const { name, atMs, detail } of f.steps)
-    lines.push(`  ${name.padEnd(width)}  ${String(Math.round(atMs)).padStart(6)} ms  ${detail ?? ''}`.trimEnd());
+    lines.push(
+      `  ${name.padEnd(width)}  ${String(Math.round(atMs)).padStart(6)} ms  ${detail ?? ''}`.trimEnd(),
+    );
   if (f.talkedMs > 0) {
     lines.push('', row('', 'packets', 'loss', 'jitter', 'MOS', ''));
     lines.push(direction('out', out), direction('in', back));

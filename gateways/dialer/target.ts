@@ -60,7 +60,13 @@ function whipTarget(text: string, user: string): WhipTarget {
   whep.pathname = `${whip.pathname.slice(0, room.index)}/whep/${room[0].slice('/whip/'.length)}`;
   whep.search = '';
   whep.searchParams.set('as', name);
-  return { kind: 'whip', whip, whep, host, port: Number(whip.port) || (whip.protocol === 'http:' ? 80 : 443) };
+  return {
+    kind: 'whip',
+    whip,
+    whep,
+    host,
+    port: Number(whip.port) || (whip.protocol === 'http:' ? 80 : 443),
+  };
 }
 
 /** A name or address that never leaves the host. */

@@ -93,4 +93,5 @@ export class Trip {
   }
 }
 
-const interrupted = (): Refusal => failed('interrupted', 'Interrupted before the dial was done; the call was hung up.');
+const interrupted = (): Refusal =>
+  failed('interrupted', 'Interrupted before the dial was done; the call was hung up.');

@@ -24,15 +24,16 @@ export class AudioOut {
     this.#to = to;
   }
 
-  /** Another source, or another coding of it. */
-  serving(format: Format): void {
+  /** Another source, or another coding of it; the player is told at once, so that it knows there is sound. */
+  serving(format: Format, now: Millis): void {
     this.#timeline = new Timeline(format.clockRate);
     const told = format.fmtp?.config;
     const config =
       told === undefined ? makeAacConfig(format.clockRate, format.channels ?? 1) : Buffer.from(told, 'hex');
     if (config === undefined || Buffer.compare(config, this.#config) === 0) return;
     this.#config = config;
-    this.#announced = false;
+    this.#announced = this.#to.open();
+    if (this.#announced) this.#to.send(Math.max(this.#last, now), aacConfigTag(config));
   }
 
   packet(p: MediaPacket, now: Millis): void {

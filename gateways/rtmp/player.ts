@@ -36,6 +36,13 @@ export interface PlayerOptions {
   readonly maxPictureBps: number;
 }
 
+/**
+ * Players look at the beginning of a stream to see what is in it. The picture is there at once, as a whole group,
+ * and the sound a moment later: so long what comes is held, that the beginning tells of both.
+ */
+const SETTLE_MS = 500;
+const MAX_HELD_BYTES = 4 * 1024 * 1024;
+
 type Media = 'audio' | 'video';
 
 /** A leg that plays: what its seat hears and sees, as FLV tags on its connection, both on one clock from 0. */
@@ -66,6 +73,11 @@ export class Player implements Leg {
   #picture: Subscription | undefined;
   #cancelAsk: (() => void) | undefined;
   #stopWatching: () => void = () => {};
+  #cancelSettle: () => void = () => {};
+  readonly #answered = new Set<Media>();
+  /** Tags kept back in the beginning; undefined afterwards. */
+  #held: { readonly media: Media; readonly at: number; readonly parts: Parts }[] | undefined = [];
+  #heldBytes = 0;
   #behind = false;
   #paused = false;
   #closed = false;
@@ -103,13 +115,15 @@ export class Player implements Leg {
   begin(): void {
     this.#peer.send({ type: 'accept' });
     this.#note('NetStream.Play.Start', 'out');
-    this.#metadata();
     this.#peer.attach(e => this.#event(e));
     this.#seat.confirmed();
     this.#emit({ type: 'media', state: 'up' });
     const [sound, picture] = this.#wants;
     this.#want('audio', sound);
     this.#picture = this.#want('video', picture);
+    if (this.#held === undefined || this.#closed) return;
+    const clock = this.#host.clock;
+    this.#cancelSettle = clock.at(clock.now() + SETTLE_MS, () => this.#settle());
   }
 
   handle(c: LegCommand): void {
@@ -136,6 +150,7 @@ export class Player implements Leg {
   abandon(): void {
     this.#closed = true;
     this.#cancelAsk?.();
+    this.#cancelSettle();
     this.#stopWatching();
     for (const s of this.#subscriptions) s.close();
   }
@@ -168,14 +183,27 @@ export class Player implements Leg {
     if (e.type === 'serving') {
       this.#unserved.delete(media);
       this.#how[media] = e.how;
-      if (media === 'audio') this.#audio.serving(e.format);
+      if (media === 'audio') this.#audio.serving(e.format, this.#host.clock.now());
       else this.#video.serving();
       this.#note(`${media}: ${e.how}`);
     } else {
       this.#how[media] = undefined;
       if (e.type === 'unserved') this.#lacks(media, e.why);
     }
+    this.#answered.add(media);
+    if (this.#held === undefined) this.#metadata();
+    else if (this.#answered.size === 2) this.#settle();
+  }
+
+  /** Both wants are answered, or one takes too long: metadata, how sound is coded, then what was held. */
+  #settle(): void {
+    this.#cancelSettle();
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    if (this.#closed) return;
     this.#metadata();
+    for (const first of ['audio', 'video'])
+      for (const tag of held) if (tag.media === first) this.#tag(tag.media, tag.at, tag.parts);
   }
 
   #lacks(media: Media, why: Termination): void {
@@ -235,6 +263,11 @@ export class Player implements Leg {
   #tag(media: Media, at: number, parts: Parts): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
+    if (this.#held !== undefined) {
+      this.#held.push({ media, at, parts: parts.map(part => part.slice()) });
+      if ((this.#heldBytes += bytes) > MAX_HELD_BYTES) this.#settle();
+      return;
+    }
     this.#backlog.wrote(bytes, this.#host.clock.now());
     const timestampMs = Math.max(0, Math.round(at - this.#startedAt));
     this.#peer.send({ type: 'media', media, timestampMs, parts });

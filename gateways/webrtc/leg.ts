@@ -209,7 +209,8 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
       case 'send':
         return this.#o.socket.send(out.bytes, out.bytes.length, out.to.port, out.to.address);
       case 'path':
-        return this.#o.port.path(this, out.from);
+        if (!this.#o.port.path(this, out.from, this.#o.host.clock.now())) this.count('path-taken');
+        return;
       case 'connected':
         this.#in = new SrtpReceiver(out.receive);
         this.#out = new SrtpSender(out.send);

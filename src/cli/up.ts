@@ -6,9 +6,6 @@ import type { Command, Io } from './command.ts';
 import { CONFIG_OPTION, readConfig } from './load.ts';
 import { progress } from './progress.ts';
 
-/** A drain that hangs must not hold the process: exit anyway after this. */
-const EXIT_MS = 5000;
-
 /** `roombridge up`: runs until it is told to stop. */
 export const upCommand = (composed: Composed, gateways: readonly Gateway[], version: string): Command => ({
   name: 'up',
@@ -28,7 +25,7 @@ export const upCommand = (composed: Composed, gateways: readonly Gateway[], vers
     announce(node, io);
     const signal = await stopSignal();
     log.info({ signal }, 'stopping: no new legs, live ones are told');
-    await stop(node, log, io);
+    await stop(node, log, io, config.platform.drainMs);
     return 0;
   },
 });
@@ -63,13 +60,14 @@ const stopSignal = (): Promise<string> =>
     process.once('SIGINT', resolve);
   });
 
-async function stop(node: RunningNode, log: RootLog, io: Io): Promise<void> {
+/** A drain that hangs must not hold the process: it exits after `drainMs` in any case. */
+async function stop(node: RunningNode, log: RootLog, io: Io, drainMs: number): Promise<void> {
   const why: Termination = { blame: 'server', reason: 'shutting-down', text: 'The server is shutting down.' };
   const line = progress(io.stderr, 'ending calls');
   const tooLong = setTimeout(() => {
     log.error({}, 'stopping took too long: some peers were not told');
     process.exit(0);
-  }, EXIT_MS - 500);
+  }, drainMs);
   await node.close(why);
   clearTimeout(tooLong);
   line.end();

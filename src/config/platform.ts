@@ -60,7 +60,9 @@ const bus = z.strictObject({
     .string()
     .regex(/^(nats|tls):\/\/[^\s/]+/, 'must be a NATS address such as nats://127.0.0.1:4222')
     .optional()
-    .describe('NATS server that joins several processes. Default: none, everything in this process.')
+    .describe(
+      'NATS server that joins several processes; with tls:// give its host name. Default: none, everything in this process.',
+    )
     .meta({ examples: ['nats://127.0.0.1:4222'] }),
   credentials: z
     .string()
@@ -126,7 +128,7 @@ const rooms = z.strictObject({
 });
 
 const artp = z.strictObject({
-  address: address().optional().describe('Address to listen on. Default: all of this host, IPv4 and IPv6.'),
+  address: address().optional().describe('Address to listen on. Default: all IPv4 addresses of this host.'),
   port: port('udp')
     .prefault(7100)
     .describe('Media between processes and of native members; 0: any free port.'),

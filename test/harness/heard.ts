@@ -17,7 +17,10 @@ export interface Span {
 /** Member `index` sounding without a pause. */
 export function toneOf(index: number, seconds: number, rateHz = 48_000): Sound {
   const w = (2 * Math.PI * (TONES_HZ[index] as number)) / rateHz;
-  return { rateHz, samples: Float32Array.from({ length: seconds * rateHz }, (_, i) => AMPLITUDE * Math.sin(w * i)) };
+  return {
+    rateHz,
+    samples: Float32Array.from({ length: seconds * rateHz }, (_, i) => AMPLITUDE * Math.sin(w * i)),
+  };
 }
 
 /** When the tone of member `index` was heard, ms from the beginning of the recording. */

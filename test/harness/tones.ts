@@ -118,7 +118,10 @@ export function judge(heard: Heard, self: number): Verdict {
 function loudestHeld(levels: Float64Array): number {
   let loudest = Number.NEGATIVE_INFINITY;
   for (let w = 0; w + 2 < levels.length; w++)
-    loudest = Math.max(loudest, Math.min(levels[w] as number, levels[w + 1] as number, levels[w + 2] as number));
+    loudest = Math.max(
+      loudest,
+      Math.min(levels[w] as number, levels[w + 1] as number, levels[w + 2] as number),
+    );
   return loudest;
 }
 

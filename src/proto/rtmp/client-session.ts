@@ -3,7 +3,7 @@ import { NEVER } from '../../kit/core.ts';
 import type { Termination } from '../../kit/refusal.ts';
 import { type Amf, type AmfObject, EcmaArray, numberOf, objectOf, stringOf } from './amf0.ts';
 import { ClientHandshake, type Random } from './handshake.ts';
-import { type LinkEvent, RtmpLink } from './link.ts';
+import { type LinkEvent, metadataOf, RtmpLink } from './link.ts';
 import { UserControl } from './message.ts';
 
 export interface ClientOptions {
@@ -141,8 +141,8 @@ export class ClientSession implements Core<ClientInput, ClientOutput> {
     else if (e.type === 'audio' || e.type === 'video')
       this.#out.push({ type: 'media', media: e.type, timestampMs: e.timestampMs, body: e.body });
     else if (e.type === 'data') {
-      const values = objectOf(e.values[1]);
-      if (e.values[0] === 'onMetaData' && values !== undefined) this.#out.push({ type: 'metadata', values });
+      const values = metadataOf(e.values);
+      if (values !== undefined) this.#out.push({ type: 'metadata', values });
     } else if (e.type === 'junk') this.#out.push({ type: 'junk', reason: e.reason });
   }
 

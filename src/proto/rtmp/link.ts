@@ -1,5 +1,5 @@
 import type { Termination } from '../../kit/refusal.ts';
-import { type Amf, type EcmaArray, readAmf0, writeAmf0 } from './amf0.ts';
+import { type Amf, type AmfObject, type EcmaArray, objectOf, readAmf0, writeAmf0 } from './amf0.ts';
 import { ChunkReader, type ReaderLimits } from './chunk-reader.ts';
 import { ChunkStreamId, ChunkWriter } from './chunk-writer.ts';
 import {
@@ -31,6 +31,12 @@ export type LinkEvent =
   | { readonly type: 'control'; readonly event: number; readonly value: number }
   /** Something malformed that the connection survives. */
   | { readonly type: 'junk'; readonly reason: string };
+
+/** The `onMetaData` of a data message; `@setDataFrame` in front of it is for servers, and some pass it on. */
+export function metadataOf(values: readonly Amf[]): AmfObject | undefined {
+  const [name, data] = values[0] === '@setDataFrame' ? values.slice(1) : values;
+  return name === 'onMetaData' ? objectOf(data) : undefined;
+}
 
 const WINDOW_BYTES = 2_500_000;
 

@@ -3,7 +3,7 @@ import { NEVER } from '../../kit/core.ts';
 import type { Termination } from '../../kit/refusal.ts';
 import { type Amf, EcmaArray, numberOf, objectOf, stringOf } from './amf0.ts';
 import { ServerHandshake } from './handshake.ts';
-import { type LinkEvent, RtmpLink } from './link.ts';
+import { type LinkEvent, metadataOf, RtmpLink } from './link.ts';
 import { UserControl } from './message.ts';
 import type { ServerInput, ServerOptions, ServerOutput } from './server-types.ts';
 import { type StatusCode, statusInfo } from './status.ts';
@@ -136,10 +136,8 @@ export class ServerSession implements Core<ServerInput, ServerOutput> {
   }
 
   #data(values: readonly Amf[]): void {
-    const [name, ...rest] = values[0] === '@setDataFrame' ? values.slice(1) : values;
-    const metadata = objectOf(rest[0]);
-    if (name === 'onMetaData' && metadata !== undefined)
-      this.#out.push({ type: 'metadata', values: metadata });
+    const metadata = metadataOf(values);
+    if (metadata !== undefined) this.#out.push({ type: 'metadata', values: metadata });
   }
 
   #command(c: Command): void {

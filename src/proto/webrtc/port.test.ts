@@ -28,26 +28,28 @@ test('a peer is found by ufrag and by proved address; nothing stays when it leav
   const at = (n: number) => ({ address: '192.0.2.1', port: n });
   port.enter(a, ['ua']);
   port.enter(b, ['ub']);
-  port.path(a, at(1));
+  expect(port.path(a, at(1), 0)).toBe(true);
   expect(port.byUfrag('ua')).toBe(a);
   expect(port.byPath(at(1))).toBe(a);
   expect(port.byPath(at(2))).toBeUndefined();
-  port.path(b, at(1)); // the port was reused
+  expect(port.path(a, at(1), 5000)).toBe(true);
+  expect(port.path(b, at(1), 14_999)).toBe(false); // somebody may have forged the source
+  expect(port.byPath(at(1))).toBe(a);
+  expect(port.path(b, at(1), 15_000)).toBe(true); // the port was reused
   expect(port.byPath(at(1))).toBe(b);
   port.leave(a);
   expect(port.byPath(at(1))).toBe(b);
   port.enter(b, ['new', 'ub']);
   expect(port.byUfrag('new')).toBe(b);
-  for (let n = 10; n < 40; n++) port.path(b, at(n));
+  for (let n = 10; n < 40; n++) port.path(b, at(n), 15_000);
   expect(port.byPath(at(10))).toBeUndefined(); // 16 paths a peer
   expect(port.byPath(at(39))).toBe(b);
   port.leave(b);
-  expect([port.byUfrag('new'), port.byUfrag('ub'), port.byPath(at(39)), port.size]).toEqual([
+  expect([port.byUfrag('new'), port.byUfrag('ub'), port.byPath(at(39))]).toEqual([
     undefined,
     undefined,
     undefined,
-    0,
   ]);
-  port.path(b, at(1)); // gone: not remembered
+  expect(port.path(b, at(1), 99_999)).toBe(false); // gone: not remembered
   expect(port.byPath(at(1))).toBeUndefined();
 });

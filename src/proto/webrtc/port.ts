@@ -1,3 +1,4 @@
+import type { Millis } from '../../kit/core.ts';
 import { isDtls } from './dtls/record.ts';
 import type { PeerAddress } from './ice-lite.ts';
 import { isStun } from './stun.ts';
@@ -13,6 +14,13 @@ export function kindOf(datagram: Uint8Array): 'media' | 'stun' | 'dtls' | undefi
 
 /** Addresses remembered of one peer: its candidate pairs. The oldest goes. */
 const MAX_PATHS = 16;
+/** Checks come every few seconds; an address without one for so long is free for another peer (its port was reused). */
+const PATH_HELD_MS = 10_000;
+
+interface Path<P> {
+  readonly peer: P;
+  checkedAt: Millis;
+}
 
 interface Places {
   ufrags: readonly string[];
@@ -25,12 +33,8 @@ interface Places {
  */
 export class SharedPort<P extends object> {
   readonly #byUfrag = new Map<string, P>();
-  readonly #byPath = new Map<string, P>();
+  readonly #byPath = new Map<string, Path<P>>();
   readonly #places = new Map<P, Places>();
-
-  get size(): number {
-    return this.#places.size;
-  }
 
   /** Enters a peer, or changes its ufrags (ICE restart). */
   enter(peer: P, ufrags: readonly string[]): void {
@@ -41,16 +45,27 @@ export class SharedPort<P extends object> {
     this.#places.set(peer, places);
   }
 
-  /** The peer proved to be at `from`. Another peer there before (a port reused) loses it. */
-  path(peer: P, from: PeerAddress): void {
+  /**
+   * A valid check of the peer came from `from`. False when the address is another's: a lite agent cannot tell a forged
+   * source address, and nobody shall take over media with one.
+   */
+  path(peer: P, from: PeerAddress, now: Millis): boolean {
     const places = this.#places.get(peer);
+    if (places === undefined) return false;
     const key = pathKey(from);
-    const owner = this.#byPath.get(key);
-    if (places === undefined || owner === peer) return;
-    if (owner !== undefined) this.#forget(owner, key);
-    this.#byPath.set(key, peer);
+    const held = this.#byPath.get(key);
+    if (held?.peer === peer) {
+      held.checkedAt = now;
+      return true;
+    }
+    if (held !== undefined) {
+      if (now < held.checkedAt + PATH_HELD_MS) return false;
+      this.#forget(held.peer, key);
+    }
+    this.#byPath.set(key, { peer, checkedAt: now });
     places.paths.push(key);
     if (places.paths.length > MAX_PATHS) this.#byPath.delete(places.paths.shift()!);
+    return true;
   }
 
   byUfrag(ufrag: string): P | undefined {
@@ -58,7 +73,7 @@ export class SharedPort<P extends object> {
   }
 
   byPath(from: PeerAddress): P | undefined {
-    return this.#byPath.get(pathKey(from));
+    return this.#byPath.get(pathKey(from))?.peer;
   }
 
   leave(peer: P): void {

@@ -79,7 +79,7 @@ describe('offer', () => {
       expect(readOffer(text.replace(from, to)).media[0]!.formats).toEqual([]);
   });
 
-  test.each([
+  const wrong: readonly (readonly [string, () => string, RegExp])[] = [
     ['is no SDP', () => 'hello', /does not begin/],
     ['is empty', () => '', /does not begin/],
     ['has no media', () => makeOffer([]), /no m-line/],
@@ -97,9 +97,10 @@ describe('offer', () => {
     ['is lite too', () => makeOffer([{}], ['a=ice-lite']), /lite too/],
     ['is passive', () => makeOffer([{}]).replaceAll('actpass', 'passive'), /setup:passive/],
     ['repeats a mid', () => makeOffer([{ mid: 'a' }, { mid: 'a' }]), /repeated mid/],
-    ['has a mid of lies', () => makeOffer([{ mid: 'a b' }]), /mid/],
+    ['has a mid of lies', () => makeOffer([{ mid: 'a"b' }]), /mid/],
     ['does not bundle', () => makeOffer([{}, {}]).replace(/a=group.*\r\n/, ''), /BUNDLE/],
-  ] as const)('one that %s is refused in words', (_, make, why) => {
+  ];
+  test.each(wrong)('one that %s is refused in words', (_, make, why) => {
     expect(() => readOffer(make())).toThrow(why);
     expect(() => readOffer(make())).toThrow(
       expect.objectContaining({ why: expect.objectContaining({ blame: 'client', reason: 'bad-sdp' }) }),

@@ -37,15 +37,25 @@ export const sdp = ({ codec = 'PCMU', direction, nowhere, version = 1 }: SdpOpti
     '',
   ].join('\n');
 
-function message(method: string, cseq: number, o: { inDialog?: boolean; room?: string; body?: string }) {
-  const room = o.room ?? '[service]';
-  const uri = o.inDialog ? '[next_url]' : `sip:${room}@[remote_ip]:[remote_port]`;
+interface MessageOptions {
+  /** Sent to the peer's Contact, with its tag. */
+  readonly inDialog?: boolean;
+  /** With the peer's tag, but to the address that was called: the ACK of a refusal. */
+  readonly tagged?: boolean;
+  readonly room?: string | undefined;
+  readonly body?: string;
+  /** Steps since the request whose branch this one shares (RFC 3261 §9.1, §17.1.1.3). */
+  readonly sameAs?: number;
+}
+
+function message(method: string, cseq: number, o: MessageOptions): string {
+  const uri = o.inDialog ? '[next_url]' : `sip:${o.room ?? '[service]'}@[remote_ip]:[remote_port]`;
   const body = o.body === undefined ? '0\n\n' : `[len]\n\n${o.body}`;
   return `<![CDATA[
 ${method} ${uri} SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch${o.sameAs === undefined ? '' : `-${o.sameAs}`}]
 From: <sip:sipp@[local_ip]:[local_port]>;tag=[pid]T[call_number]
-To: ${TO}${o.inDialog ? '[peer_tag_param]' : ''}
+To: ${TO}${o.inDialog || o.tagged ? '[peer_tag_param]' : ''}
 Call-ID: [call_id]
 CSeq: ${cseq} ${method}
 Contact: <sip:sipp@[local_ip]:[local_port]>
@@ -73,7 +83,7 @@ interface CallOptions {
 
 /** INVITE, 200, ACK. */
 export const call = ({ offer = sdp(), room, answer }: CallOptions = {}): string => `
-${send(message('INVITE', 1, { body: offer, ...(room && { room }) }), AGAIN)}
+${send(message('INVITE', 1, { body: offer, room }), AGAIN)}
 ${PROVISIONAL}
 <recv response="200" rtd="true" rrs="true">${answer ? holds(answer, 'body') : ''}</recv>
 ${send(message('ACK', 1, { inDialog: true }))}`;
@@ -90,7 +100,17 @@ export const refused = (offer: string, status: number, header: string, pattern: 
 ${send(message('INVITE', 1, { body: offer }), AGAIN)}
 ${PROVISIONAL}
 <recv response="${status}">${holds(pattern, header)}</recv>
-${send(message('ACK', 1, { inDialog: true }))}`;
+${send(message('ACK', 1, { tagged: true, sameAs: 4 }))}`;
+
+/** An INVITE taken back while it rings. */
+export const cancelled = `
+${send(message('INVITE', 1, { body: sdp() }), AGAIN)}
+<recv response="100"/>
+<recv response="180"/>
+${send(message('CANCEL', 1, { sameAs: 3 }), AGAIN)}
+<recv response="200"/>
+<recv response="487"/>
+${send(message('ACK', 1, { tagged: true, sameAs: 6 }))}`;
 
 /** Another offer within the call. `answer`: what the 200's description must match. */
 export const reinvite = (cseq: number, offer: string, answer: string): string => `
@@ -104,7 +124,7 @@ export const reinviteRefused = (cseq: number, offer: string, status: number, war
 ${send(message('INVITE', cseq, { inDialog: true, body: offer }), AGAIN)}
 ${PROVISIONAL}
 <recv response="${status}">${holds(warning, 'Warning')}</recv>
-${send(message('ACK', cseq, { inDialog: true }))}`;
+${send(message('ACK', cseq, { inDialog: true, sameAs: 4 }))}`;
 
 export const plays = (files: Played, codec: Law = 'PCMU'): string =>
   `<nop><action><exec rtp_stream="${files[codec]},-1,${TYPES[codec]},${codec}/8000"/></action></nop>`;

@@ -117,6 +117,11 @@ export class SippCall {
     return Math.max(0, ...packets.slice(1).map((p, i) => p.ms - packets[i]!.ms));
   }
 
+  /** The codec of each packet that came. */
+  async codecs(): Promise<Law[]> {
+    return (await this.#packets()).map(p => p.law);
+  }
+
   async #packets(): Promise<Packet[]> {
     const fields = ['frame.time_relative', 'rtp.ssrc', 'rtp.p_type', 'rtp.timestamp', 'rtp.payload'];
     const tshark = new Child('tshark', 'tshark', [

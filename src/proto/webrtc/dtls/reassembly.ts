@@ -54,13 +54,9 @@ interface Slot {
 
 /** Puts handshake messages together again, in order, each once. */
 export class Reassembly {
+  /** Sequence number of the message waited for. */
   #next = 0;
   readonly #slots = new Map<number, Slot>();
-
-  /** Sequence number of the message waited for. */
-  get next(): number {
-    return this.#next;
-  }
 
   /** Takes one fragment in; the reason when it is dropped. Bytes that came before are kept, not overwritten. */
   add(f: Fragment, epoch: number): 'past' | 'ahead' | 'too-long' | 'mismatch' | undefined {

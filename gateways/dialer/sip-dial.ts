@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { Refusal } from '../../src/kit/refusal.ts';
+import {
+  type AudioLocal,
+  type AudioPlan,
+  acceptAudio,
+  answerAudio,
+  offerAudio,
+  type PhoneCodec,
+} from '../../src/proto/sdp/audio.ts';
+import { parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp.ts';
+import { flowTo } from '../../src/proto/sip/flow.ts';
+import type { OnCall, SipCall, SipSignalling } from '../../src/proto/sip/signalling.ts';
+import { type Ask, callerOf } from './ask.ts';
+import type { CallMedia } from './sip-media.ts';
+import { endedEarly, refusedCall, responseIn } from './sip-words.ts';
+import type { SipTarget } from './target.ts';
+import type { Trip } from './trip.ts';
+import { failed } from './verdict.ts';
+
+const CODECS: readonly PhoneCodec[] = ['opus', 'G722', 'PCMU', 'PCMA'];
+/** A server that does not answer our BYE is not waited for any longer. */
+const FAREWELL_MS = 2000;
+
+/** The signalling of one outgoing call, with its offer and answer. */
+export class SipDial {
+  /** The server has said something. */
+  readonly firstWord: Promise<void>;
+  readonly answered: Promise<AudioPlan>;
+  /** Rejects when the call fails, or ends before we end it. */
+  readonly gone: Promise<never>;
+  readonly #ask: Ask;
+  readonly #trip: Trip;
+  readonly #media: CallMedia;
+  readonly #local: AudioLocal;
+  #description: Sdp;
+  #call: SipCall | undefined;
+  #spoke!: () => void;
+  #accept!: (plan: AudioPlan) => void;
+  /** Anything but a Refusal is a bug. */
+  lose!: (why: unknown) => void;
+  #ended!: () => void;
+  readonly #over: Promise<void>;
+  #heard = false;
+
+  constructor(ask: Ask, trip: Trip, media: CallMedia, localAddress: string) {
+    this.#ask = ask;
+    this.#trip = trip;
+    this.#media = media;
+    this.#local = {
+      sessionId: String(randomBytes(6).readUIntBE(0, 6)),
+      address: localAddress,
+      port: media.port,
+      codecs: ask.codec === undefined ? CODECS : [ask.codec],
+      direction: 'sendrecv',
+    };
+    this.#description = offerAudio(this.#local);
+    this.firstWord = new Promise(done => void (this.#spoke = done));
+    this.answered = new Promise(done => void (this.#accept = done));
+    this.#over = new Promise(done => void (this.#ended = done));
+    this.gone = new Promise((_, fail) => void (this.lose = fail));
+    this.gone.catch(() => {}); // it may come when nobody waits
+  }
+
+  /** Sends the INVITE to `address`, which is where the target's name leads. */
+  begin(signalling: SipSignalling, target: SipTarget, address: string): void {
+    const { token, password } = this.#ask;
+    const user = callerOf(this.#ask);
+    this.#trip.say(`calling ${target.host}`);
+    this.#call = signalling.dial(
+      {
+        to: target.uri,
+        user,
+        sdp: writeSdp(this.#description),
+        flow: flowTo(target.transport, address, target.port),
+        headers: token === undefined ? [] : [['X-Roombridge-Token', token]],
+        ...(password !== undefined && { credentials: { username: user, password } }),
+      },
+      e => this.#on(e, target, address),
+    );
+  }
+
+  /** A message of the call: every response to our INVITE is a step. */
+  message(bytes: Buffer): void {
+    const response = responseIn(bytes);
+    if (response === undefined) return;
+    this.#heard = true;
+    this.#spoke();
+    this.#trip.step(response.status, response.phrase);
+    this.#trip.say(`${response.status} ${response.phrase}`);
+  }
+
+  /** BYE or CANCEL, and its answer. Rejects never. */
+  async hangUp(): Promise<void> {
+    this.#call?.hangup();
+    if (!this.#heard) return;
+    const { clock } = this.#trip;
+    let disarm = (): void => {};
+    const late = new Promise<void>(done => void (disarm = clock.at(clock.now() + FAREWELL_MS, done)));
+    await Promise.race([this.#over, late]);
+    disarm();
+  }
+
+  #on(e: Parameters<OnCall>[0], target: SipTarget, address: string): void {
+    switch (e.type) {
+      case 'answered':
+        this.#answer(e.sdp).then(this.#accept, this.lose);
+        return;
+      case 'offer':
+        return this.#reoffered(e.sdp);
+      case 'failed':
+        this.lose(refusedCall(e.status, e.response, target, address));
+        return this.#ended();
+      case 'ended':
+        this.lose(endedEarly(e.reason)); // nobody waits for it any more when it was us
+        return this.#ended();
+      default:
+        return;
+    }
+  }
+
+  async #answer(text: string | undefined): Promise<AudioPlan> {
+    const answer = parseSdp(text ?? '');
+    if (typeof answer === 'string')
+      throw failed('signalling', `Signalling: the server answered, but ${answer}; is it a SIP server?`);
+    const plan = acceptAudio(answer, this.#description, this.#local);
+    if (plan instanceof Refusal) throw failed('signalling', `Signalling: ${plan.message}`);
+    await this.#media.agreed(plan, this.#ask.expectHz);
+    return plan;
+  }
+
+  /** The server changes the session: taken as it comes, in the codecs at hand. */
+  #reoffered(text: string | undefined): void {
+    const offer = parseSdp(text ?? '');
+    const answer = typeof offer === 'string' ? undefined : answerAudio(offer, this.#local);
+    if (answer === undefined || answer instanceof Refusal) return this.#call?.reject(488);
+    this.#description = versioned(answer.sdp, this.#description);
+    this.#call?.answer(writeSdp(this.#description));
+    this.#media.agreed(answer.plan, this.#ask.expectHz).catch(this.lose);
+  }
+}

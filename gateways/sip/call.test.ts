@@ -1,0 +1,177 @@
+import { describe, expect, test } from 'vitest';
+import type { Termination } from '../../src/contract.ts';
+import { type CallIn, type CallOut, FrontCall } from './call.ts';
+import { readDtmfInfo } from './front-dtmf.ts';
+import { masked } from './front-ladder.ts';
+import { sipNative } from './native.ts';
+
+const KICKED: Termination = { blame: 'client', reason: 'kicked', text: 'Out.' };
+
+/** Feeds inputs at their times and lists what comes out, shortened. */
+function bench(offerless = false) {
+  const call = new FrontCall(offerless);
+  const feed = (input: CallIn | { type: 'tick' }, now = 0): CallOut[] => {
+    call.handle(input, now);
+    const out: CallOut[] = [];
+    for (let o = call.poll(); o !== undefined; o = call.poll()) out.push(o);
+    return out;
+  };
+  const described = (id: number, sdp: string): CallOut[] =>
+    feed({ type: 'leg', event: { type: 'description', id, native: sipNative(sdp) } });
+  const up = (): void => {
+    feed({ type: 'begin' });
+    feed({ type: 'placed' });
+    described(0, 'A');
+    feed({ type: 'sip', event: { type: 'confirmed', call: 'c', sdp: offerless ? 'THEIRS' : undefined } });
+  };
+  const sip = (event: Extract<CallIn, { type: 'sip' }>['event']): CallOut[] => feed({ type: 'sip', event });
+  return { call, feed, described, up, sip };
+}
+
+describe('placing', () => {
+  test('rings when it takes a little, gives up when it takes too long', () => {
+    const b = bench();
+    b.feed({ type: 'begin' }, 0);
+    expect(b.call.deadline).toBe(300);
+    expect(b.feed({ type: 'tick' }, 300)).toEqual([{ type: 'ring' }]);
+    expect(b.call.deadline).toBe(10_000);
+    const out = b.feed({ type: 'tick' }, 10_000);
+    expect(out.map(o => o.type)).toEqual(['abort', 'reject', 'over']);
+    expect(out[1]).toMatchObject({ why: { reason: 'timeout' } });
+  });
+
+  test('the answer waits for leg and description, in either order', () => {
+    const one = bench();
+    expect(one.described(0, 'A')).toEqual([]);
+    expect(one.feed({ type: 'placed' })).toEqual([{ type: 'answer', sdp: 'A' }]);
+    const two = bench();
+    expect(two.feed({ type: 'placed' })).toEqual([]);
+    expect(two.described(0, 'A')).toEqual([{ type: 'answer', sdp: 'A' }]);
+  });
+
+  test('CANCEL aborts, and what comes late is not heard', () => {
+    const b = bench();
+    expect(b.sip({ type: 'cancelled', call: 'c' }).map(o => o.type)).toEqual(['abort', 'over']);
+    expect(b.feed({ type: 'placed' })).toEqual([]);
+    expect(b.described(0, 'A')).toEqual([]);
+  });
+
+  test.each([
+    { type: 'unplaced', why: KICKED },
+    { type: 'close', why: KICKED },
+    { type: 'leg', event: { type: 'refused', id: 0, why: KICKED } },
+    { type: 'leg', event: { type: 'closed', why: KICKED } },
+  ] as const)('$type: refused in its words', input => {
+    const out = bench().feed(input);
+    expect(out).toEqual([{ type: 'abort' }, { type: 'reject', why: KICKED }, { type: 'over', why: KICKED }]);
+  });
+});
+
+describe('up', () => {
+  test('the agent refuses an offer: 488 goes out, the call lives', () => {
+    const b = bench();
+    b.up();
+    expect(b.sip({ type: 'offer', call: 'c', sdp: 'T38' })).toEqual([
+      { type: 'leg', command: { type: 'offer', id: 1, native: { sdp: 'T38' } } },
+    ]);
+    const why: Termination = { blame: 'client', reason: 'no-common-codec' };
+    expect(b.feed({ type: 'leg', event: { type: 'refused', id: 1, why } })).toEqual([
+      { type: 'reject', why },
+    ]);
+    expect(b.call.state).toBe('up');
+  });
+
+  test('an agent that never answers an offer has refused it', () => {
+    const b = bench();
+    b.up();
+    b.feed({ type: 'sip', event: { type: 'offer', call: 'c', sdp: 'X' } }, 1000);
+    const out = b.feed({ type: 'tick' }, b.call.deadline);
+    expect(out.map(o => o.type)).toEqual(['reject', 'leg']);
+    expect(b.call.deadline).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('offerless re-INVITE: the answer comes with the ACK', () => {
+    const b = bench();
+    b.up();
+    expect(b.sip({ type: 'offer', call: 'c', sdp: undefined })).toEqual([
+      { type: 'leg', command: { type: 'make-offer', id: 1, why: 'offerless' } },
+    ]);
+    expect(b.described(1, 'OURS')).toEqual([{ type: 'answer', sdp: 'OURS' }]);
+    expect(b.sip({ type: 'confirmed', call: 'c', sdp: 'THEIRS' })).toEqual([
+      { type: 'leg', command: { type: 'answer', id: 1, native: { sdp: 'THEIRS' } } },
+    ]);
+  });
+
+  test('the agent wants to offer before the ACK: it may after', () => {
+    const b = bench();
+    b.feed({ type: 'placed' });
+    b.described(0, 'A');
+    expect(b.feed({ type: 'leg', event: { type: 'want-offer', why: 'codec' } })).toEqual([]);
+    expect(b.sip({ type: 'confirmed', call: 'c', sdp: undefined })).toEqual([
+      { type: 'leg', command: { type: 'confirmed' } },
+      { type: 'leg', command: { type: 'make-offer', id: 1, why: 'refresh' } },
+    ]);
+    expect(b.described(1, 'NEW')).toEqual([{ type: 'reinvite', sdp: 'NEW' }]);
+    expect(b.sip({ type: 'reanswered', call: 'c', sdp: 'OK', owed: false })).toEqual([
+      { type: 'leg', command: { type: 'answer', id: 1, native: { sdp: 'OK' } } },
+    ]);
+  });
+
+  test("the peer's offer overtakes ours: ours is rolled back, and made anew after theirs", () => {
+    const b = bench();
+    b.up();
+    b.feed({ type: 'leg', event: { type: 'want-offer', why: 'codec' } });
+    b.described(1, 'NEW');
+    expect(b.sip({ type: 'rerefused', call: 'c', status: 491 })).toEqual([
+      { type: 'leg', command: { type: 'rollback', id: 1 } },
+    ]);
+    b.sip({ type: 'offer', call: 'c', sdp: 'THEIRS' });
+    expect(b.described(1, 'NEW')).toEqual([]); // a late word of the exchange that is over
+    expect(b.described(2, 'A2')).toEqual([{ type: 'answer', sdp: 'A2' }]);
+    expect(b.sip({ type: 'confirmed', call: 'c', sdp: undefined })).toEqual([
+      { type: 'leg', command: { type: 'make-offer', id: 3, why: 'refresh' } },
+    ]);
+  });
+
+  test('an ACK without the answer it owes ends the call', () => {
+    const b = bench(true);
+    b.feed({ type: 'placed' });
+    b.described(0, 'OURS');
+    const out = b.sip({ type: 'confirmed', call: 'c', sdp: undefined });
+    expect(out.map(o => o.type)).toEqual(['hangup', 'leg', 'over']);
+    expect(out[0]).toMatchObject({ why: { reason: 'no-answer-in-ack' } });
+  });
+
+  test('ended by the leg: BYE with its words; by the phone: the leg is closed', () => {
+    const one = bench();
+    one.up();
+    expect(one.feed({ type: 'leg', event: { type: 'closed', why: KICKED } })).toEqual([
+      { type: 'hangup', why: KICKED },
+      { type: 'over', why: KICKED },
+    ]);
+    const two = bench();
+    two.up();
+    expect(two.sip({ type: 'ended', call: 'c', by: 'remote' })[0]).toEqual({
+      type: 'leg',
+      command: { type: 'close', why: { blame: 'none', reason: 'hung-up' } },
+    });
+  });
+});
+
+test.each([
+  ['application/dtmf-relay', 'Signal=5\r\nDuration=160\r\n', { digit: '5', ms: 160 }],
+  ['application/dtmf-relay', 'Signal= *\r\n', { digit: '*', ms: 160 }],
+  ['application/dtmf-relay', 'signal=11\r\nduration=99999', { digit: '#', ms: 5000 }],
+  ['application/dtmf', ' d ', { digit: 'D', ms: 160 }],
+  ['application/dtmf', '55', undefined],
+  ['application/dtmf-relay', 'Duration=3', undefined],
+])('key in INFO %s %j', (type, content, key) => expect(readDtmfInfo(type, content)).toEqual(key));
+
+test('credentials are masked wherever they stand', () => {
+  const text = masked(
+    'INVITE sip:1000@h;token=eyJ.a-b_c;x=y SIP/2.0\r\nAuthorization: Digest username="u",\r\n response="r"\r\nX-Roombridge-Token : abc\r\nTo: <sip:1000@h;token=eyJ>\r\n\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:key\r\n',
+  );
+  expect(text).toBe(
+    'INVITE sip:1000@h;token=(masked);x=y SIP/2.0\r\nAuthorization: (masked)\r\nX-Roombridge-Token : (masked)\r\nTo: <sip:1000@h;token=(masked)>\r\n\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 (masked)\r\n',
+  );
+});

@@ -1,0 +1,53 @@
+import type { Loaded } from '../config.ts';
+import type { Clock } from '../contract.ts';
+import type { Closing } from '../kit/closing.ts';
+import { mountApi } from '../ops/api/api.ts';
+import { keptCertificate, readCertificate, type ServerCertificate } from '../ops/http/certificate.ts';
+import { ownNames } from '../ops/http/names.ts';
+import { HttpServer } from '../ops/http/server.ts';
+import type { RootLog } from '../ops/log.ts';
+import { createBackend } from './backend.ts';
+import { roomPage } from './page.ts';
+import type { Parts } from './parts.ts';
+
+export interface Web {
+  readonly http: HttpServer;
+  readonly certificate: ServerCertificate;
+}
+
+/** Opens the HTTP server of a front process: page, API, and room for what the gateways mount. */
+export async function openWeb(
+  {
+    config,
+    log,
+    clock,
+    version,
+    notReady,
+  }: { config: Loaded; log: RootLog; clock: Clock; version: string; notReady: () => string | undefined },
+  parts: Parts,
+  closing: Closing,
+): Promise<Web> {
+  const { platform } = config;
+  const { access, metrics } = parts;
+  const backend = createBackend({ ...parts, notReady });
+  const certificate = await certificateOf(config);
+  const http = new HttpServer({
+    ...platform.http,
+    externalAddress: platform.externalAddress,
+    certificate,
+    pages: await roomPage(),
+    log,
+    metrics,
+    clock,
+    api: app => mountApi(app, { backend, access, metrics, version, now: () => Date.now() }),
+  });
+  await http.listen();
+  closing.add(() => http.close());
+  return { http, certificate };
+}
+
+function certificateOf({ platform }: Loaded): Promise<ServerCertificate> {
+  const { certFile, keyFile } = platform.http;
+  if (certFile !== undefined && keyFile !== undefined) return readCertificate(certFile, keyFile, new Date());
+  return keptCertificate(platform.dataDir, ownNames(platform.externalAddress), new Date());
+}
