@@ -2,7 +2,7 @@ import type { FrameMark } from '../../src/contract.ts';
 import { isParameterSet, NalType, nalType } from './nal.ts';
 
 /** Room for one payload inside common path MTUs, with RTP, extensions, SRTP and a tunnel around it. */
-export const MAX_PAYLOAD_BYTES = 1200;
+const MAX_PAYLOAD_BYTES = 1200;
 
 export type EmitPayload = (payload: Uint8Array, mark: FrameMark) => void;
 

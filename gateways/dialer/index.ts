@@ -1,6 +1,7 @@
+import { loadCodecs } from '../../codecs/audio.ts';
 import type { Clock } from '../../src/contract.ts';
 import { systemClock } from '../../src/io/clock.ts';
-import { Refusal, type Termination } from '../../src/kit/refusal.ts';
+import { Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
 import { type Ask, callerOf } from './ask.ts';
 import { type Report, report } from './report.ts';
 import { callSip } from './sip-caller.ts';
@@ -18,10 +19,16 @@ export async function dial(
   clock: Clock = systemClock,
 ): Promise<Report> {
   const target = readTarget(ask.target, callerOf(ask));
+  if (target.kind === 'whip' && ask.codec !== undefined && ask.codec !== 'opus')
+    throw refuse('client', 'bad-usage', `WHIP is dialled in opus, not in ${ask.codec}.`);
+  // werift is large and only for WHIP. Everything is loaded before the clock starts: the server is measured, not us.
+  const whip = target.kind === 'whip' ? await import('./whip-caller.ts') : undefined;
+  await loadCodecs();
   const trip = new Trip(clock, signal, say);
   let failure: Termination | undefined;
   try {
     if (target.kind === 'sip') await callSip(target, ask, trip);
+    else await whip?.callWhip(target, ask, trip);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     failure = error.why;

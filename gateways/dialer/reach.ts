@@ -1,5 +1,4 @@
 import { createSocket } from 'node:dgram';
-import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
 import type { Transport } from '../../src/proto/sip/flow.ts';
@@ -9,11 +8,14 @@ import { failed } from './verdict.ts';
 const LOOKUP_MS = 10_000;
 const CONNECT_MS = 10_000;
 
+export interface HostAddress {
+  /** Numeric. */
+  readonly address: string;
+  readonly family: number;
+}
+
 /** All addresses of a host, IPv4 first, as SIP user agents and their servers mostly have it. */
-export async function resolve(
-  host: string,
-  trip: Trip,
-): Promise<readonly [LookupAddress, ...LookupAddress[]]> {
+export async function resolve(host: string, trip: Trip): Promise<readonly [HostAddress, ...HostAddress[]]> {
   trip.say(`looking up ${host}`);
   const family = isIP(host);
   if (family !== 0) return [{ address: host, family }];

@@ -2,38 +2,8 @@ import type { AudioCodec, Json } from '../../src/contract.ts';
 import type { Termination } from '../../src/kit/refusal.ts';
 import { type Quality, quality } from '../../src/media/quality.ts';
 import type { Heard } from './ear.ts';
+import type { Direction, Facts } from './facts.ts';
 import { judge } from './verdict.ts';
-
-/** One step of the set-up, ms from the start. */
-export interface Step {
-  readonly name: string;
-  readonly atMs: number;
-  readonly detail?: string | undefined;
-}
-
-export interface Direction {
-  readonly packets: number;
-  readonly lossPercent?: number | undefined;
-  readonly jitterMs?: number | undefined;
-}
-
-/** Everything a dial found out. */
-export interface Facts {
-  readonly target: string;
-  readonly steps: readonly Step[];
-  /** What the reader should know besides: a certificate taken on trust. */
-  readonly notes: readonly string[];
-  readonly codec?: AudioCodec | undefined;
-  /** Address our media goes to. */
-  readonly mediaTo?: string | undefined;
-  readonly talkedMs: number;
-  /** Round trip by RTCP. */
-  readonly rttMs?: number | undefined;
-  /** `reports`: RTCP reports that came; `reported`: one said that it received our sound. */
-  readonly out: Direction & { readonly reports: number; readonly reported: boolean };
-  readonly in: Direction & Heard;
-  readonly expectHz?: number | undefined;
-}
 
 export interface Report {
   readonly pass: boolean;
@@ -61,7 +31,7 @@ function qualityOf({ codec, rttMs }: Facts, d: Direction): Quality | undefined {
   const { packets, lossPercent, jitterMs } = d;
   if (codec === undefined || packets === 0 || lossPercent === undefined || jitterMs === undefined)
     return undefined;
-  return quality({ codec, lossPercent, jitterMs, delayMs: (rttMs ?? 0) / 2 });
+  return quality({ codec: codec as AudioCodec, lossPercent, jitterMs, delayMs: (rttMs ?? 0) / 2 });
 }
 
 function jsonOf(

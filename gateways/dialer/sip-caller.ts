@@ -5,7 +5,6 @@ import { CallMedia } from './sip-media.ts';
 import { notPickedUp } from './sip-words.ts';
 import { talk } from './talk.ts';
 import type { SipTarget } from './target.ts';
-import { loadCodecs } from '../../codecs/audio.ts';
 import { openTone } from './tone.ts';
 import type { Trip } from './trip.ts';
 import { openUserAgent } from './user-agent.ts';
@@ -19,7 +18,6 @@ export async function callSip(target: SipTarget, ask: Ask, trip: Trip): Promise<
   const { transport, port } = target;
   const [{ address, family }] = await resolve(target.host, trip);
   const path = await reach(transport, address, port, trip);
-  await loadCodecs(); // so that the answer finds ears
   const closers: (() => unknown)[] = [() => path.close()];
   try {
     const media = await CallMedia.open(family === 6 ? 6 : 4, address, trip);

@@ -22,7 +22,7 @@ export async function talk(
   const { clock } = trip;
   const from = clock.now();
   trip.talkFrom = from;
-  trip.codec = tone.format.codec as NonNullable<Trip['codec']>;
+  trip.codec = tone.format.codec;
   const talker = new Talker(tone, clock, out);
   let disarm = (): void => {};
   const done = new Promise<void>(resolve => {

@@ -1,8 +1,8 @@
-import type { AudioCodec, Clock, Millis } from '../../src/contract.ts';
+import type { Clock, CodecName, Millis } from '../../src/contract.ts';
 import type { Refusal } from '../../src/kit/refusal.ts';
 import type { Ask } from './ask.ts';
 import type { Ear } from './ear.ts';
-import type { Facts, Step } from './report.ts';
+import type { Facts, Step } from './facts.ts';
 import { failed } from './verdict.ts';
 
 /** What the server's RTCP says of our sound. */
@@ -22,7 +22,7 @@ export class Trip {
   /** Rejects when the user has had enough. */
   readonly interrupted: Promise<never>;
   readonly out: Outward = { packets: 0, reports: 0, reported: false };
-  codec: AudioCodec | undefined;
+  codec: CodecName | undefined;
   mediaTo: string | undefined;
   ear: Ear | undefined;
   talkFrom: Millis | undefined;

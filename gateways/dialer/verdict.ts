@@ -1,5 +1,5 @@
 import { type Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
-import type { Facts } from './report.ts';
+import type { Facts } from './facts.ts';
 
 /** Where a dial can break, in the order of the way. */
 export const HOPS = [

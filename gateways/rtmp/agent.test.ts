@@ -169,6 +169,19 @@ describe('publishing over RTMP', () => {
     expect(events.at(-1)).toMatchObject({ type: 'closed', why: { reason: 'b-frames' } });
   });
 
+  it('is muted by the room, from the first packet on if it was said before', async () => {
+    site = await openSite();
+    const { picture } = await publisher();
+    const { leg, seat } = await site.leg(0);
+    leg.handle({ type: 'mute', media: 'video', on: true });
+    picture(0, avcConfigTag(writeAvcc([SPS], [PPS])));
+    picture(0, avcFrameTag(true, 0, [nal(5, 50, 3)]));
+    await eventually(() => seat.publications.length === 1, 'a track');
+    expect(seat.publications[0]!.paused).toBe(true);
+    leg.handle({ type: 'mute', media: 'video', on: false });
+    expect(seat.publications[0]!.paused).toBe(false);
+  });
+
   it('survives bad tags, counted', async () => {
     site = await openSite();
     const { picture, sound } = await publisher();

@@ -56,6 +56,7 @@ export class AudioIn {
   #clockAt = Number.NEGATIVE_INFINITY;
   #packets = 0;
   #bytes = 0;
+  #paused = false;
   #closed = false;
   constructor(needs: AudioInNeeds) {
     this.#needs = needs;
@@ -85,6 +86,7 @@ export class AudioIn {
   }
 
   pause(on: boolean): void {
+    this.#paused = on;
     this.#publication?.pause(on);
   }
 
@@ -160,8 +162,10 @@ export class AudioIn {
     if (opening !== this.#opening || this.#closed) return chain.close();
     this.#opening = 0;
     this.#chain = chain;
-    if (this.#publication === undefined) this.#publication = this.#needs.publish(chain.format);
-    else this.#publication.format(chain.format);
+    if (this.#publication === undefined) {
+      this.#publication = this.#needs.publish(chain.format);
+      if (this.#paused) this.#publication.pause(true);
+    } else this.#publication.format(chain.format);
     this.#lastPts = Number.NEGATIVE_INFINITY;
     this.#clockAt = Number.NEGATIVE_INFINITY;
     this.#needs.note(`sound: ${chain.how}`);

@@ -6,7 +6,7 @@ import type { Ask, Peer } from './peer.ts';
 import { statusOf } from './refusals.ts';
 
 /** A leg of ours, as its connection knows it. */
-export interface BoundLeg {
+interface BoundLeg {
   close(why: Termination): void;
 }
 

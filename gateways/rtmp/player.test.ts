@@ -11,7 +11,7 @@ const SPS = Buffer.from('6742c01ed90280bfe5c044000003000400000300c83c58b920', 'h
 const PPS = Buffer.from('68cb83cb20', 'hex');
 
 /** A room player on a peer whose queue the test fills, in time the test makes. */
-function stage() {
+function stage(soundKnown = true) {
   let now = 0;
   const due: { when: number; run: () => void }[] = [];
   const clock: Clock = {
@@ -44,12 +44,16 @@ function stage() {
     maxPictureBps: 1e6,
   });
   player.begin();
-  const [, picture] = seat.subscriptions;
+  const [sound, picture] = seat.subscriptions;
+  if (soundKnown) sound!.on({ type: 'idle' });
+  picture!.on({ type: 'serving', how: 'passthrough', format: { codec: 'H264', clockRate: 90000 } });
   const pack = h264Packetizer();
   let seq = 0;
   return {
     host,
     events,
+    sent,
+    sound: sound!,
     picture: picture!,
     /** One picture of `bytes` now; the connection sends nothing, so it stays queued. */
     frame(key: boolean, bytes: number): void {
@@ -73,6 +77,34 @@ function stage() {
       }),
   };
 }
+
+it('the beginning tells of sound and picture, however late the sound is', () => {
+  const s = stage(false);
+  s.frame(true, 500);
+  s.frame(false, 300);
+  s.pass(100);
+  expect(s.sent.map(i => i.type)).toEqual(['accept']);
+  const format = { codec: 'AAC', clockRate: 48000, channels: 1, fmtp: { config: '1188' } } as const;
+  s.sound.on({ type: 'serving', how: 'mix', format });
+  s.pass(20);
+  s.sound.sink({ seq: 0, pts: 0, marker: false, payload: Buffer.of(0x21) }, 120);
+  expect(
+    s.sent
+      .slice(1)
+      .map(i =>
+        i.type === 'media' ? `${i.media} ${Buffer.concat(i.parts).subarray(0, 2).toString('hex')}` : i.type,
+      ),
+  ).toEqual(['metadata', 'audio af00', 'video 1700', 'video 1701', 'video 2701', 'audio af01']);
+  expect(s.sent[1]).toMatchObject({ values: { audiocodecid: 10, videocodecid: 7 } });
+});
+
+it('a player whose room says nothing is told so after half a second', () => {
+  const s = stage(false);
+  s.pass(499);
+  expect(s.sent.map(i => i.type)).toEqual(['accept']);
+  s.pass(1);
+  expect(s.sent.map(i => i.type)).toEqual(['accept', 'metadata']);
+});
 
 describe('a slow RTMP player', () => {
   it('loses what is late, counted, and goes on live at a keyframe that was asked for', () => {

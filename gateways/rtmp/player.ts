@@ -13,11 +13,12 @@ import type {
   Want,
 } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
-import { METADATA_AAC, METADATA_AVC, type Parts } from '../../src/proto/rtmp/flv.ts';
-import { AudioOut } from './audio-out.ts';
-import { Backlog } from './backlog.ts';
+import type { AmfObject } from '../../src/proto/rtmp/amf0.ts';
+import { METADATA_AAC, METADATA_AVC } from '../../src/proto/rtmp/flv.ts';
+import { AudioOut, type TagSink } from './audio-out.ts';
 import type { RtmpPath } from './path.ts';
 import type { Peer, PeerEvent } from './peer.ts';
+import { type Media, PlayerLine } from './player-line.ts';
 import { VideoOut } from './video-out.ts';
 
 const AAC: Format = { codec: 'AAC', clockRate: 48000, channels: 1 };
@@ -25,25 +26,13 @@ const AAC: Format = { codec: 'AAC', clockRate: 48000, channels: 1 };
 const H264: Format = { codec: 'H264', clockRate: 90000, fmtp: { 'packetization-mode': '1' } };
 const MIX_PTIME_MS = 20;
 
-/** A player that is so far behind gets nothing until it has caught up, then goes on live at a keyframe. */
-const LATE_MS = 1000;
-const CAUGHT_UP_MS = 200;
-/** A player that reads nothing for so long is gone. */
-const STALLED_MS = 15_000;
+/** How long the wants may take to be answered before the player is told what there is so far. */
+const SETTLE_MS = 500;
 
 export interface PlayerOptions {
   readonly path: RtmpPath;
   readonly maxPictureBps: number;
 }
-
-/**
- * Players look at the beginning of a stream to see what is in it. The picture is there at once, as a whole group,
- * and the sound a moment later: so long what comes is held, that the beginning tells of both.
- */
-const SETTLE_MS = 500;
-const MAX_HELD_BYTES = 4 * 1024 * 1024;
-
-type Media = 'audio' | 'video';
 
 /** A leg that plays: what its seat hears and sees, as FLV tags on its connection, both on one clock from 0. */
 export class Player implements Leg {
@@ -52,20 +41,11 @@ export class Player implements Leg {
   readonly #seat: Seat;
   readonly #emit: (e: LegEvent) => void;
   readonly #peer: Peer;
-  readonly #startedAt: number;
   readonly #path: RtmpPath;
   readonly #wants: readonly [sound: Want, picture: Want];
-  readonly #audio = new AudioOut({
-    open: () => this.#open(),
-    send: (at, parts) => this.#tag('audio', at, parts),
-  });
-  readonly #video = new VideoOut({
-    open: () => this.#open(),
-    send: (at, parts) => this.#tag('video', at, parts),
-    drop: reason => this.#host.count('dropped', reason),
-    wantKeyframe: () => this.#askKeyframe(),
-  });
-  readonly #backlog = new Backlog();
+  readonly #line: PlayerLine;
+  readonly #audio: AudioOut;
+  readonly #video: VideoOut;
   readonly #how: Record<Media, string | undefined> = { audio: undefined, video: undefined };
   readonly #wanted: Record<Media, boolean> = { audio: true, video: true };
   readonly #subscriptions: Subscription[] = [];
@@ -75,10 +55,6 @@ export class Player implements Leg {
   #stopWatching: () => void = () => {};
   #cancelSettle: () => void = () => {};
   readonly #answered = new Set<Media>();
-  /** Tags kept back in the beginning; undefined afterwards. */
-  #held: { readonly media: Media; readonly at: number; readonly parts: Parts }[] | undefined = [];
-  #heldBytes = 0;
-  #behind = false;
   #paused = false;
   #closed = false;
 
@@ -95,9 +71,19 @@ export class Player implements Leg {
     this.#seat = seat;
     this.#emit = emit;
     this.#peer = peer;
-    this.#startedAt = host.clock.now();
     this.#path = options.path;
     this.#wants = wantsOf(options);
+    const drop = (reason: string): void => host.count('dropped', reason);
+    this.#line = new PlayerLine(peer, host.clock, {
+      drop,
+      metadata: () => this.#metadata(),
+      behind: ageMs => this.#note(`player ${Math.round(ageMs)} ms behind: dropping to the live edge`),
+      caughtUp: () => this.#video.skipToKeyframe(),
+      stalled: text => this.close({ blame: 'client', reason: 'player-stalled', text }),
+    });
+    this.#audio = new AudioOut(this.#tags('audio'));
+    const wantKeyframe = (): void => this.#askKeyframe();
+    this.#video = new VideoOut({ ...this.#tags('video'), drop, wantKeyframe });
   }
 
   /**
@@ -121,9 +107,9 @@ export class Player implements Leg {
     const [sound, picture] = this.#wants;
     this.#want('audio', sound);
     this.#picture = this.#want('video', picture);
-    if (this.#held === undefined || this.#closed) return;
-    const clock = this.#host.clock;
-    this.#cancelSettle = clock.at(clock.now() + SETTLE_MS, () => this.#settle());
+    if (this.#line.settled || this.#closed) return;
+    const { clock } = this.#host;
+    this.#cancelSettle = clock.at(clock.now() + SETTLE_MS, () => this.#line.settle());
   }
 
   handle(c: LegCommand): void {
@@ -135,6 +121,7 @@ export class Player implements Leg {
         why: { blame: 'client', reason: 'no-renegotiation', text: 'RTMP has no offers to make again.' },
       });
   }
+
   stats(): readonly StreamStats[] {
     const line = (media: Media, codec: string): StreamStats[] => {
       const out = media === 'audio' ? this.#audio : this.#video;
@@ -151,6 +138,7 @@ export class Player implements Leg {
     this.#closed = true;
     this.#cancelAsk?.();
     this.#cancelSettle();
+    this.#line.close();
     this.#stopWatching();
     for (const s of this.#subscriptions) s.close();
   }
@@ -191,19 +179,8 @@ export class Player implements Leg {
       if (e.type === 'unserved') this.#lacks(media, e.why);
     }
     this.#answered.add(media);
-    if (this.#held === undefined) this.#metadata();
-    else if (this.#answered.size === 2) this.#settle();
-  }
-
-  /** Both wants are answered, or one takes too long: metadata, how sound is coded, then what was held. */
-  #settle(): void {
-    this.#cancelSettle();
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    if (this.#closed) return;
-    this.#metadata();
-    for (const first of ['audio', 'video'])
-      for (const tag of held) if (tag.media === first) this.#tag(tag.media, tag.at, tag.parts);
+    if (this.#line.settled) this.#peer.send({ type: 'metadata', values: this.#metadata() });
+    else if (this.#answered.size === 2) this.#line.settle();
   }
 
   #lacks(media: Media, why: Termination): void {
@@ -235,59 +212,23 @@ export class Player implements Leg {
     }
   }
 
-  /** Says what the stream holds as far as it is known; said again when that changes. */
-  #metadata(): void {
+  /** What the stream holds as far as it is known. */
+  #metadata(): AmfObject {
     const { audio, video } = this.#how;
-    this.#peer.send({
-      type: 'metadata',
-      values: {
-        ...(video !== undefined && { videocodecid: METADATA_AVC }),
-        ...(audio !== undefined && {
-          audiocodecid: METADATA_AAC,
-          audiosamplerate: AAC.clockRate,
-          audiosamplesize: 16,
-          stereo: false,
-        }),
-        encoder: 'Roombridge',
-      },
-    });
+    return {
+      ...(video !== undefined && { videocodecid: METADATA_AVC }),
+      ...(audio !== undefined && {
+        audiocodecid: METADATA_AAC,
+        audiosamplerate: AAC.clockRate,
+        audiosamplesize: 16,
+        stereo: false,
+      }),
+      encoder: 'Roombridge',
+    };
   }
 
-  /** Whether anything may go to the player now: it is not closed, and not behind. */
-  #open(): boolean {
-    if (!this.#closed && !this.#late()) return true;
-    this.#host.count('dropped', 'slow-player');
-    return false;
-  }
-
-  #tag(media: Media, at: number, parts: Parts): void {
-    let bytes = 0;
-    for (const part of parts) bytes += part.length;
-    if (this.#held !== undefined) {
-      this.#held.push({ media, at, parts: parts.map(part => part.slice()) });
-      if ((this.#heldBytes += bytes) > MAX_HELD_BYTES) this.#settle();
-      return;
-    }
-    this.#backlog.wrote(bytes, this.#host.clock.now());
-    const timestampMs = Math.max(0, Math.round(at - this.#startedAt));
-    this.#peer.send({ type: 'media', media, timestampMs, parts });
-  }
-
-  #late(): boolean {
-    const ageMs = this.#backlog.ageMs(this.#peer.queuedBytes, this.#host.clock.now());
-    if (ageMs > STALLED_MS) {
-      const text = `The player read nothing for ${STALLED_MS / 1000} s.`;
-      this.close({ blame: 'client', reason: 'player-stalled', text });
-      return true;
-    }
-    if (this.#behind && ageMs < CAUGHT_UP_MS) {
-      this.#behind = false;
-      this.#video.skipToKeyframe();
-    } else if (!this.#behind && ageMs > LATE_MS) {
-      this.#behind = true;
-      this.#note(`player ${Math.round(ageMs)} ms behind: dropping to the live edge`);
-    }
-    return this.#behind;
+  #tags(media: Media): TagSink {
+    return { open: () => this.#line.open(), send: (at, parts) => this.#line.send(media, at, parts) };
   }
 
   /** Feedback never goes upstream from inside a Sink: at the next turn of the clock, once. */

@@ -28,6 +28,7 @@ export class VideoIn {
   #latest = Number.NEGATIVE_INFINITY;
   #clockAt = Number.NEGATIVE_INFINITY;
   #reorders = false;
+  #paused = false;
   #unsupported = '';
   #now: Millis = 0;
   #packets = 0;
@@ -65,6 +66,7 @@ export class VideoIn {
   }
 
   pause(on: boolean): void {
+    this.#paused = on;
     this.#publication?.pause(on);
   }
 
@@ -143,8 +145,10 @@ export class VideoIn {
       clockRate: 90000,
       fmtp: { 'profile-level-id': profile, 'packetization-mode': '1' },
     };
-    if (this.#publication === undefined) this.#publication = this.#needs.publish(format);
-    else this.#publication.format(format);
+    if (this.#publication === undefined) {
+      this.#publication = this.#needs.publish(format);
+      if (this.#paused) this.#publication.pause(true);
+    } else this.#publication.format(format);
     this.#needs.note(`picture: H.264 profile-level-id ${profile}`);
   }
 
@@ -158,6 +162,8 @@ export class VideoIn {
       );
     if (this.#reorders) return;
     this.#reorders = true;
-    this.#needs.note('picture: B-frames; carried as they are, for RTMP players only');
+    this.#needs.note(
+      'picture: B-frames, carried as they are: right for RTMP players, out of order for browsers and phones',
+    );
   }
 }

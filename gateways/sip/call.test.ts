@@ -36,8 +36,8 @@ describe('placing', () => {
     expect(b.feed({ type: 'tick' }, 300)).toEqual([{ type: 'ring' }]);
     expect(b.call.deadline).toBe(10_000);
     const out = b.feed({ type: 'tick' }, 10_000);
-    expect(out.map(o => o.type)).toEqual(['abort', 'reject', 'over']);
-    expect(out[1]).toMatchObject({ why: { reason: 'timeout' } });
+    expect(out.map(o => o.type)).toEqual(['reject', 'abort']);
+    expect(out[0]).toMatchObject({ why: { reason: 'timeout' } });
   });
 
   test('the answer waits for leg and description, in either order', () => {
@@ -51,7 +51,7 @@ describe('placing', () => {
 
   test('CANCEL aborts, and what comes late is not heard', () => {
     const b = bench();
-    expect(b.sip({ type: 'cancelled', call: 'c' }).map(o => o.type)).toEqual(['abort', 'over']);
+    expect(b.sip({ type: 'cancelled', call: 'c' }).map(o => o.type)).toEqual(['abort']);
     expect(b.feed({ type: 'placed' })).toEqual([]);
     expect(b.described(0, 'A')).toEqual([]);
   });
@@ -63,8 +63,20 @@ describe('placing', () => {
     { type: 'leg', event: { type: 'closed', why: KICKED } },
   ] as const)('$type: refused in its words', input => {
     const out = bench().feed(input);
-    expect(out).toEqual([{ type: 'abort' }, { type: 'reject', why: KICKED }, { type: 'over', why: KICKED }]);
+    expect(out).toEqual([{ type: 'reject', why: KICKED }, { type: 'abort' }]);
   });
+});
+
+test('a leg that is there, but never says what to answer, is closed when the caller gives up', () => {
+  const b = bench();
+  b.feed({ type: 'placed' });
+  expect(b.sip({ type: 'cancelled', call: 'c' })).toEqual([
+    { type: 'abort' },
+    {
+      type: 'leg',
+      command: { type: 'close', why: { blame: 'client', reason: 'cancelled', text: 'The caller gave up.' } },
+    },
+  ]);
 });
 
 describe('up', () => {
@@ -138,7 +150,7 @@ describe('up', () => {
     b.feed({ type: 'placed' });
     b.described(0, 'OURS');
     const out = b.sip({ type: 'confirmed', call: 'c', sdp: undefined });
-    expect(out.map(o => o.type)).toEqual(['hangup', 'leg', 'over']);
+    expect(out.map(o => o.type)).toEqual(['hangup', 'leg']);
     expect(out[0]).toMatchObject({ why: { reason: 'no-answer-in-ack' } });
   });
 
@@ -147,7 +159,6 @@ describe('up', () => {
     one.up();
     expect(one.feed({ type: 'leg', event: { type: 'closed', why: KICKED } })).toEqual([
       { type: 'hangup', why: KICKED },
-      { type: 'over', why: KICKED },
     ]);
     const two = bench();
     two.up();

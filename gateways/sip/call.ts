@@ -27,8 +27,7 @@ export type CallOut =
   | { readonly type: 'hangup'; readonly why: Termination }
   /** Whatever `place` has begun is to be undone. */
   | { readonly type: 'abort' }
-  | { readonly type: 'leg'; readonly command: LegCommand }
-  | { readonly type: 'over'; readonly why: Termination };
+  | { readonly type: 'leg'; readonly command: LegCommand };
 
 /** An offer/answer exchange under way after the first. */
 interface Exchange {
@@ -121,8 +120,7 @@ export class FrontCall implements Core<CallIn, CallOut> {
       case 'sip':
         // CANCEL, or the phone is gone: 487 is sent below us.
         if (input.event.type !== 'cancelled' && input.event.type !== 'ended') return;
-        this.#do({ type: 'abort' });
-        return this.#over(WITHDRAWN);
+        return this.#undo(WITHDRAWN);
       case 'leg': {
         const { event } = input;
         if (event.type === 'description' && event.id === 0) {
@@ -145,8 +143,15 @@ export class FrontCall implements Core<CallIn, CallOut> {
   }
 
   #refuse(why: Termination): void {
-    this.#do({ type: 'abort' }, { type: 'reject', why });
-    this.#over(why);
+    this.#do({ type: 'reject', why });
+    this.#undo(why);
+  }
+
+  /** Gives back what placing has got so far. */
+  #undo(why: Termination): void {
+    this.#do({ type: 'abort' });
+    if (this.#placed) this.#tell({ type: 'close', why });
+    this.#over();
   }
 
   #talking(input: CallIn | Tick, now: Millis): void {
@@ -195,7 +200,7 @@ export class FrontCall implements Core<CallIn, CallOut> {
     switch (e.type) {
       case 'closed':
         this.#do({ type: 'hangup', why: e.why });
-        return this.#over(e.why);
+        return this.#over();
       case 'want-offer':
         this.#wanted = true;
         return this.#offerIfWanted(now);
@@ -299,13 +304,12 @@ export class FrontCall implements Core<CallIn, CallOut> {
 
   #closeLeg(why: Termination): void {
     this.#tell({ type: 'close', why });
-    this.#over(why);
+    this.#over();
   }
 
-  #over(why: Termination): void {
+  #over(): void {
     this.state = 'ended';
     this.#ringAt = this.#giveUpAt = NEVER;
-    this.#do({ type: 'over', why });
   }
 
   #tell(command: LegCommand): void {

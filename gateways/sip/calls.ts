@@ -99,8 +99,6 @@ export class Calls {
           return abort.abort();
         case 'leg':
           return placed?.send(out.command);
-        case 'over':
-          return placed === undefined ? this.#forget(call.id) : undefined; // else once its BYE is answered
       }
     };
     const run = drive(core, this.#host.clock, act);

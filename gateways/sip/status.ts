@@ -45,7 +45,7 @@ const WARNING: Readonly<Record<string, number>> = {
 };
 
 /** The status that tells a refusal; what has none of its own goes by who is to blame. */
-export function statusOf(why: Termination): number {
+function statusOf(why: Termination): number {
   const status = STATUS[why.reason];
   if (status !== undefined) return status;
   return { none: 480, client: 403, upstream: 503, server: 500 }[why.blame];

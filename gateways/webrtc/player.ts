@@ -60,7 +60,7 @@ export class Player implements LegMedia {
       history: line.formats.some(f => f.feedback.includes('nack')) ? new History() : undefined,
       subscription: undefined,
       format: undefined,
-      how: '',
+      how: 'idle',
       member: undefined,
     }));
   }
@@ -123,7 +123,7 @@ export class Player implements LegMedia {
         media: 'audio',
         direction: 'out',
         codec: (format ?? line.formats[0]!.format).codec,
-        how: member === undefined ? how || 'idle' : `${how} of ${member}`,
+        how: member === undefined ? how : `${how} of ${member}`,
         packets,
         bytes,
         ...(lost !== undefined && { lost }),
@@ -148,6 +148,7 @@ export class Player implements LegMedia {
   #event(slot: Slot, e: TrackEvent): void {
     slot.member = undefined;
     slot.format = undefined;
+    slot.how = 'idle';
     if (e.type === 'idle') return;
     if (e.type === 'unserved') {
       slot.how = `unserved: ${e.why.reason}`;

@@ -16,8 +16,11 @@ export interface Candidate {
 export class ProcessTable {
   readonly #heard = new Map<string, { advert: ProcessAdvert; at: Millis }>();
 
-  note(advert: ProcessAdvert, now: Millis): void {
+  /** True when it was not known. */
+  note(advert: ProcessAdvert, now: Millis): boolean {
+    const isNew = !this.#heard.has(advert.process);
     this.#heard.set(advert.process, { advert, at: now });
+    return isNew;
   }
 
   /** A polite goodbye. */

@@ -32,7 +32,8 @@ export class Mesh {
     this.#undo.push(
       bus.subscribe(subjects.advert, data => {
         const advert = data as unknown as ProcessAdvert;
-        if (advert.process !== process) this.table.note(advert, clock.now());
+        // A newcomer did not hear what we said before it listened: it is told at once, not within the second.
+        if (advert.process !== process && this.table.note(advert, clock.now())) this.announce();
       }),
       bus.subscribe(subjects.goodbye, data => {
         const gone = (data as { process: string }).process;

@@ -36,7 +36,7 @@ class Seat extends FakeSeat {
   }
 }
 
-export interface Placed {
+interface Placed {
   readonly request: LegRequest;
   readonly seat: FakeSeat;
   readonly leg: Leg;

@@ -8,9 +8,8 @@ import { Player, publish } from './peers/ffmpeg.ts';
 import { SippCall, type SippOptions } from './peers/sipp.ts';
 import { type Arrangement, Server } from './server.ts';
 
-type End = () => Promise<unknown>;
-/** Of vitest's test context: what is opened in a test ends with it. */
-export type OnEnd = (end: End) => void;
+/** `onTestFinished` of vitest's test context: what is opened in a test ends with it. */
+export type OnEnd = (end: () => Promise<void>) => void;
 
 export const wait = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
 
@@ -54,7 +53,7 @@ export class Stage {
       ...more,
     };
     const phone = await Baresip.start(options);
-    onEnd(() => phone.stop());
+    onEnd(async () => void (await phone.stop()));
     await phone.dial(`sip:${room}@${this.server.sip}`);
     await phone.established();
     return phone;
@@ -70,27 +69,27 @@ export class Stage {
       seconds: SECONDS,
       ...more,
     });
-    onEnd(() => call.stop());
+    onEnd(async () => void (await call.stop()));
     return call;
   }
 
   publisher(onEnd: OnEnd, room: string, user: string, tone: number) {
     const url = `${this.server.rtmp}/room/${room}/${user}`;
     const child = publish(this.dir(user), url, toneOf(tone, SECONDS));
-    onEnd(() => child.stop('SIGINT'));
+    onEnd(async () => void (await child.stop('SIGINT')));
     return child;
   }
 
   player(onEnd: OnEnd, room: string, as: string): Player {
     const player = new Player(this.dir('player'), `${this.server.rtmp}/room/${room}?as=${as}`);
-    onEnd(() => player.stop());
+    onEnd(async () => void (await player.stop()));
     return player;
   }
 
   /** Chromium, in the room by its page. */
   async browser(onEnd: OnEnd, room: string, user: string, tone: number): Promise<BrowserPeer> {
     const browser = await BrowserPeer.start({ dir: this.dir(user) });
-    onEnd(() => browser.stop());
+    onEnd(async () => void (await browser.stop()));
     browser.plays(toneOf(tone, SECONDS));
     await browser.open(`${this.server.web}/r/${room}?raw=1`);
     await browser.join(user);

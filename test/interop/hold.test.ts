@@ -48,7 +48,8 @@ suite.each(ARRANGEMENTS)('offers in the middle of a call, %s', arrangement => {
     }
     t.expect(gapsOf(spansOf(bob.heard(), CAROL)), 'the others go on').toEqual([]);
     t.expect(gapsOf(spansOf(carol.heard(), BOB))).toEqual([]);
-    t.expect(heardMs(spansOf(caller.heard(), BOB)), 'before and after').toBeGreaterThan(3500);
+    // It records each stretch of listening in a file of its own.
+    t.expect(heardMs(spansOf(caller.heard(), BOB)), 'once resumed').toBeGreaterThan(2500 - EDGE_MS);
   }, 60_000);
 
   it.concurrent('inactive and c=0.0.0.0: nothing goes either way until it is resumed', async t => {

@@ -19,7 +19,7 @@ export interface ReaderLimits {
   readonly maxMessageBytes: Readonly<Record<number, number>>;
 }
 
-export const DEFAULT_LIMITS: ReaderLimits = {
+const DEFAULT_LIMITS: ReaderLimits = {
   maxChunkStreams: 64,
   maxBufferedBytes: 8 * 1024 * 1024,
   maxMessageBytes: {

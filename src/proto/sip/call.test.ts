@@ -92,6 +92,7 @@ describe.each(['udp', 'tcp'])('over %s', transport => {
     expect(failed).toMatchObject({ status: 488, reason: 'Not Acceptable Here' });
     expect(failed.response?.headers.get('warning')).toBe('305 x "No common codec"');
     expect(a.sent.filter(l => l.startsWith('ACK'))).toHaveLength(1);
+    expect(b.one('ended')).toMatchObject({ by: 'local' });
     idle(a, b);
   });
 });

@@ -6,7 +6,7 @@ import { parseUri } from './uri.ts';
 import type { HeaderLine } from './write.ts';
 
 /** RFC 8760 §2: SHA-256 beside the MD5 of old phones. */
-export type DigestAlgorithm = 'SHA-256' | 'MD5';
+type DigestAlgorithm = 'SHA-256' | 'MD5';
 const ALGORITHMS: readonly DigestAlgorithm[] = ['SHA-256', 'MD5'];
 
 const hash = (algorithm: DigestAlgorithm, text: string): string =>

@@ -5,7 +5,7 @@ import type { SipRequest, SipResponse } from './message.ts';
 import type { HeaderLine } from './write.ts';
 
 /** From the wire. A `chunk` is a piece of a stream, `datagram` a whole message. */
-export type WireInput =
+type WireInput =
   | { readonly type: 'datagram' | 'chunk'; readonly flow: Flow; readonly bytes: Buffer }
   | { readonly type: 'flow-closed'; readonly flow: Flow };
 
@@ -20,7 +20,7 @@ export type CallCommand =
     }
   /** 200 to the INVITE or re-INVITE that waits; an answer, or the offer if it had none. */
   | { readonly type: 'answer'; readonly call: string; readonly sdp: string }
-  /** 300–699 to the INVITE or re-INVITE that waits. */
+  /** 300–699 to the INVITE or re-INVITE that waits; the first INVITE's call is then `ended`. */
   | {
       readonly type: 'reject';
       readonly call: string;
@@ -72,6 +72,7 @@ export interface Ended {
   readonly reason?: string | undefined;
 }
 
+/** Every call's last event is one of `ended`, `failed`, `cancelled`; it has exactly one of them. */
 export type CallEvent =
   | {
       readonly type: 'invite';

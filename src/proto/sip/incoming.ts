@@ -2,15 +2,16 @@ import { Dialog } from './dialog.ts';
 import type { CallCommand } from './events.ts';
 import type { Flow } from './flow.ts';
 import { headerText, type SipRequest, sdpOf } from './message.ts';
-import { Session, sdpBody } from './session.ts';
+import { Session } from './session.ts';
 import { contact, type Stack } from './stack.ts';
 import type { ServerTransaction } from './transaction.ts';
+import { sdpBody } from './write.ts';
 
 /** A call to us: RFC 3261 §13.3. */
 export class IncomingCall extends Session {
   readonly localTag: string;
-  protected readonly contactUser: string | undefined;
-  protected readonly ownsCallId = false;
+  readonly contactUser: string | undefined;
+  readonly ownsCallId = false;
 
   constructor(stack: Stack, id: string, t: ServerTransaction, flow: Flow, removed: (s: Session) => void) {
     super(stack, id, removed);
@@ -41,7 +42,7 @@ export class IncomingCall extends Session {
         return;
       case 'reject':
         this.server?.refuse(c.status, { reason: c.reason, headers: c.headers });
-        return this.drop();
+        return this.finish({ by: 'local' });
       case 'hangup':
         this.server?.refuse(480, { headers: c.headers });
         return this.finish({ by: 'local' });

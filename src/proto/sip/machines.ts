@@ -28,7 +28,7 @@ export type Action =
   | `arm-${TimerLetter}`
   | `stop-${TimerLetter}`;
 
-export interface Row {
+interface Row {
   readonly to: State;
   readonly do: readonly Action[];
 }

@@ -6,17 +6,18 @@ import { quote } from './grammar.ts';
 import { InviteClient, type InviteClientUser } from './invite-client.ts';
 import { type SipResponse, sdpOf } from './message.ts';
 import { RequestClient } from './request-client.ts';
-import { Session, sdpBody } from './session.ts';
+import { Session } from './session.ts';
 import { contact, newTag, offers, type Stack } from './stack.ts';
 import { escapeUser, parseUri, type Uri } from './uri.ts';
-import { bracketed, reasonPhrase } from './write.ts';
+import { bracketed, reasonPhrase, sdpBody } from './write.ts';
 
 /** A call of ours: RFC 3261 §13.2. */
 export class OutgoingCall extends Session {
   readonly localTag: string;
-  protected readonly contactUser: string;
-  protected readonly ownsCallId = true;
+  readonly contactUser: string;
+  readonly ownsCallId = true;
   readonly #offered: boolean;
+  readonly #invite: InviteClient;
   #seq = 1;
 
   /** `to` must be a SIP URI: see `dialTarget`. */
@@ -45,7 +46,7 @@ export class OutgoingCall extends Session {
       ],
       body: sdpBody(o.sdp),
     };
-    this.client = new InviteClient(stack, id, request, {
+    this.#invite = new InviteClient(stack, id, request, {
       flow,
       credentials: o.credentials,
       user: this.#user(),
@@ -53,7 +54,7 @@ export class OutgoingCall extends Session {
   }
 
   start(): void {
-    this.client?.start();
+    this.#invite.start();
   }
 
   #user(): InviteClientUser {
@@ -67,7 +68,7 @@ export class OutgoingCall extends Session {
   }
 
   protected early(c: CallCommand): void {
-    if (c.type === 'hangup') this.client?.cancel(c.headers);
+    if (c.type === 'hangup') this.#invite.cancel(c.headers);
   }
 
   /** Only an incoming INVITE can be cancelled while early; later it is a re-INVITE. */
@@ -86,19 +87,16 @@ export class OutgoingCall extends Session {
     this.state = 'up';
     if (client.cancelled) {
       // §9.1, §15: the 200 crossed our CANCEL: the call stands, so it is acknowledged and hung up.
-      this.client = undefined;
       this.acknowledge(client, undefined);
       this.#report(487, undefined);
       this.told();
       return this.bye([], { by: 'local' });
     }
     const sdp = sdpOf(r);
-    this.owesAck = !this.#offered && sdp !== undefined;
-    if (!this.owesAck) {
-      this.client = undefined;
-      this.acknowledge(client, undefined);
-    }
-    this.stack.emit({ type: 'answered', call: this.id, sdp, owed: this.owesAck, response: r });
+    const owed = !this.#offered && sdp !== undefined;
+    if (owed) this.owed = client;
+    else this.acknowledge(client, undefined);
+    this.stack.emit({ type: 'answered', call: this.id, sdp, owed, response: r });
   }
 
   /** §13.2.2.4: every 2xx makes a dialog of its own; those after the first are acknowledged and ended. */
@@ -115,7 +113,6 @@ export class OutgoingCall extends Session {
   }
 
   #failed(status: number, r: SipResponse | undefined): void {
-    this.client = undefined;
     this.#report(status, r);
     this.drop();
   }

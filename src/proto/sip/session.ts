@@ -1,16 +1,15 @@
-import type { Millis } from '../../kit/core.ts';
 import type { Dialog } from './dialog.ts';
 import type { Credentials } from './digest.ts';
 import type { CallCommand, Ended } from './events.ts';
 import type { Flow } from './flow.ts';
-import { InviteClient } from './invite-client.ts';
+import type { InviteClient } from './invite-client.ts';
 import { InviteServer } from './invite-server.ts';
-import { contentTypeOf, headerText, type SipRequest, type SipResponse, sdpOf } from './message.ts';
+import { contentTypeOf, headerText, type SipRequest, sdpOf } from './message.ts';
+import { Reinvites, type ReinviteUser } from './reinvite.ts';
 import { RequestClient } from './request-client.ts';
-import { contact, offers, type Stack } from './stack.ts';
-import type { Timer, TimerOwner } from './timers.ts';
+import { contact, offers, randomBelow, type Stack } from './stack.ts';
 import type { ServerTransaction } from './transaction.ts';
-import type { Body, HeaderLine } from './write.ts';
+import { type Body, type HeaderLine, sdpBody } from './write.ts';
 
 /**
  * `early`: no final response yet. `answered`: our 2xx waits for its ACK. `up`: both sides agree.
@@ -18,45 +17,42 @@ import type { Body, HeaderLine } from './write.ts';
  */
 export type SessionState = 'early' | 'answered' | 'up' | 'ending' | 'ended';
 
-export const sdpBody = (sdp: string | undefined | null): Body | undefined =>
-  sdp === undefined || sdp === null ? undefined : { type: 'application/sdp', content: sdp };
-
-/** How often a re-INVITE is tried again after 491. */
-const MAX_GLARES = 5;
-
 /** One call with its dialog: what both roles share once it is answered. RFC 3261 §12.2, §14, §15. */
-export abstract class Session implements TimerOwner {
+export abstract class Session implements ReinviteUser {
   readonly id: string;
   state: SessionState = 'early';
   dialog: Dialog | undefined;
   /** The peer's INVITE while it waits for its answer or our 2xx for its ACK. */
   protected server: InviteServer | undefined;
-  /** Our INVITE while it waits for its final response, or its 2xx for the answer we owe in the ACK. */
-  protected client: InviteClient | undefined;
+  /** Our INVITE whose 2xx carried the peer's offer: the ACK waits for our answer. */
+  protected owed: InviteClient | undefined;
   protected readonly stack: Stack;
-  protected credentials: Credentials | undefined;
+  credentials: Credentials | undefined;
+  readonly #reinvites: Reinvites;
   readonly #removed: (s: Session) => void;
   #reported = false;
   #byeDue: readonly HeaderLine[] | undefined;
-  #offering: string | null = null;
-  #glare: Timer | undefined;
-  #glares = 0;
 
   constructor(stack: Stack, id: string, removed: (s: Session) => void) {
     this.stack = stack;
     this.id = id;
     this.#removed = removed;
+    this.#reinvites = new Reinvites(stack, this);
   }
 
   abstract readonly localTag: string;
   /** The user part of our Contact. */
-  protected abstract readonly contactUser: string | undefined;
+  abstract readonly contactUser: string | undefined;
   /** Who made the Call-ID draws the longer back-off, §14.1. */
-  protected abstract readonly ownsCallId: boolean;
+  abstract readonly ownsCallId: boolean;
   /** A command in state `early`. */
   protected abstract early(c: CallCommand): void;
   /** CANCEL of an INVITE that has no final response. */
   abstract cancelled(cancel: SipRequest): void;
+
+  get isUp(): boolean {
+    return this.state === 'up';
+  }
 
   command(c: CallCommand): void {
     switch (`${this.state}/${c.type}` as const) {
@@ -71,10 +67,7 @@ export abstract class Session implements TimerOwner {
         }
         return;
       case 'up/acknowledge':
-        if (c.type === 'acknowledge' && this.client !== undefined) {
-          this.acknowledge(this.client, c.sdp);
-          this.client = undefined;
-        }
+        if (c.type === 'acknowledge') this.#payAck(c.sdp);
         return;
       case 'answered/reinvite':
       case 'up/reinvite':
@@ -117,7 +110,7 @@ export abstract class Session implements TimerOwner {
         // The peer has our 2xx, or it would not ask for more: its ACK was lost. Unless that ACK was to bring the answer.
         if (this.server?.offerless !== false) return t.respond(491);
         this.#confirmed(undefined);
-        return this.#peerInvite(t);
+        return this.isUp ? this.#peerInvite(t) : t.respond(481); // a hang-up waited for that ACK
       case 'up/INVITE':
         return this.#peerInvite(t);
       case 'early/INVITE':
@@ -143,16 +136,10 @@ export abstract class Session implements TimerOwner {
     if (this.server.state === 'answered') this.#confirmed(sdpOf(r));
   }
 
-  timer(): void {
-    if (this.state === 'up') this.#sendReinvite();
-  }
-
   /** Sends BYE. `local` is reported when the peer has answered it, anything else at once. */
   protected bye(headers: readonly HeaderLine[], why: Ended): void {
     this.#stop();
-    // An ACK we still owe goes first: the peer would resend its 2xx for nothing.
-    if (this.client !== undefined && this.state === 'up' && this.owesAck)
-      this.acknowledge(this.client, undefined);
+    this.#payAck(undefined); // else the peer would resend its 2xx for nothing
     this.state = 'ending';
     if (why.by !== 'local') this.#report(why);
     this.#send('BYE', { headers }, () => this.finish(why));
@@ -179,16 +166,18 @@ export abstract class Session implements TimerOwner {
   }
 
   /** The ACK of the 2xx to `invite`: §13.2.2.4, its CSeq number is the INVITE's. */
-  protected acknowledge(invite: InviteClient, sdp: string | undefined, dialog = this.dialog as Dialog): void {
+  acknowledge(invite: InviteClient, sdp?: string, dialog = this.dialog as Dialog): void {
     const ack = { ...dialog.request('ACK', invite.request.cseq), body: sdpBody(sdp) };
     invite.acknowledge(ack, this.flow(dialog), dialog.remoteTag);
-    this.owesAck = false;
   }
 
-  /** A 2xx carried the peer's offer; our answer is due in the ACK. */
-  protected owesAck = false;
+  #payAck(sdp: string | undefined): void {
+    if (this.owed === undefined) return;
+    this.acknowledge(this.owed, sdp);
+    this.owed = undefined;
+  }
 
-  protected flow(dialog = this.dialog as Dialog): Flow {
+  flow(dialog = this.dialog as Dialog): Flow {
     return dialog.flow(f => this.stack.lives(f));
   }
 
@@ -236,12 +225,8 @@ export abstract class Session implements TimerOwner {
       this.#confirmed(undefined);
     }
     // §14.2: "A UAS that receives an INVITE on a dialog while an INVITE it had sent on that dialog is in progress MUST return a 491".
-    if (this.client !== undefined) return t.respond(491);
-    if (this.#glare !== undefined) {
-      // Theirs came through first; ours may be out of date once it is answered.
-      this.#stop();
-      this.stack.emit({ type: 'rerefused', call: this.id, status: 491 });
-    }
+    if (this.owed !== undefined || this.#reinvites.underWay) return t.respond(491);
+    this.#reinvites.giveWay();
     this.dialog?.refresh(t.request);
     this.server = this.serve(t);
     this.stack.emit({ type: 'offer', call: this.id, sdp: sdpOf(t.request) });
@@ -266,72 +251,24 @@ export abstract class Session implements TimerOwner {
 
   #reinvite(sdp: string | null): void {
     // §14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog while another … is in progress in either direction."
-    if (this.server !== undefined || this.client !== undefined || this.#glare !== undefined) {
+    if (this.server !== undefined || this.owed !== undefined || this.#reinvites.busy)
       this.stack.emit({ type: 'rerefused', call: this.id, status: 491 });
-      return;
-    }
-    this.#offering = sdp;
-    this.#glares = 0;
-    this.#sendReinvite();
+    else this.#reinvites.start(sdp);
   }
 
-  #sendReinvite(): void {
-    this.#glare = undefined;
-    const dialog = this.dialog as Dialog;
-    const flow = this.flow();
-    const headers = [
-      contact(this.stack, flow, this.contactUser),
-      ...offers(this.stack),
-      this.#name('User-Agent'),
-    ];
-    const request = { ...dialog.request('INVITE'), headers, body: sdpBody(this.#offering) };
-    this.client = new InviteClient(this.stack, this.id, request, {
-      flow,
-      credentials: this.credentials,
-      user: {
-        progress() {},
-        forked() {},
-        accepted: (r, by) => this.#reaccepted(by, r),
-        refused: status => this.#rerefused(status),
-        nextSeq: () => ++dialog.localSeq,
-      },
-    });
-    this.client.start();
-  }
-
-  #reaccepted(client: InviteClient, r: SipResponse): void {
-    this.dialog?.refresh(r);
-    const owed = this.#offering === null && sdpOf(r) !== undefined && this.state === 'up';
-    if (owed) this.owesAck = true;
-    else {
-      this.acknowledge(client, undefined);
-      this.client = undefined;
-    }
-    if (this.state === 'up') this.stack.emit({ type: 'reanswered', call: this.id, sdp: sdpOf(r), owed });
-  }
-
-  #rerefused(status: number): void {
-    this.client = undefined;
-    if (this.state !== 'up') return;
-    // §14.1: "If a UAC receives a 491 …, it SHOULD start a timer": 2.1–4 s for the owner of the Call-ID, 0–2 s for the other,
-    // in units of 10 ms.
-    if (status === 491 && this.#glares++ < MAX_GLARES) {
-      const waitMs = this.ownsCallId ? 2100 + this.#random(190) * 10 : this.#random(200) * 10;
-      this.#glare = this.stack.timers.start(this, 'glare', this.stack.now + waitMs);
-      return;
-    }
-    // §12.2.1.2: "If the response for a request within a dialog is a 481 or a 408, the UAC SHOULD terminate the dialog."
-    if (status === 481 || status === 408) return this.#lost(status);
-    this.stack.emit({ type: 'rerefused', call: this.id, status });
+  /** Our INVITE's 2xx carried the peer's offer. */
+  owe(invite: InviteClient): void {
+    this.owed = invite;
   }
 
   #info(contentType: string, content: string): void {
     this.#send('INFO', { body: { type: contentType, content } }, status => {
-      if (status === 481 && this.state === 'up') this.#lost(status);
+      if (status === 481 && this.state === 'up') this.lost(status);
     });
   }
 
-  #lost(status: number): void {
+  /** The peer no longer knows the dialog (481) or no longer answers (408). */
+  lost(status: number): void {
     const reason = `SIP;cause=${status}`;
     this.bye([['Reason', reason]], { by: status === 408 ? 'timer' : 'remote', reason });
   }
@@ -354,12 +291,7 @@ export abstract class Session implements TimerOwner {
   }
 
   #retryAfter(): HeaderLine {
-    return ['Retry-After', String(this.#random(11))];
-  }
-
-  /** Uniform enough, 0 … n − 1. */
-  #random(n: Millis): number {
-    return this.stack.config.random(2).readUInt16BE(0) % n;
+    return ['Retry-After', String(randomBelow(this.stack, 11))];
   }
 
   #report(why: Ended): void {
@@ -369,11 +301,9 @@ export abstract class Session implements TimerOwner {
   }
 
   #stop(): void {
-    this.stack.timers.stop(this.#glare);
-    this.#glare = undefined;
+    this.#reinvites.stop();
     if (this.server?.state === 'pending') this.server.refuse(487);
     this.server?.stop();
     this.server = undefined;
-    this.client?.cancel();
   }
 }

@@ -40,6 +40,9 @@ export interface Stack {
 /** 64 random bits, enough that tags and branches never meet (RFC 3261 §19.3 asks for 32). */
 export const newTag = (stack: Stack): string => stack.config.random(8).toString('hex');
 
+/** Uniform enough, 0 … n − 1; n at most 1000. */
+export const randomBelow = (stack: Stack, n: number): number => stack.config.random(2).readUInt16BE(0) % n;
+
 export function newVia(stack: Stack, flow: Flow): string {
   const { host, port } = stack.config.local(flow);
   return `SIP/2.0/${flow.transport.toUpperCase()} ${bracketed(host)}:${port};branch=z9hG4bK${newTag(stack)};rport`;

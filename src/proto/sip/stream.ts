@@ -1,6 +1,6 @@
 import { MAX_HEAD_BYTES } from './parse.ts';
 
-export const MAX_BODY_BYTES = 65_535;
+const MAX_BODY_BYTES = 65_535;
 const LENGTH = /\r\n(?:content-length|l)[ \t]*:\s*(\d+)[ \t]*(?=\r\n|$)/i;
 
 /**

@@ -10,6 +10,9 @@ export interface Body {
   readonly content: string | Buffer;
 }
 
+export const sdpBody = (sdp: string | undefined | null): Body | undefined =>
+  sdp === undefined || sdp === null ? undefined : { type: 'application/sdp', content: sdp };
+
 export interface OutgoingRequest {
   readonly method: string;
   readonly uri: string;

@@ -13,6 +13,8 @@ export interface BaresipOptions {
   readonly codecs: string;
   readonly plays: Sound;
   readonly answer?: 'auto' | 'manual';
+  /** More account parameters: `;auth_user=…;auth_pass=…`. */
+  readonly account?: string;
   readonly sipTransport?: 'udp' | 'tcp';
 }
 
@@ -40,7 +42,7 @@ export class Baresip {
     const transport = options.sipTransport ?? 'udp';
     writeFileSync(
       join(options.dir, 'accounts'),
-      `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}\n`,
+      `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}${options.account ?? ''}\n`,
     );
     writeFileSync(join(options.dir, 'config'), configText(sip, control, rtp, wav, options.dir));
     const child = new Child(`baresip ${options.user}`, 'baresip', ['-f', options.dir, '-4']);

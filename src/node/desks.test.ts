@@ -1,0 +1,269 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { silentLog } from '../../test/harness/fakes.ts';
+import { ManualClock } from '../../test/harness/link.ts';
+import { inProcessBus } from '../bus/in-process.ts';
+import type { Bus } from '../bus/port.ts';
+import type { Agent, LegCommand, LegEvent, LegRequest, Seat, Termination } from '../contract.ts';
+import { refuse } from '../kit/refusal.ts';
+import { AgentDesk } from './agent-desk.ts';
+import { Ladders } from './ladders.ts';
+import { LegDesk } from './leg-desk.ts';
+import { Mesh } from './mesh.ts';
+import { RoomFinder } from './room-finder.ts';
+import { RoomNode } from './room-node.ts';
+import { serveRooms } from './room-service.ts';
+import { Seats } from './seats.ts';
+import { Ticker } from './ticker.ts';
+
+const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
+const request = (leg: string, more: Partial<LegRequest> = {}): LegRequest => ({
+  v: 1,
+  leg,
+  trace: leg,
+  gateway: 'test',
+  direction: 'in',
+  room: '1000',
+  roles: ['send', 'receive'],
+  who: { user: leg, proof: 'claimed' },
+  begin: { type: 'offer', native: {} },
+  ...more,
+}); // prettier-ignore
+
+/** An agent whose next `take` the test decides; its legs remember what they were told. */
+class ScriptedAgent implements Agent {
+  readonly formats = [];
+  capacity = 10;
+  readonly told = new Map<string, LegCommand[]>();
+  readonly seats = new Map<string, Seat>();
+  readonly emits = new Map<string, (e: LegEvent) => void>();
+  taking: () => Promise<void> = async () => {};
+  deaf = false;
+  start = async () => [];
+  close = async () => {};
+  take: Agent['take'] = async (req, seat, emit) => {
+    await this.taking();
+    this.seats.set(req.leg, seat);
+    this.emits.set(req.leg, emit);
+    const told: LegCommand[] = [];
+    this.told.set(req.leg, told);
+    seat.confirmed();
+    emit({ type: 'description', id: 0, native: 'answer' });
+    return {
+      handle: c => {
+        told.push(c);
+        if (c.type === 'close' && !this.deaf) emit({ type: 'closed', why: c.why });
+      },
+      stats: () => [],
+    };
+  };
+}
+
+/** One process: bus, rooms, both desks, under a clock the test moves. */
+class World {
+  readonly clock = new ManualClock();
+  readonly agent = new ScriptedAgent();
+  readonly bus: Bus = inProcessBus({
+    clock: this.clock,
+    onBug: e => void this.bugs.push(e),
+    count: () => {},
+  });
+  readonly bugs: unknown[] = [];
+  readonly closedMetrics: string[] = [];
+  readonly gone: string[] = [];
+  readonly rooms = new RoomNode({
+    clock: this.clock,
+    log: silentLog,
+    times: { sessionKeepMs: 1000, banMs: 1000 },
+    maxRooms: 10,
+    maxParticipants: 10,
+    newRoomsPerMinute: 100,
+    onEvent: () => {},
+  }); // prettier-ignore
+  readonly mesh = new Mesh({
+    process: 'p',
+    version: '0',
+    region: 'r',
+    fingerprint: 'F',
+    bus: this.bus,
+    clock: this.clock,
+    log: silentLog,
+    agents: () => this.desk.adverts(),
+    roomNode: () => ({ host: '', tlsPort: 0, udpPort: 0, rooms: this.rooms.names, draining: false }),
+  }); // prettier-ignore
+  readonly finder = new RoomFinder('p', this.mesh, this.bus, this.rooms, {
+    port: async () => {
+      throw refuse('server', 'no-link', 'There is one process here.');
+    },
+  });
+  readonly seats = new Seats({
+    clock: this.clock,
+    ticker: new Ticker(this.clock, e => void this.bugs.push(e)),
+    log: silentLog,
+    count: () => {},
+    find: room => this.finder.find(room),
+  }); // prettier-ignore
+  readonly desk: AgentDesk = new AgentDesk(this.bus, this.seats, this.clock, silentLog, () =>
+    this.mesh.announce(),
+  );
+  readonly legs = new LegDesk({
+    process: 'p',
+    region: 'r',
+    bus: this.bus,
+    mesh: this.mesh,
+    clock: this.clock,
+    log: silentLog,
+    ladders: new Ladders(),
+    metrics: { legOpened: () => {}, legClosed: (_g, why) => void this.closedMetrics.push(why.reason) },
+    authorize: async r => r.who,
+    gone: r => void this.gone.push(r.leg),
+  }); // prettier-ignore
+
+  constructor() {
+    this.desk.add('a1', 'test', this.agent);
+    serveRooms(this.bus, 'p', this.rooms);
+    this.mesh.onLost(p => this.desk.ownerLost(p));
+    this.mesh.start();
+  }
+  async place(leg: string, signal = new AbortController().signal) {
+    const events: LegEvent[] = [];
+    const placed = await this.legs.place(request(leg), e => void events.push(e), signal);
+    await settle();
+    return { placed, events, closed: () => events.filter(e => e.type === 'closed') };
+  }
+  members(): string[] {
+    return (this.rooms.members('1000') ?? []).map(m => m.participant);
+  }
+}
+
+/** Lets the bus deliver: every hop is a microtask or two. */
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 50; i++) await Promise.resolve();
+};
+
+let w: World;
+beforeEach(() => {
+  w = new World();
+});
+
+describe('a leg', () => {
+  it('is placed, answered, told to close, and gone', async () => {
+    const { placed, events, closed } = await w.place('alice');
+    expect(placed).toMatchObject({ agent: 'a1', participant: 'alice' });
+    expect(events).toEqual([{ type: 'description', id: 0, native: 'answer' }]);
+    expect(w.members()).toEqual(['alice']);
+    placed.send({ type: 'close', why: HUNG_UP });
+    await settle();
+    expect(closed()).toEqual([{ type: 'closed', why: HUNG_UP }]);
+    expect([w.desk.size, w.legs.size, w.rooms.size]).toEqual([0, 0, 0]);
+    expect(w.closedMetrics).toEqual(['hung-up']);
+  });
+  it('that says nothing when told to close is forgotten after 5 s', async () => {
+    const { placed, closed } = await w.place('alice');
+    w.agent.deaf = true;
+    placed.send({ type: 'close', why: HUNG_UP });
+    await settle();
+    expect(closed()).toEqual([]);
+    w.clock.advance(5001);
+    await settle();
+    expect(closed()).toHaveLength(1);
+    expect(w.rooms.size).toBe(0);
+  });
+  it('that ends by itself tells its front once, and its seat is free', async () => {
+    const { closed } = await w.place('alice');
+    const emit = w.agent.emits.get('alice');
+    emit?.({ type: 'closed', why: HUNG_UP });
+    emit?.({ type: 'closed', why: HUNG_UP });
+    await settle();
+    expect(closed()).toHaveLength(1);
+    expect(w.rooms.size).toBe(0);
+  });
+  it('given up while its agent still thinks leaves nothing behind', async () => {
+    let done = (): void => {};
+    w.agent.taking = () => new Promise(resolve => (done = resolve));
+    const caller = new AbortController();
+    const placing = w.place('alice', caller.signal);
+    await settle();
+    caller.abort();
+    await expect(placing).rejects.toMatchObject({ why: { reason: 'cancelled' } });
+    done();
+    await settle();
+    expect(w.agent.told.get('alice')).toEqual([expect.objectContaining({ type: 'close' })]);
+    expect([w.desk.size, w.legs.size, w.rooms.size]).toEqual([0, 0, 0]);
+  });
+  it('whose agent fails is refused, and the room it made is gone', async () => {
+    w.agent.taking = async () => {
+      throw new TypeError('a bug');
+    };
+    await expect(w.place('alice')).rejects.toMatchObject({ why: { reason: 'internal-error' } });
+    expect([w.desk.size, w.legs.size, w.rooms.size]).toEqual([0, 0, 0]);
+  });
+  it('kicked or muted by the room is told so', async () => {
+    const { closed } = await w.place('alice');
+    await w.finder.ask({ type: 'mute', room: '1000', participant: 'alice', media: 'audio', on: true });
+    await w.finder.ask({
+      type: 'kick',
+      room: '1000',
+      participant: 'alice',
+      why: { blame: 'none', reason: 'kicked' },
+    });
+    await settle();
+    expect(w.agent.told.get('alice')?.map(c => c.type)).toEqual(['mute', 'close']);
+    expect(closed()).toEqual([{ type: 'closed', why: { blame: 'none', reason: 'kicked' } }]);
+  });
+});
+
+describe('agents', () => {
+  it('that drain or are full take no more', async () => {
+    w.agent.capacity = 1;
+    await w.place('alice');
+    w.mesh.announce();
+    await expect(w.place('bob')).rejects.toMatchObject({ why: { reason: 'no-agent' } });
+    w.agent.capacity = 10;
+    w.desk.drainAll();
+    await expect(w.place('carol')).rejects.toMatchObject({ why: { reason: 'no-agent' } });
+    expect(w.members()).toEqual(['alice']);
+  });
+  it('that die take their legs along: fronts are told, rooms give them up', async () => {
+    const other = new AgentDesk(w.bus, w.seats, w.clock, silentLog, () => {});
+    const agent = new ScriptedAgent();
+    other.add('a2', 'test', agent);
+    w.desk.drainAll();
+    const advert = {
+      v: 1,
+      process: 'q',
+      version: '0',
+      region: 'r',
+      fingerprint: 'G',
+      agents: other.adverts(),
+    } as const;
+    w.bus.publish('roombridge.advert', JSON.parse(JSON.stringify(advert)));
+    await settle();
+    const { placed, closed } = await w.place('alice');
+    expect(placed.agent).toBe('a2');
+    w.clock.advance(5000); // `q` says nothing any more
+    await settle();
+    expect(closed()).toMatchObject([{ why: { reason: 'agent-lost' } }]);
+    expect(w.gone).toEqual(['alice']);
+  });
+  it('close the legs of a front that died', async () => {
+    await w.place('alice');
+    w.desk.ownerLost('p');
+    await settle();
+    expect(w.agent.told.get('alice')).toMatchObject([{ type: 'close', why: { reason: 'front-lost' } }]);
+    expect(w.rooms.size).toBe(0);
+  });
+});
+
+describe('at the end', () => {
+  it('every leg is told, and no timer of ours is left but the heartbeat', async () => {
+    const { closed } = await w.place('alice');
+    await w.desk.close({ blame: 'server', reason: 'shutting-down' });
+    await settle();
+    expect(closed()).toHaveLength(1);
+    w.mesh.close();
+    w.legs.close();
+    await w.bus.close();
+    expect(w.clock.armed).toBe(0);
+    expect(w.bugs).toEqual([]);
+  });
+});
