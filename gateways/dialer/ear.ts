@@ -24,7 +24,8 @@ export class Ear {
   readonly receiver: RtpReceiver;
   /** When the first good packet came. */
   firstAt: Millis | undefined;
-  readonly #decoders: ReadonlyMap<number, AudioDecoder>;
+  readonly #decoders: ReadonlyMap<string, AudioDecoder>;
+  #codecs: ReadonlyMap<number, string> = new Map();
   readonly #expectHz: number | undefined;
   readonly #window = new Int16Array(WINDOW_SAMPLES);
   readonly #loudest = new Int16Array(WINDOW_SAMPLES);
@@ -33,27 +34,31 @@ export class Ear {
   #levelDb = Number.NEGATIVE_INFINITY;
   #expectedDb = Number.NEGATIVE_INFINITY;
 
-  /** `formats` by payload type. Rejects with a Refusal when a codec cannot be had. */
+  /** Opens decoders for all that may come. Rejects with a Refusal when a codec cannot be had. */
   static async open(
     receiver: RtpReceiver,
-    formats: ReadonlyMap<number, Format>,
+    formats: readonly Format[],
     expectHz: number | undefined,
-    asides: ReadonlySet<number> = new Set(),
   ): Promise<Ear> {
-    const decoders = new Map<number, AudioDecoder>();
-    for (const [payloadType, format] of formats) decoders.set(payloadType, await openDecoder(format, RATE));
-    receiver.expect(new Map([...formats].map(([payloadType, f]) => [payloadType, f.clockRate])), asides);
+    const decoders = new Map<string, AudioDecoder>();
+    for (const format of formats) decoders.set(format.codec, await openDecoder(format, RATE));
     return new Ear(receiver, decoders, expectHz);
   }
 
   private constructor(
     receiver: RtpReceiver,
-    decoders: ReadonlyMap<number, AudioDecoder>,
+    decoders: ReadonlyMap<string, AudioDecoder>,
     expectHz: number | undefined,
   ) {
     this.receiver = receiver;
     this.#decoders = decoders;
     this.#expectHz = expectHz;
+  }
+
+  /** Payload types that come from now on; `asides` (telephone-event) are no sound. */
+  expect(formats: ReadonlyMap<number, Format>, asides: ReadonlySet<number> = new Set()): void {
+    this.#codecs = new Map([...formats].map(([payloadType, f]) => [payloadType, f.codec]));
+    this.receiver.expect(new Map([...formats].map(([payloadType, f]) => [payloadType, f.clockRate])), asides);
   }
 
   /** One datagram of RTP; what is no packet of the stream is passed over. */
@@ -64,7 +69,7 @@ export class Ear {
     const { seq, payload } = receiver.packet;
     if (seq !== this.#nextSeq) this.#filled = 0; // sound across a gap would look like another tone
     this.#nextSeq = seq + 1;
-    const pcm = this.#decoders.get(receiver.payloadType)?.decode(payload) ?? [];
+    const pcm = this.#decoders.get(this.#codecs.get(receiver.payloadType) ?? '')?.decode(payload) ?? [];
     for (let i = 0; i < pcm.length; i++) {
       this.#window[this.#filled++] = pcm[i] as number;
       if (this.#filled === WINDOW_SAMPLES) this.#look();

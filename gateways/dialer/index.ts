@@ -21,7 +21,7 @@ export async function dial(
   const target = readTarget(ask.target, callerOf(ask));
   if (target.kind === 'whip' && ask.codec !== undefined && ask.codec !== 'opus')
     throw refuse('client', 'bad-usage', `WHIP is dialled in opus, not in ${ask.codec}.`);
-  // werift is large and only for WHIP. Everything is loaded before the clock starts: the server is measured, not us.
+  // Loaded only where it is needed: werift is large, and every command comes through here.
   const whip = target.kind === 'whip' ? await import('./whip-caller.ts') : undefined;
   await loadCodecs();
   const trip = new Trip(clock, signal, say);

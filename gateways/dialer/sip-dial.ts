@@ -6,7 +6,6 @@ import {
   acceptAudio,
   answerAudio,
   offerAudio,
-  type PhoneCodec,
 } from '../../src/proto/sdp/audio.ts';
 import { parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp.ts';
 import { flowTo } from '../../src/proto/sip/flow.ts';
@@ -17,8 +16,8 @@ import { endedEarly, refusedCall, responseIn } from './sip-words.ts';
 import type { SipTarget } from './target.ts';
 import type { Trip } from './trip.ts';
 import { failed } from './verdict.ts';
+import type { Voice } from './voice.ts';
 
-const CODECS: readonly PhoneCodec[] = ['opus', 'G722', 'PCMU', 'PCMA'];
 /** A server that does not answer our BYE is not waited for any longer. */
 const FAREWELL_MS = 2000;
 
@@ -43,7 +42,7 @@ export class SipDial {
   readonly #over: Promise<void>;
   #heard = false;
 
-  constructor(ask: Ask, trip: Trip, media: CallMedia, localAddress: string) {
+  constructor(ask: Ask, trip: Trip, voice: Voice, media: CallMedia, localAddress: string) {
     this.#ask = ask;
     this.#trip = trip;
     this.#media = media;
@@ -51,7 +50,7 @@ export class SipDial {
       sessionId: String(randomBytes(6).readUIntBE(0, 6)),
       address: localAddress,
       port: media.port,
-      codecs: ask.codec === undefined ? CODECS : [ask.codec],
+      codecs: voice.codecs,
       direction: 'sendrecv',
     };
     this.#description = offerAudio(this.#local);
@@ -104,8 +103,7 @@ export class SipDial {
   #on(e: Parameters<OnCall>[0], target: SipTarget, address: string): void {
     switch (e.type) {
       case 'answered':
-        this.#answer(e.sdp).then(this.#accept, this.lose);
-        return;
+        return this.#answer(e.sdp);
       case 'offer':
         return this.#reoffered(e.sdp);
       case 'failed':
@@ -119,14 +117,16 @@ export class SipDial {
     }
   }
 
-  async #answer(text: string | undefined): Promise<AudioPlan> {
+  #answer(text: string | undefined): void {
     const answer = parseSdp(text ?? '');
     if (typeof answer === 'string')
-      throw failed('signalling', `Signalling: the server answered, but ${answer}; is it a SIP server?`);
+      return this.lose(
+        failed('signalling', `Signalling: the server answered, but ${answer}; is it a SIP server?`),
+      );
     const plan = acceptAudio(answer, this.#description, this.#local);
-    if (plan instanceof Refusal) throw failed('signalling', `Signalling: ${plan.message}`);
-    await this.#media.agreed(plan, this.#ask.expectHz);
-    return plan;
+    if (plan instanceof Refusal) return this.lose(failed('signalling', `Signalling: ${plan.message}`));
+    this.#media.agreed(plan);
+    this.#accept(plan);
   }
 
   /** The server changes the session: taken as it comes, in the codecs at hand. */
@@ -136,6 +136,6 @@ export class SipDial {
     if (answer === undefined || answer instanceof Refusal) return this.#call?.reject(488);
     this.#description = versioned(answer.sdp, this.#description);
     this.#call?.answer(writeSdp(this.#description));
-    this.#media.agreed(answer.plan, this.#ask.expectHz).catch(this.lose);
+    this.#media.agreed(answer.plan);
   }
 }

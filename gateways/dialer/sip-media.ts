@@ -1,13 +1,13 @@
 /** Sound of a dialled SIP call: two sockets, one RTP session. */
-import { randomBytes } from 'node:crypto';
 import type { MediaPacket, Millis } from '../../src/contract.ts';
 import { SendSlots, type UdpPair, UdpPorts } from '../../src/io/udp.ts';
 import { Latch } from '../../src/proto/rtp/latch.ts';
 import { isRtcp } from '../../src/proto/rtp/rtp.ts';
-import { RtpSession } from '../../src/proto/rtp/session.ts';
+import type { RtpSession } from '../../src/proto/rtp/session.ts';
 import type { AudioPlan } from '../../src/proto/sdp/audio.ts';
-import { Ear } from './ear.ts';
+import type { Ear } from './ear.ts';
 import type { Trip } from './trip.ts';
+import type { Voice } from './voice.ts';
 
 const SLOT_BYTES = 1500;
 /** RFC 3550 §6.2 lets a unicast session report at once: then the server's first report tells the round trip. */
@@ -15,6 +15,7 @@ const FIRST_REPORT_MS = 200;
 
 export class CallMedia {
   readonly #trip: Trip;
+  readonly #ear: Ear;
   readonly #session: RtpSession;
   readonly #slots = new SendSlots(SLOT_BYTES);
   readonly #latch: Latch;
@@ -24,8 +25,8 @@ export class CallMedia {
   #open = true;
 
   /** Binds the ports; `signalling` is the server's address. Rejects with a Refusal. */
-  static async open(family: 4 | 6, signalling: string, trip: Trip): Promise<CallMedia> {
-    const media = new CallMedia(signalling, trip);
+  static async open(family: 4 | 6, signalling: string, voice: Voice, trip: Trip): Promise<CallMedia> {
+    const media = new CallMedia(signalling, voice, trip);
     media.#pair = await new UdpPorts({ min: 0, max: 0, clock: trip.clock }).open(family, {
       rtp: (bytes, address, port, now) => media.#rtp(bytes, address, port, now),
       rtcp: (bytes, address, _port, now) => media.#rtcp(bytes, address, now),
@@ -33,12 +34,11 @@ export class CallMedia {
     return media;
   }
 
-  private constructor(signalling: string, trip: Trip) {
+  private constructor(signalling: string, voice: Voice, trip: Trip) {
     this.#trip = trip;
+    this.#session = voice.session;
+    this.#ear = voice.ear;
     this.#latch = new Latch(signalling);
-    const now = trip.clock.now();
-    const cname = randomBytes(9).toString('base64url'); // RFC 7022 §4.2
-    this.#session = new RtpSession({ cname, random: randomBytes, unixAtZero: Date.now() - now, now });
   }
 
   get port(): number {
@@ -46,11 +46,9 @@ export class CallMedia {
   }
 
   /** From the answer on; again when the server offers anew. */
-  async agreed(plan: AudioPlan, expectHz: number | undefined): Promise<void> {
+  agreed(plan: AudioPlan): void {
     const { clock } = this.#trip;
-    const asides = new Set(plan.events.keys());
-    this.#trip.ear ??= await Ear.open(this.#session.receiver, plan.receive, expectHz, asides);
-    if (!this.#open) return;
+    this.#ear.expect(plan.receive, new Set(plan.events.keys()));
     this.#session.sender.format(plan.send.payloadType, plan.send.format.clockRate);
     this.#latch.signal(plan.remote, clock.now());
     if (this.#plan === undefined) this.#arm(clock.now() + FIRST_REPORT_MS);
@@ -74,12 +72,11 @@ export class CallMedia {
     this.#sendRtcp(this.#session.bye(this.#trip.clock.now()));
     this.#open = false;
     this.#pair.close();
-    this.#trip.ear?.close();
   }
 
   #rtp(bytes: Buffer, address: string, port: number, now: Millis): void {
     if (isRtcp(bytes)) return this.#rtcp(bytes, address, now);
-    if (this.#latch.accept(address, port, now)) this.#trip.ear?.rtp(bytes, now);
+    if (this.#latch.accept(address, port, now)) this.#ear.rtp(bytes, now);
   }
 
   #rtcp(bytes: Buffer, address: string, now: Millis): void {

@@ -18,7 +18,6 @@ export interface Outward {
 /** One dial under way: its clock, what it has found out so far, and the wish to end it. */
 export class Trip {
   readonly clock: Clock;
-  readonly startedAt: Millis;
   /** Rejects when the user has had enough. */
   readonly interrupted: Promise<never>;
   readonly out: Outward = { packets: 0, reports: 0, reported: false };
@@ -27,6 +26,7 @@ export class Trip {
   ear: Ear | undefined;
   talkFrom: Millis | undefined;
   talkTo: Millis | undefined;
+  #startedAt: Millis;
   readonly #say: (text: string) => void;
   readonly #steps: Step[] = [];
   readonly #notes: string[] = [];
@@ -39,7 +39,12 @@ export class Trip {
     });
     this.interrupted.catch(() => {}); // it may come when nobody waits
     this.#say = say;
-    this.startedAt = clock.now();
+    this.#startedAt = clock.now();
+  }
+
+  /** Times count from here: what was made ready before is no time of the server's. */
+  begin(): void {
+    this.#startedAt = this.clock.now();
   }
 
   /** What is being done now, for the progress line. */
@@ -52,7 +57,7 @@ export class Trip {
   /** A step of the set-up is done. The same one again (a retransmission) is not told. */
   step(name: string, detail?: string, at: Millis = this.clock.now()): void {
     if (this.#steps.some(s => s.name === name)) return;
-    this.#steps.push({ name, atMs: at - this.startedAt, detail });
+    this.#steps.push({ name, atMs: at - this.#startedAt, detail });
   }
 
   /** As `what`, but no longer than `ms`, and no longer than the user wants. */

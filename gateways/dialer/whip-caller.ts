@@ -17,19 +17,17 @@ const MAX_PACKET_BYTES = 1500;
 
 /** Publishes by WHIP and plays the same room by WHEP, as the same member. Rejects with the hop that failed. */
 export async function callWhip(target: WhipTarget, ask: Ask, trip: Trip): Promise<void> {
-  const addresses = await resolve(target.host, trip);
+  const tone = await openTone(OPUS, ask.toneHz);
   const { clock } = trip;
-  const formats = new Map([[OPUS_PAYLOAD_TYPE, OPUS]]);
-  const ear = await Ear.open(new RtpReceiver(), formats, ask.expectHz);
+  const ear = await Ear.open(new RtpReceiver(), [OPUS], ask.expectHz);
+  ear.expect(new Map([[OPUS_PAYLOAD_TYPE, OPUS]]));
   trip.ear = ear;
-  const shared = {
-    addresses,
-    insecure: ask.insecure,
-    local: addresses.every(a => isThisMachine(a.address)),
-    trip,
-  };
-  const closers: (() => Promise<void>)[] = [async () => ear.close()];
+  const closers: (() => unknown)[] = [() => ear.close()];
   try {
+    trip.begin();
+    const addresses = await resolve(target.host, trip);
+    const local = addresses.every(a => isThisMachine(a.address));
+    const shared = { addresses, local, insecure: ask.insecure, trip };
     const track = new MediaStreamTrack({ kind: 'audio' });
     const whip = new WhipSession(
       { ...shared, kind: 'WHIP', url: target.whip, bearer: ask.token },
@@ -44,7 +42,6 @@ export async function callWhip(target: WhipTarget, ask: Ask, trip: Trip): Promis
     );
     closers.push(() => whep.close());
     await whep.open();
-    const tone = await openTone(OPUS, ask.toneHz);
     const sender = new RtpSender(randomBytes, 0);
     sender.format(OPUS_PAYLOAD_TYPE, OPUS.clockRate);
     await talk(

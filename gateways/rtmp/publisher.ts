@@ -11,7 +11,7 @@ import type {
   Termination,
   TrackSource,
 } from '../../src/contract.ts';
-import { terminationOf } from '../../src/kit/refusal.ts';
+import { Refusal, terminationOf } from '../../src/kit/refusal.ts';
 import { AudioIn } from './audio-in.ts';
 import type { Peer, PeerEvent } from './peer.ts';
 import { VideoIn } from './video-in.ts';
@@ -122,6 +122,8 @@ export class Publisher implements Leg {
       const heard = e.media === 'audio' ? this.#audio.tag(e.body, ms, now) : this.#video.tag(e.body, ms, now);
       if (heard) this.#alive(now);
     } catch (error) {
+      if (!(error instanceof Refusal))
+        this.#host.log.error({ leg: this.#request.leg, err: error }, 'bug in a leg: it is closed');
       this.close(terminationOf(error));
     }
   }

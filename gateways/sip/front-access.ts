@@ -66,12 +66,13 @@ function challenged(invite: Invite, host: Host, digest: DigestServer, room: stri
       text: 'User name or password is not valid for this room, or has expired.',
     });
   }
+  const userAgent = invite.request.headers.get('user-agent') ?? '';
   const why: Termination = {
     blame: 'client',
     reason: 'not-authorized',
     text: 'This room needs a token or a digest password.',
   };
-  return { ok: false, status: 401, headers: digest.challenge(now, verdict.why === 'stale'), why };
+  return { ok: false, status: 401, headers: digest.challenge(now, verdict.why === 'stale', userAgent), why };
 }
 
 function refused(why: Termination): Access {

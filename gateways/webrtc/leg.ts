@@ -18,7 +18,7 @@ import type { LegMedia, MediaEvents, Wire } from './leg-media.ts';
 import { isRestart } from './native.ts';
 
 /** The port all legs of an agent share, and who this end is. */
-export interface Ground {
+interface Ground {
   readonly host: Host;
   readonly socket: UdpSocket;
   readonly port: SharedPort<WebRtcLeg>;

@@ -1,5 +1,5 @@
-import { Measured } from './measured.ts';
 import { type Bench, type Figure, median } from './measure.ts';
+import { Measured } from './measured.ts';
 import { Stream } from './stream.ts';
 
 const LOT = 5000;
@@ -14,7 +14,8 @@ interface Pair {
 
 export const forward: Bench = {
   name: 'forward',
-  about: 'CPU of the forwarding process per RTP packet, phone leg to passthrough leg; baseline: raw node:dgram',
+  about:
+    'CPU of the forwarding process per RTP packet, phone leg to passthrough leg; baseline: raw node:dgram',
   async run({ note }) {
     const stream = new Stream();
     const { from, to } = await stream.open();
@@ -32,7 +33,8 @@ export const forward: Bench = {
       for (const inFlight of [32, 1]) {
         note(`${LOTS} × ${LOT} packets, ${inFlight} in flight`);
         const { roomUs, rawUs } = await pair(stream, roomAt, rawAt, inFlight);
-        const what = inFlight === 1 ? 'a packet that comes alone' : `a packet of a burst (${inFlight} in flight)`;
+        const what =
+          inFlight === 1 ? 'a packet that comes alone' : `a packet of a burst (${inFlight} in flight)`;
         figures.push({ what, value: roomUs, unit: 'µs', baseline: rawUs, goal: '≤ 2.0×' });
       }
       figures.push({ what: 'lost', value: stream.lost, unit: 'packets' });

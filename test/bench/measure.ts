@@ -40,17 +40,20 @@ export function cpuSince(before: NodeJS.CpuUsage): number {
 /** `run` is called this often between two looks at the clock. */
 const LOT = 500;
 const LOTS = 40;
+const WARM_UP_LOTS = 4;
+/** How often `cpuOf` calls each in all. */
+export const CALLS = LOT * (LOTS + WARM_UP_LOTS);
 
 /**
  * CPU time of one call of each, µs, by name. Lots of all of them take turns and the median of each is told, so that a
- * neighbour on the machine hits all alike. The first round warms up and does not count.
+ * neighbour on the machine hits all alike. The first lots warm up and do not count.
  */
 export function cpuOf<Name extends string>(runs: Readonly<Record<Name, () => void>>): Record<Name, number> {
   const lots = Object.fromEntries(Object.keys(runs).map(name => [name, []])) as unknown as Record<
     Name,
     number[]
   >;
-  for (let lot = -4; lot < LOTS; lot++)
+  for (let lot = -WARM_UP_LOTS; lot < LOTS; lot++)
     for (const name of Object.keys(runs) as Name[]) {
       const run = runs[name];
       const before = process.cpuUsage();

@@ -1,9 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const PROBE = new URL('./probe.js', import.meta.url).href;
+const PROBE = new URL('./probe.mjs', import.meta.url).href;
 
-/** What `probe.js` tells of the process it is in. */
+/** What `probe.mjs` tells of the process it is in. */
 export interface Usage {
   /** User and system, since the process began. */
   readonly cpuUs: number;

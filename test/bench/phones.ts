@@ -1,7 +1,7 @@
 import { type Call, Caller } from './caller.ts';
 import { type Bench, type BenchOptions, type Figure, median } from './measure.ts';
 import { Measured, type Usage } from './measured.ts';
-import { PTIME_MS, Phone, voices } from './phone.ts';
+import { Phone, PTIME_MS, voices } from './phone.ts';
 import { startProgram } from './program.ts';
 
 const ROOMS = 20;
@@ -129,7 +129,12 @@ function report({ first, last, samples, cpu, heard, steadyMs, raw }: Run): reado
     { what: 'event loop late, median', value: median(late.map(d => d.p50)), unit: 'ms' },
     { what: 'event loop late, p99', value: median(late.map(d => d.p99)), unit: 'ms' },
     { what: 'event loop late, worst', value: Math.max(...late.map(d => d.max)), unit: 'ms' },
-    { what: 'packets that phones got', value: heard.received, unit: 'packets', baseline: heard.due(steadyMs) },
+    {
+      what: 'packets that phones got',
+      value: heard.received,
+      unit: 'packets',
+      baseline: heard.due(steadyMs),
+    },
     { what: 'numbered but never came', value: heard.lost, unit: 'packets', goal: 'none' },
     { what: 'with sound in them', value: (100 * heard.audible) / heard.received, unit: '%' },
   ];
@@ -159,6 +164,5 @@ function pace(all: readonly Phone[], ports: readonly number[]): () => void {
   return () => clearInterval(timer);
 }
 
-const percent = (before: Usage, after: Usage, ms: number): number =>
-  (after.cpuUs - before.cpuUs) / 10 / ms;
+const percent = (before: Usage, after: Usage, ms: number): number => (after.cpuUs - before.cpuUs) / 10 / ms;
 const seconds = (s: number): Promise<void> => new Promise(resolve => setTimeout(resolve, s * 1000));

@@ -1,10 +1,15 @@
 /** `npm run bench [-- name …] [-- --minutes n]`: all benches, or those named; a table each, no verdicts. */
 import { parseArgs } from 'node:util';
+import { artp } from './artp.ts';
+import { codecs } from './codecs.ts';
 import { forward } from './forward.ts';
 import { type Bench, machine, table } from './measure.ts';
+import { mix } from './mix.ts';
 import { phones } from './phones.ts';
+import { sip } from './sip.ts';
+import { srtp } from './srtp.ts';
 
-const BENCHES: readonly Bench[] = [forward, phones];
+const BENCHES: readonly Bench[] = [forward, phones, artp, srtp, mix, codecs, sip];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

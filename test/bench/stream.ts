@@ -1,5 +1,5 @@
 import dgram from 'node:dgram';
-import { writeRtpHeader } from '../../src/proto/rtp/rtp.ts';
+import { RTP_HEADER_BYTES, writeRtpHeader } from '../../src/proto/rtp/rtp.ts';
 
 /** 20 ms of G.711. */
 export const G711_BYTES = 160;
@@ -11,10 +11,15 @@ export class Stream {
   lost = 0;
   readonly #out = dgram.createSocket({ type: 'udp4', lookup: numeric });
   readonly #in = dgram.createSocket({ type: 'udp4', lookup: numeric });
-  readonly #packet = Buffer.alloc(12 + G711_BYTES, 0x55);
+  readonly #packet: Buffer;
   /** The next sequence number, by port: every forwarder has a stream without holes. */
   readonly #seqs = new Map<number, number>();
   #arrived: () => void = () => {};
+
+  /** `bytes`: of each packet's payload. */
+  constructor(bytes = G711_BYTES) {
+    this.#packet = Buffer.alloc(RTP_HEADER_BYTES + bytes, 0x55);
+  }
 
   /** Both sockets bound; their ports. */
   async open(): Promise<{ from: number; to: number }> {

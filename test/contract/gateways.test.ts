@@ -77,7 +77,7 @@ describe.each(gateways)('the $name gateway', gateway => {
 });
 
 /** What happened to a leg before it is told to close. */
-const states: readonly [name: string, prepare: (held: HeldLeg, s: Subject) => void | Promise<unknown>][] = [
+const states: readonly [name: string, prepare: (held: HeldLeg, s: Subject) => unknown][] = [
   ['as soon as it is taken', () => {}],
   ['once it is described', held => held.events.next('description')],
   ['once it is confirmed', held => held.leg.handle({ type: 'confirmed' })],

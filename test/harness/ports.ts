@@ -3,11 +3,14 @@ import { createServer } from 'node:net';
 
 const handed = new Set<number>();
 
-/** A port free for UDP and TCP on loopback, with the next one free too (baresip listens on both). Never handed out twice. */
+/**
+ * A port free for UDP and TCP on loopback, with the next one free too (baresip listens on both). Never handed out
+ * twice, and below both the media ports of a server and those the system gives to sockets that ask for any.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 20_000 + 2 * Math.floor(Math.random() * 10_000) + 20_000;
-    if (handed.has(port) || port > 60_000) continue;
+    const port = 10_000 + 2 * Math.floor(Math.random() * 5_000);
+    if (handed.has(port)) continue;
     if (
       (await udpFree(port)) &&
       (await udpFree(port + 1)) &&

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RunnerTask } from 'vitest';
 import { toneOf } from './heard.ts';
 import { Baresip, type BaresipOptions } from './peers/baresip.ts';
 import { BrowserPeer } from './peers/browser.ts';
@@ -124,6 +125,11 @@ export class Stage {
     const leg = legs?.find(l => l.participant === participant)?.leg;
     const steps = await this.server.api<{ summary: string; text?: string }[]>('GET', `/legs/${leg}/ladder`);
     return steps?.filter(s => summary.test(s.summary)).at(-1)?.text ?? '';
+  }
+
+  /** For `afterEach`: what the server said, when a test failed. */
+  tell(task: RunnerTask): void {
+    if (task.result?.state === 'fail') console.error(this.server.log());
   }
 
   async close(): Promise<(number | null)[]> {

@@ -11,7 +11,10 @@ const PAUSE_MS = 1000;
  * One frequency a member, Hz, inside the telephone band. Chosen so that no sum, difference or third-order product
  * of two of them comes within 40 Hz of a third (`tones.test.ts` holds that).
  */
-export const TONES_HZ = [495, 727, 1084, 1989, 2652, 2773, 2955] as const;
+const ALL_HZ = [495, 727, 1084, 1989, 2652, 2773, 2955] as const;
+export const TONES_HZ: readonly number[] = ALL_HZ.slice(0, 6);
+/** The first member sings this until the first slot: who joins meanwhile can tell when it first heard something. */
+export const LEAD_HZ = 2955;
 
 /** Who sounds when, on one wall clock: each alone in its slot, then all together. */
 export class Schedule {
@@ -25,10 +28,15 @@ export class Schedule {
     return this.startMs + (this.members + 2) * SLOT_MS + PAUSE_MS;
   }
 
+  /** When member `index` sounds alone, ms of the wall clock. */
+  slotMs(index: number): number {
+    return this.startMs + index * SLOT_MS + 100;
+  }
+
   /** What member `index` plays if its sound begins at wall-clock `beginsMs`: silence but for its slots. */
   soundOf(index: number, beginsMs: number, rateHz = 48000): Sound {
     const samples = new Float32Array(Math.ceil(((this.endMs - beginsMs + 2000) / 1000) * rateHz));
-    const burst = (fromMs: number, lengthMs: number): void => {
+    const burst = (fromMs: number, lengthMs: number, hz = TONES_HZ[index] as number): void => {
       const from = Math.round(((fromMs - beginsMs) / 1000) * rateHz);
       const length = Math.round((lengthMs / 1000) * rateHz);
       const fade = rateHz / 50; // 20 ms: no clicks, which would be heard in every band
@@ -36,12 +44,12 @@ export class Schedule {
         const gain = Math.min(1, i / fade, (length - i) / fade);
         const at = from + i;
         if (at >= 0 && at < samples.length)
-          samples[at] =
-            gain * AMPLITUDE * Math.sin((2 * Math.PI * (TONES_HZ[index] as number) * at) / rateHz);
+          samples[at] = gain * AMPLITUDE * Math.sin((2 * Math.PI * hz * at) / rateHz);
       }
     };
-    burst(this.startMs + index * SLOT_MS + 100, SLOT_MS - 200);
+    burst(this.slotMs(index), SLOT_MS - 200);
     burst(this.startMs + this.members * SLOT_MS + PAUSE_MS + 100, 2 * SLOT_MS - 200);
+    if (index === 0) burst(beginsMs, this.startMs - 500 - beginsMs, LEAD_HZ);
     return { rateHz, samples };
   }
 }
@@ -139,6 +147,21 @@ export function timeline(heard: Heard): string {
       return `${TONES_HZ[tone]} Hz ${spans.join(' ')} s`;
     })
     .join('; ');
+}
+
+/**
+ * When a member first heard the lead tone, ms of the wall clock: the recording is laid over it at the slot of another
+ * member (`by`). Off by as much as peers begin early or late, some tenths of a second.
+ */
+export function firstSoundMs(sound: Sound, plan: Schedule, by: number): number | undefined {
+  const length = Math.round((sound.rateHz * WINDOW_MS) / 1000);
+  const first = (hz: number): number => {
+    for (let at = 0; at + length <= sound.samples.length; at += length)
+      if (levelAt(sound, at, length, hz) > HEARD_DB) return (at / sound.rateHz) * 1000;
+    return Number.NaN;
+  };
+  const at = plan.slotMs(by) + first(LEAD_HZ) - first(TONES_HZ[by] as number);
+  return Number.isNaN(at) ? undefined : at;
 }
 
 /** Tone `i` sounds in window `w` and no other member's does. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
 import { missing } from '../harness/child.ts';
 import { gapsOf, heardMs, spansOf } from '../harness/heard.ts';
 import {
@@ -27,6 +27,7 @@ suite.each(ARRANGEMENTS)('offers in the middle of a call, %s', arrangement => {
   let stage: Stage;
   beforeAll(async () => void (stage = await Stage.open(arrangement)));
   afterAll(() => stage?.close());
+  afterEach(t => stage.tell(t.task));
 
   it.concurrent('sendonly: a phone on hold is not heard and hears again afterwards', async t => {
     const room = 'sendonly';

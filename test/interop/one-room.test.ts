@@ -9,7 +9,7 @@ import { Player, publish } from '../harness/peers/ffmpeg.ts';
 import { Linphone } from '../harness/peers/linphone.ts';
 import { SippCall } from '../harness/peers/sipp.ts';
 import { ARRANGEMENTS, Server } from '../harness/server.ts';
-import { judge, listen, Schedule, timeline, type Verdict } from '../harness/tones.ts';
+import { firstSoundMs, judge, listen, Schedule, type Verdict } from '../harness/tones.ts';
 import type { Sound } from '../harness/wav.ts';
 
 const PEERS = ['baresip', 'linphonec', 'sipp', 'tshark', 'ffmpeg', 'chromium'];
@@ -34,14 +34,8 @@ room.each(ARRANGEMENTS)('six members of every kind, %s', arrangement => {
       const soundOf = (i: number): Sound => plan.soundOf(i, Date.now() + START_MS);
       const seconds = (): number => Math.ceil((plan.endMs - Date.now()) / 1000);
 
-      const browser = await BrowserPeer.start({ dir: join(dir, 'chromium') });
-      ends.push(() => browser.stop());
-      await browser.open(`${server.web}/r/1000?raw=1`);
-      browser.plays(soundOf(5));
-      const joining = browser.join('carol');
-
-      const phones: Baresip[] = [];
-      for (const [i, codecs] of (['opus/48000/2', 'pcmu/8000/1'] as const).entries()) {
+      const joinedAt: number[] = [];
+      const call = async (i: number, codecs: string): Promise<Baresip> => {
         const phone = await Baresip.start({
           dir: join(dir, `baresip${i}`),
           user: `phone${i}`,
@@ -50,18 +44,29 @@ room.each(ARRANGEMENTS)('six members of every kind, %s', arrangement => {
         });
         ends.push(() => phone.stop());
         phone.plays(soundOf(i));
+        joinedAt[i] = Date.now();
         await phone.dial(sip);
         await phone.established();
-        phones.push(phone);
-      }
+        return phone;
+      };
+      const browser = await BrowserPeer.start({ dir: join(dir, 'chromium') });
+      ends.push(() => browser.stop());
+      await browser.open(`${server.web}/r/1000?raw=1`);
+      const first = await call(0, 'opus/48000/2');
+      browser.plays(soundOf(5));
+      joinedAt[5] = Date.now();
+      const joining = browser.join('carol');
+      const second = await call(1, 'pcmu/8000/1');
       const linphone = await Linphone.start({
         dir: join(dir, 'linphone'),
         user: 'lin',
         plays: plan.soundOf(2, Date.now() + 700),
       });
       ends.push(() => linphone.stop());
+      joinedAt[2] = Date.now();
       linphone.dial(sip);
       await linphone.established();
+      joinedAt[3] = Date.now();
       const sipp = await SippCall.start({
         dir: join(dir, 'sipp'),
         server: server.sip,
@@ -70,6 +75,7 @@ room.each(ARRANGEMENTS)('six members of every kind, %s', arrangement => {
         seconds: seconds(),
       });
       ends.push(() => sipp.stop());
+      joinedAt[4] = Date.now();
       const publisher = publish(
         join(dir, 'ffmpeg'),
         `${server.rtmp}/room/1000/wx`,
@@ -93,11 +99,11 @@ room.each(ARRANGEMENTS)('six members of every kind, %s', arrangement => {
       await player.stop();
       await sipp.finished();
       const browserHeard = await browser.heard();
-      for (const phone of phones) await phone.stop();
+      for (const phone of [first, second]) await phone.stop();
       await linphone.stop();
       const heard = [
-        phones[0]!.heard(),
-        phones[1]!.heard(),
+        first.heard(),
+        second.heard(),
         linphone.heard(),
         await sipp.heard(),
         player.heard(),
@@ -105,8 +111,12 @@ room.each(ARRANGEMENTS)('six members of every kind, %s', arrangement => {
       ];
       const verdicts = heard.map((sound, i) => judge(listen(sound, NAMES.length), i));
       console.log(report(verdicts));
-      for (const [i, sound] of heard.entries())
-        console.log(`${NAMES[i]}: ${timeline(listen(sound, NAMES.length))}`);
+      for (const [i, sound] of heard.entries()) {
+        if (i === 0) continue; // it was the first: nobody to hear
+        const firstMs = (firstSoundMs(sound, plan, i === 1 ? 2 : 1) ?? Number.NaN) - (joinedAt[i] as number);
+        console.log(`${NAMES[i]}: first sound ${(firstMs / 1000).toFixed(1)} s after joining (goal 2 s)`);
+        expect(firstMs, `${NAMES[i]} hears something in time`).toBeLessThan(15_000);
+      }
       for (const [i, v] of verdicts.entries()) {
         expect(
           v.notAlone.map(j => NAMES[j]),

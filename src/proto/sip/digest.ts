@@ -8,6 +8,7 @@ import type { HeaderLine } from './write.ts';
 /** RFC 8760 §2: SHA-256 beside the MD5 of old phones. */
 type DigestAlgorithm = 'SHA-256' | 'MD5';
 const ALGORITHMS: readonly DigestAlgorithm[] = ['SHA-256', 'MD5'];
+const MD5_ONLY = /^baresip v?[01]\./i;
 
 const hash = (algorithm: DigestAlgorithm, text: string): string =>
   createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
@@ -57,10 +58,12 @@ export class DigestServer {
     this.#lifetimeMs = lifetimeMs;
   }
 
-  /** One WWW-Authenticate an algorithm, the better first (RFC 8760 §2.3). */
-  challenge(now: Millis, stale = false): HeaderLine[] {
+  /** One WWW-Authenticate an algorithm, the better first (RFC 8760 §2.3). `userAgent`: who is asked. */
+  challenge(now: Millis, stale = false, userAgent = ''): HeaderLine[] {
     const nonce = this.#nonce(Math.floor(now));
-    return ALGORITHMS.map(algorithm => [
+    // Phones on old libre give up at any challenge they do not know, although RFC 8760 §2.4 has them pass over it.
+    const algorithms = MD5_ONLY.test(userAgent) ? (['MD5'] as const) : ALGORITHMS;
+    return algorithms.map(algorithm => [
       'WWW-Authenticate',
       `Digest realm="${this.#realm}", nonce="${nonce}", qop="auth", algorithm=${algorithm}${stale ? ', stale=true' : ''}`,
     ]);

@@ -13,7 +13,7 @@ export interface IceCredentials {
 }
 
 /** RFC 7675 §5.1: consent expires after 30 s without a valid check. */
-export const CONSENT_MS = 30_000;
+const CONSENT_MS = 30_000;
 
 /** RFC 8445 §5.3: at least 24 bits for ufrag and 128 for pwd, of letters, digits, + and /. */
 export const iceCredentials = (random: (n: number) => Buffer): IceCredentials => ({

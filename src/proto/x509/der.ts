@@ -4,7 +4,7 @@
  * | tag | length: n < 128, or 0x80+k then k bytes | contents |
  * ```
  */
-export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(parts);
   if (body.length < 128) return Buffer.concat([Buffer.from([tag, body.length]), body]);
   const bytes: number[] = [];

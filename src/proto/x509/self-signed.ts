@@ -71,7 +71,7 @@ export function selfSignedCertificate(ask: SelfSignedAsk): SelfSigned {
 }
 
 /** `AA:BB:…` of a certificate in DER, the form SDP carries. */
-export const fingerprintSha256 = (certificate: Uint8Array): string =>
+const fingerprintSha256 = (certificate: Uint8Array): string =>
   createHash('sha256').update(certificate).digest('hex').toUpperCase().match(/../g)!.join(':');
 
 /** RFC 5280 §4.1.2.2: positive, never zero, 20 octets at most. */

@@ -35,7 +35,7 @@ export class Baresip {
   }
 
   static async start(options: BaresipOptions): Promise<Baresip> {
-    const [sip, control, rtp] = [await freePort(), await freePort(), await freePort()];
+    const [sip, control] = [await freePort(), await freePort()];
     mkdirSync(options.dir, { recursive: true });
     const wav = join(options.dir, 'plays.wav');
     writeWav(wav, options.plays, 2);
@@ -44,7 +44,7 @@ export class Baresip {
       join(options.dir, 'accounts'),
       `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}${options.account ?? ''}\n`,
     );
-    writeFileSync(join(options.dir, 'config'), configText(sip, control, rtp, wav, options.dir));
+    writeFileSync(join(options.dir, 'config'), configText(sip, control, wav, options.dir));
     const child = new Child(`baresip ${options.user}`, 'baresip', ['-f', options.dir, '-4']);
     await child.until(/baresip is ready/);
     return new Baresip(child, control, options, sip);
@@ -104,7 +104,7 @@ export class Baresip {
   }
 }
 
-const configText = (sip: number, control: number, rtp: number, wav: string, dir: string): string => `
+const configText = (sip: number, control: number, wav: string, dir: string): string => `
 poll_method epoll
 sip_listen 127.0.0.1:${sip}
 call_local_timeout 120
@@ -122,7 +122,7 @@ auenc_format s16
 audec_format s16
 audio_buffer 20-160
 rtp_tos 184
-rtp_ports ${rtp}-${rtp + 100}
+rtp_ports 30000-32766
 rtcp_mux no
 jitter_buffer_delay 5-10
 rtp_stats yes

@@ -1,39 +1,55 @@
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
 
-/** A SIP phone of bare datagrams: for what no decent phone does. */
+interface Wire {
+  readonly transport: 'UDP' | 'TCP';
+  readonly port: number;
+  send(bytes: string | Uint8Array): void;
+  close(): Promise<void>;
+}
+
+/** A SIP phone of bare datagrams, or of one TCP connection: for what no decent phone does. */
 export class RawSip {
   readonly received: string[] = [];
-  readonly #socket: Socket;
+  readonly #wire: Wire;
   readonly #server: number;
   readonly #checks = new Set<() => void>();
   #made = 0;
 
-  private constructor(socket: Socket, server: number) {
-    this.#socket = socket;
-    this.#server = server;
-    socket.on('message', data => {
-      this.received.push(data.toString('latin1'));
-      for (const check of this.#checks) check();
-    });
+  private constructor(serverPort: number, wire: Wire) {
+    this.#server = serverPort;
+    this.#wire = wire;
   }
 
-  static open(serverPort: number): Promise<RawSip> {
-    const socket = createSocket('udp4');
-    return new Promise((resolve, reject) => {
-      socket.once('error', reject);
-      socket.bind(0, '127.0.0.1', () => resolve(new RawSip(socket, serverPort)));
-    });
+  static async open(serverPort: number, transport: 'udp' | 'tcp' = 'udp'): Promise<RawSip> {
+    let phone: RawSip | undefined;
+    const hear = (m: string): void => {
+      if (phone !== undefined) phone.#hear(m);
+    };
+    const wire = transport === 'udp' ? await datagrams(serverPort, hear) : await stream(serverPort, hear);
+    phone = new RawSip(serverPort, wire);
+    return phone;
   }
 
   get port(): number {
-    return this.#socket.address().port;
+    return this.#wire.port;
   }
-
+  get transport(): string {
+    return this.#wire.transport;
+  }
   send(bytes: string | Uint8Array): void {
-    this.#socket.send(bytes, this.#server, '127.0.0.1');
+    this.#wire.send(bytes);
+  }
+  close(): Promise<void> {
+    return this.#wire.close();
   }
 
-  /** A call to be sent message by message; media goes to this socket's discard. */
+  #hear(message: string): void {
+    this.received.push(message);
+    for (const check of this.#checks) check();
+  }
+
+  /** A call to be sent message by message, without media. */
   call(room: string, user: string): RawCall {
     return new RawCall(this, room, user, `${process.pid}-${this.port}-${this.#made++}`, this.#server);
   }
@@ -57,10 +73,48 @@ export class RawSip {
       check();
     });
   }
+}
 
-  close(): Promise<void> {
-    return new Promise(resolve => this.#socket.close(() => resolve()));
-  }
+function datagrams(serverPort: number, hear: (m: string) => void): Promise<Wire> {
+  const socket = createSocket('udp4');
+  socket.on('message', data => hear(data.toString('latin1')));
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(0, '127.0.0.1', () =>
+      resolve({
+        transport: 'UDP',
+        port: socket.address().port,
+        send: bytes => socket.send(bytes, serverPort, '127.0.0.1'),
+        close: () => new Promise(done => socket.close(() => done())),
+      }),
+    );
+  });
+}
+
+function stream(serverPort: number, hear: (m: string) => void): Promise<Wire> {
+  const socket = connect(serverPort, '127.0.0.1');
+  let text = '';
+  socket.on('data', data => {
+    text += data.toString('latin1');
+    for (;;) {
+      const head = text.indexOf('\r\n\r\n') + 4;
+      const length = head + Number(/^Content-Length: (\d+)/im.exec(text.slice(0, head))?.[1] ?? 0);
+      if (head < 4 || text.length < length) return;
+      hear(text.slice(0, length));
+      text = text.slice(length);
+    }
+  });
+  return new Promise((resolve, reject) => {
+    socket.on('error', reject);
+    socket.once('connect', () =>
+      resolve({
+        transport: 'TCP',
+        port: socket.localPort as number,
+        send: bytes => void socket.write(bytes),
+        close: async () => void socket.destroy(),
+      }),
+    );
+  });
 }
 
 /** One call's messages, by RFC 3261 as far as asked for. */
@@ -85,7 +139,7 @@ class RawCall {
     const address = `127.0.0.1:${port}`;
     return [
       `${method} sip:${this.#room}@127.0.0.1:${this.#server} SIP/2.0`,
-      `Via: SIP/2.0/UDP ${address};rport;branch=z9hG4bK-${this.id}-${branch}`,
+      `Via: SIP/2.0/${this.#phone.transport} ${address};rport;branch=z9hG4bK-${this.id}-${branch}`,
       'Max-Forwards: 70',
       `From: <sip:${this.#user}@${address}>;tag=${this.id}`,
       `To: ${to ?? `<sip:${this.#room}@127.0.0.1:${this.#server}>`}`,
@@ -100,9 +154,17 @@ class RawCall {
   }
 
   invite(): void {
+    this.#phone.send(this.inviteText());
+  }
+  /** INVITE and CANCEL in one write. */
+  inviteAndCancel(): void {
+    this.#phone.send(this.inviteText() + this.message('CANCEL', 1, 'invite'));
+  }
+
+  inviteText(): string {
     const { port } = this.#phone;
-    const sdp = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${port} RTP/AVP 0\r\n`;
-    this.#phone.send(this.message('INVITE', 1, 'invite', undefined, sdp));
+    const sdp = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${port} RTP/AVP 0\r\na=inactive\r\n`;
+    return this.message('INVITE', 1, 'invite', undefined, sdp);
   }
   cancel(): void {
     this.#phone.send(this.message('CANCEL', 1, 'invite'));

@@ -1,9 +1,13 @@
-import { randomBytes, sign } from 'node:crypto';
+/** A client that is right in everything but one field: each test proves that precisely this one is looked at. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes, sign, X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { type Forgery, helloBody, honestHello, sha256Fingerprint, TestClient } from './client.testing.ts';
 import { sha256, verifyData } from './keys.ts';
 import { ALERT, EXTENSION, GROUP, handshakeMessage, MESSAGE, SIGNATURE, uint, vector } from './wire.ts';
 import { client, junk, makeServer, only, refusedWith, shake, stranger } from './world.testing.ts';
+
+const openssl = spawnSync('openssl', ['version']).status === 0;
 
 describe('every forged field is refused, and only it is wrong', () => {
   const hello = (change: NonNullable<Forgery['hello']>): TestClient => shake({ hello: change });
@@ -137,6 +141,35 @@ describe('every forged field is refused, and only it is wrong', () => {
     );
   });
 
+  test.skipIf(!openssl)('a certificate with a weak or a strange key', () => {
+    for (const kind of [['rsa:1024'], ['ed25519']]) {
+      const request = [
+        'req',
+        '-x509',
+        '-nodes',
+        '-subj',
+        '/CN=x',
+        '-days',
+        '9',
+        '-keyout',
+        '-',
+        '-newkey',
+        ...kind,
+      ];
+      const pem = execFileSync('openssl', request, { stdio: ['ignore', 'pipe', 'ignore'] });
+      const certificate = new X509Certificate(pem).raw;
+      const fingerprints = [{ algorithm: 'sha-256', value: sha256Fingerprint(certificate) }] as const;
+      refusedWith(
+        shake(
+          only(MESSAGE.certificate, () => vector(3, vector(3, certificate))),
+          { fingerprints },
+        ),
+        ALERT.unsupportedCertificate,
+        /neither ECDSA nor RSA/,
+      );
+    }
+  });
+
   test('a public value that is no point of the curve', () => {
     const exchange = (change: (b: Buffer) => Buffer) => shake(only(MESSAGE.clientKeyExchange, change));
     const off = (b: Buffer): Buffer => {
@@ -160,6 +193,9 @@ describe('every forged field is refused, and only it is wrong', () => {
       ALERT.decodeError,
       /left over/,
     );
+    const compressed = (b: Buffer): Buffer =>
+      vector(1, Buffer.concat([Buffer.from([2 + (b[65]! & 1)]), b.subarray(2, 34)]));
+    refusedWith(exchange(compressed), ALERT.illegalParameter, /public key/);
     const x25519: Forgery['hello'] = h =>
       void h.extensions.set(EXTENSION.supportedGroups, vector(2, uint(2, GROUP.x25519)));
     for (const point of [Buffer.alloc(32), Buffer.alloc(31, 9)]) // of small order; too short
@@ -257,6 +293,26 @@ describe('every forged field is refused, and only it is wrong', () => {
       c.deliver([c.record(handshakeMessage(type, 0, Buffer.alloc(40)), 0)]);
       refusedWith(c, ALERT.unexpectedMessage, /hello was due/);
     }
+  });
+
+  test('a Finished half sealed, half in clear', () => {
+    const half = (message: Buffer, from: number, to: number): Buffer =>
+      Buffer.concat([
+        message.subarray(0, 6),
+        uint(3, from),
+        uint(3, to - from),
+        message.subarray(12 + from, 12 + to),
+      ]);
+    const c = shake({
+      cut: (messages, me) =>
+        messages.flatMap(({ message, epoch }) =>
+          epoch === 0
+            ? [me.record(message, 0)]
+            : [me.record(half(message, 0, 6), 1), me.record(half(message, 6, 12), 0)],
+        ),
+    });
+    expect(c.connected).toBeUndefined();
+    expect(junk).toEqual(['dtls-fragment-mismatch']);
   });
 
   test('a sealed Certificate: wrong epoch for its place', () => {

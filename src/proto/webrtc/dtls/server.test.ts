@@ -189,7 +189,7 @@ describe('loss', () => {
     expect(c.connected).toBeUndefined();
   });
 
-  test('a repeated ClientHello gets the flight again, but not faster than every 100 ms', () => {
+  test('a repeated ClientHello gets the flight again, but not faster than every 100 ms, 16 times in all', () => {
     const c = new TestClient(makeServer(), client);
     const hello = handshakeMessage(MESSAGE.clientHello, 0, helloBody(c.hello));
     const sendings = (): number => c.outputs.filter(o => o.type === 'send').length;
@@ -198,6 +198,8 @@ describe('loss', () => {
     c.now = 100;
     c.deliver([c.record(hello, 0), c.record(hello, 0)]);
     expect(sendings()).toBe(2);
+    for (; c.now < 10_000; c.now += 100) c.deliver([c.record(hello, 0)]);
+    expect(sendings()).toBe(16);
   });
 
   test('a repeated Finished gets the last flight again; nothing is due by itself', () => {

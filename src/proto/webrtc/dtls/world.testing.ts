@@ -17,7 +17,7 @@ const makeIdentity = (): ClientIdentity => {
   });
   return { certificate: made.der, privateKey: keys.privateKey };
 };
-export const identity = makeIdentity();
+const identity = makeIdentity();
 export const client = makeIdentity();
 export const stranger = makeIdentity();
 

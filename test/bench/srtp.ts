@@ -1,0 +1,147 @@
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
+import { RtpHeader, SrtpSession } from 'werift';
+import { RTP_HEADER_BYTES, writeRtpHeader } from '../../src/proto/rtp/rtp.ts';
+import { SRTP_PROFILES, type SrtpKeys, type SrtpProfile } from '../../src/proto/rtp/srtp/profile.ts';
+import { SrtpReceiver } from '../../src/proto/rtp/srtp/receiver.ts';
+import { SrtpSender } from '../../src/proto/rtp/srtp/sender.ts';
+import { type Bench, CALLS, cpuOf, type Figure } from './measure.ts';
+import { rawForwardUs } from './raw.ts';
+import { G711_BYTES } from './stream.ts';
+
+const SSRC = 0x1234;
+const payload = Buffer.alloc(G711_BYTES, 0x5a);
+
+export const srtp: Bench = {
+  name: 'srtp',
+  about: 'CPU to seal and to open one packet of G.711; baseline: the same bytes through bare node:crypto',
+  async run({ note }) {
+    const figures: Figure[] = [];
+    for (const profile of Object.keys(SRTP_PROFILES) as SrtpProfile[]) {
+      note(profile);
+      const { keyBytes, saltBytes, id } = SRTP_PROFILES[profile];
+      const keys = { profile, masterKey: Buffer.alloc(keyBytes, 1), masterSalt: Buffer.alloc(saltBytes, 2) };
+      const bare = profile === 'AEAD_AES_128_GCM' ? bareGcm : bareCm;
+      const name = profile === 'AEAD_AES_128_GCM' ? 'GCM' : 'CM-SHA1-80';
+      const { seal, open } = ours(keys);
+      const peer = werift(keys, id);
+      const cost = cpuOf({
+        seal,
+        open,
+        sealBare: bare.seal,
+        openBare: bare.open,
+        sealWerift: peer.seal,
+        openWerift: peer.open,
+      });
+      figures.push(
+        { what: `${name}: seal`, value: cost.seal, unit: 'µs', baseline: cost.sealBare },
+        { what: `${name}: open`, value: cost.open, unit: 'µs', baseline: cost.openBare },
+        { what: `${name}: seal by werift`, value: cost.sealWerift, unit: 'µs', baseline: cost.sealBare },
+        { what: `${name}: open by werift`, value: cost.openWerift, unit: 'µs', baseline: cost.openBare },
+      );
+      note('raw forward');
+      const baseline = await rawForwardUs(G711_BYTES);
+      figures.push({
+        what: `${name}: seal and open beside a raw forward`,
+        value: cost.seal + cost.open,
+        unit: 'µs',
+        baseline,
+      });
+    }
+    return figures;
+  },
+};
+
+/** Sealed packets, each to be opened once. */
+function sealed(keys: SrtpKeys): Buffer[] {
+  const sender = new SrtpSender(keys);
+  const out = Buffer.alloc(RTP_HEADER_BYTES + G711_BYTES + 16);
+  return Array.from({ length: CALLS }, (_, seq) => {
+    writeRtpHeader(out, 0, false, seq, seq * G711_BYTES, SSRC);
+    return Buffer.from(out.subarray(0, sender.seal(out, RTP_HEADER_BYTES, payload)));
+  });
+}
+
+interface Both {
+  seal(): void;
+  open(): void;
+}
+
+function ours(keys: SrtpKeys): Both {
+  const sender = new SrtpSender(keys);
+  const receiver = new SrtpReceiver(keys);
+  const out = Buffer.alloc(RTP_HEADER_BYTES + G711_BYTES + 16);
+  const ready = sealed(keys);
+  let seq = 0;
+  let next = 0;
+  return {
+    seal() {
+      writeRtpHeader(out, 0, false, seq, seq * G711_BYTES, SSRC);
+      sender.seal(out, RTP_HEADER_BYTES, payload);
+      seq++;
+    },
+    open() {
+      const plain = receiver.open(ready[next++] as Buffer);
+      if (typeof plain === 'string') throw new Error(plain);
+    },
+  };
+}
+
+function werift({ masterKey, masterSalt }: SrtpKeys, profile: number): Both {
+  const [key, salt] = [Buffer.from(masterKey), Buffer.from(masterSalt)];
+  const session = new SrtpSession({
+    profile: profile as 1 | 7,
+    keys: { localMasterKey: key, localMasterSalt: salt, remoteMasterKey: key, remoteMasterSalt: salt },
+  });
+  const ready = sealed({
+    profile: profile === 7 ? 'AEAD_AES_128_GCM' : 'AES_CM_128_HMAC_SHA1_80',
+    masterKey,
+    masterSalt,
+  });
+  let seq = 0;
+  let next = 0;
+  return {
+    seal() {
+      session.encrypt(
+        payload,
+        new RtpHeader({ sequenceNumber: seq & 0xffff, timestamp: seq * G711_BYTES, ssrc: SSRC }),
+      );
+      seq++;
+    },
+    open: () => void session.decrypt(ready[next++] as Buffer),
+  };
+}
+
+const key = Buffer.alloc(16, 3);
+const packet = Buffer.alloc(RTP_HEADER_BYTES + G711_BYTES, 4);
+const header = packet.subarray(0, RTP_HEADER_BYTES);
+
+/** The fewest calls of node:crypto that do the work of one packet. */
+const bareCm: Both = (() => {
+  const iv = Buffer.alloc(16, 5);
+  const run = (): void => {
+    createCipheriv('aes-128-ctr', key, iv).update(payload);
+    const tag = createHmac('sha1', key).update(packet).digest();
+    timingSafeEqual(tag, tag);
+  };
+  return { seal: run, open: run };
+})();
+
+const bareGcm: Both = (() => {
+  const iv = Buffer.alloc(12, 5);
+  const cipher = createCipheriv('aes-128-gcm', key, iv).setAAD(header);
+  const body = Buffer.concat([cipher.update(payload), cipher.final()]);
+  const tag = cipher.getAuthTag();
+  return {
+    seal() {
+      const sealing = createCipheriv('aes-128-gcm', key, iv).setAAD(header);
+      sealing.update(payload);
+      sealing.final();
+      sealing.getAuthTag();
+    },
+    open() {
+      const opening = createDecipheriv('aes-128-gcm', key, iv).setAAD(header).setAuthTag(tag);
+      opening.update(body);
+      opening.final();
+    },
+  };
+})();
