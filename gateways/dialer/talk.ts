@@ -32,9 +32,8 @@ export async function talk(
       if (firstAt !== undefined) trip.step('first packet', undefined, firstAt);
       if (elapsed >= ask.seconds * 1000 && (trip.out.reported || elapsed >= REPORT_MS)) return resolve();
       const level = trip.ear?.levelDb;
-      trip.say(
-        `talking: ${trip.out.packets} packets out, ${trip.ear?.receiver.totals.packets ?? 0} in${level === undefined ? '' : `, heard ${level.toFixed(0)} dBFS`}`,
-      );
+      const sound = level === undefined ? '' : `, heard ${level.toFixed(0)} dBFS`;
+      trip.say(`talking: ${trip.out.packets} out, ${trip.ear?.receiver.totals.packets ?? 0} in${sound}`);
       disarm = clock.at(clock.now() + LOOK_MS, look);
     };
     look();

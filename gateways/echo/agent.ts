@@ -2,25 +2,57 @@ import type {
   Agent,
   Format,
   Host,
+  Json,
   Leg,
+  LegCommand,
   LegEvent,
   LegRequest,
   Seat,
   StreamStats,
   Termination,
 } from '../../src/contract.ts';
+import { type Refusal, refuse } from '../../src/kit/refusal.ts';
 
 const OPUS: Format = { codec: 'opus', clockRate: 48000, channels: 2 };
+const CLOSING: Termination = {
+  blame: 'server',
+  reason: 'shutting-down',
+  text: 'The server is shutting down.',
+};
 
 /** An agent without a socket: its legs live in the room alone. */
 export function createEchoAgent(host: Host, maxLegs: number): Agent {
+  const legs = new Set<EchoLeg>();
   return {
     formats: ['opus'],
     capacity: maxLegs,
     start: async () => [],
-    close: async () => {},
-    take: async (request, seat, emit) => new EchoLeg(host, request, seat, emit),
+    async take(request, seat, emit) {
+      // Everything that can fail comes first: a leg that is refused leaves nothing behind.
+      if (legs.size >= maxLegs)
+        throw refuse('server', 'agent-full', `This agent has its ${maxLegs} echo legs (echo.maxLegs).`);
+      const bad = request.begin.type === 'offer' ? unreadable(request.begin.native) : undefined;
+      if (bad !== undefined) throw bad;
+      const leg: EchoLeg = new EchoLeg(host, request, seat, emit, () => legs.delete(leg));
+      legs.add(leg);
+      return leg;
+    },
+    async close() {
+      for (const leg of [...legs]) leg.handle({ type: 'close', why: CLOSING });
+    },
   };
+}
+
+/** What a description holds is each protocol's own. There is nothing to negotiate with an echo. */
+function unreadable(native: Json): Refusal | undefined {
+  if (
+    typeof native === 'object' &&
+    native !== null &&
+    !Array.isArray(native) &&
+    Object.keys(native).length === 0
+  )
+    return undefined;
+  return refuse('client', 'bad-offer', 'An echo takes an empty description, {}, and nothing else.');
 }
 
 class EchoLeg implements Leg {
@@ -30,7 +62,7 @@ class EchoLeg implements Leg {
   #bytes = 0;
   #open = true;
 
-  constructor(host: Host, request: LegRequest, seat: Seat, emit: (e: LegEvent) => void) {
+  constructor(host: Host, request: LegRequest, seat: Seat, emit: (e: LegEvent) => void, gone: () => void) {
     this.#emit = emit;
     const voice = seat.publish(
       { source: 'mic', format: OPUS, canKeyframe: false, syncGroup: request.leg },
@@ -49,15 +81,27 @@ class EchoLeg implements Leg {
     this.#release = () => {
       hearing.close();
       voice.close();
+      gone();
     };
     host.ladder(request.leg, { at: Date.now(), dir: 'note', transport: 'echo', summary: 'echo began' });
     seat.confirmed();
     emit({ type: 'description', id: 0, native: {} });
   }
 
-  handle(command: Parameters<Leg['handle']>[0]): void {
-    if (command.type === 'close') this.#close(command.why);
-    else if (command.type === 'offer') this.#emit({ type: 'description', id: command.id, native: {} });
+  handle(c: LegCommand): void {
+    if (!this.#open) return;
+    switch (c.type) {
+      case 'offer': {
+        const bad = unreadable(c.native);
+        if (bad !== undefined) return this.#emit({ type: 'refused', id: c.id, why: bad.why });
+        return this.#emit({ type: 'description', id: c.id, native: {} });
+      }
+      case 'make-offer':
+        return this.#emit({ type: 'description', id: c.id, native: {} });
+      case 'close':
+        return this.#close(c.why);
+      default: // the rest changes nothing for an echo; the room itself keeps a muted track from being heard
+    }
   }
 
   stats(): readonly StreamStats[] {
@@ -73,8 +117,8 @@ class EchoLeg implements Leg {
     ];
   }
 
+  /** Once: release everything, then say so. */
   #close(why: Termination): void {
-    if (!this.#open) return;
     this.#open = false;
     this.#release();
     this.#emit({ type: 'closed', why });

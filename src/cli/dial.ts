@@ -51,8 +51,8 @@ export const dialCommand = (dial: Dialer): Command => ({
     const line = progress(io.stderr, 'dialling');
     const stop = new AbortController();
     const hangUp = (): void => stop.abort();
-    // Once: a second Ctrl-C ends the process as usual.
-    process.once('SIGINT', hangUp).once('SIGTERM', hangUp);
+    // However often: npm passes Ctrl-C on to a process that had it already. Hanging up takes two seconds at most.
+    process.on('SIGINT', hangUp).on('SIGTERM', hangUp);
     try {
       const result = await dial(ask, text => line.say(text), stop.signal);
       line.end();

@@ -58,7 +58,7 @@ suite.each(ARRANGEMENTS)('what a host does by the API, %s', arrangement => {
     await stage.gone(ROOM);
     await bob.stop();
 
-    const told = await wire.read(`tcp.port==${stage.server.ports.rtmp},rtmpt`, 'amf', 'amf.string');
+    const told = await wire.read(`tcp.port==${stage.server.ports.rtmp},rtmpt`, 'rtmpt', 'amf.string');
     expect(told).toMatch(/Net(Connection|Stream)\.[A-Za-z.]+[^\n]*The host has removed you from this room\./);
     for (const tone of [PAGE, SIPP, WX]) {
       const gaps = gapsOf(spansOf(bob.heard(), tone));

@@ -60,14 +60,15 @@ export class Linphone {
   heard(): Sound {
     return readWav(this.#recording);
   }
+  /** It finishes its recording when it quits by itself, so that comes first. */
   async stop(): Promise<number | null> {
     this.#child.say('terminate');
     this.#child.say('quit');
-    return this.#child.stop('SIGTERM', 4000);
+    await Promise.race([this.#child.exited, new Promise(resolve => setTimeout(resolve, 5000))]);
+    return this.#child.stop();
   }
 }
 
-/** Opus first and alone; no firewall tricks, no video, loopback only. */
 /** Opus only; no video, no echo canceller, ports of its own. Its data folder must exist before it starts. */
 const configText = (user: string, sip: number, rtp: number): string => `[sip]
 sip_port=${sip}
