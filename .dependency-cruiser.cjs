@@ -1,12 +1,15 @@
-/** The layers of docs/architecture.md, as rules. Tests may reach anything. */
+/** The layers of docs/architecture.md, as rules. Tests and their helpers (`*.testing.ts`, `testing/`) may reach anything. */
+const tests = '\\.(test|testing)\\.ts$|/testing/';
 const only = (name, from, allowed, comment) => ({
   name,
   comment,
   severity: 'error',
-  from: { path: from, pathNot: '\\.test\\.ts$' },
+  from: { path: from, pathNot: tests },
   to: { pathNot: allowed },
 });
 const crypto = '^(node:)?crypto$';
+/** Any module of Node.js itself. */
+const builtin = '^(node:)?[a-z_]+(/promises)?$';
 
 module.exports = {
   forbidden: [
@@ -57,12 +60,7 @@ module.exports = {
     only(
       'io-is-thin',
       '^src/io/',
-      [
-        '^src/(kit|io)/',
-        '^src/contract\\.ts$',
-        '^node:',
-        '^(net|dgram|tls|dns|http|https|perf_hooks|fs|path|events|stream)$',
-      ],
+      ['^src/(kit|io)/', '^src/contract\\.ts$', '^node:', builtin],
       'io knows no protocol',
     ),
     only(
@@ -75,10 +73,71 @@ module.exports = {
         '^codecs/',
         '^node_modules/',
         '^node:',
-        '^(net|dgram|http|crypto|tls|fs|path|events|stream|url|perf_hooks|timers)',
+        '^(crypto|dgram|dns|events|http|https|net|os|path|stream|tls|url)(/promises)?$',
       ],
-      'never room, agents, egress, ops, node',
+      'never room, agents, egress, ops, node; timers come from the clock',
     ),
+    only(
+      'links-carry-rooms',
+      '^src/link/',
+      [
+        '^src/(kit|media|io|room|link|proto/(artp|rtp))/',
+        '^src/contract\\.ts$',
+        '^node_modules/zod/',
+        builtin,
+      ],
+      'a link knows rooms and the transport, no gateway and no bus',
+    ),
+    only(
+      'config-stands-alone',
+      '^src/config',
+      ['^src/(config|kit)/', '^src/(config|contract)\\.ts$', '^node_modules/(yaml|zod)/', builtin],
+      'config is read before anything runs',
+    ),
+    only(
+      'ops-knows-no-rooms',
+      '^src/ops/',
+      ['^src/(kit|io|ops|proto/x509)/', '^src/contract\\.ts$', '^node_modules/', builtin],
+      'ops sees the platform only through its ApiBackend',
+    ),
+    only(
+      'node-knows-no-gateway',
+      '^src/node/',
+      [
+        '^src/(kit|media|io|bus|room|agents|egress|link|ops|config|node|proto/x509)/',
+        '^src/(config|contract)\\.ts$',
+        '^codecs/',
+        '^node_modules/esbuild/',
+        builtin,
+      ],
+      'a process is put together of the platform; gateways come as values',
+    ),
+    only(
+      'cli-starts-and-tells',
+      '^src/cli/',
+      [
+        '^src/(kit|io|ops|config|node|cli)/',
+        '^src/(config|contract)\\.ts$',
+        '^codecs/',
+        '^node_modules/',
+        builtin,
+      ],
+      'commands know no gateway: main.ts hands them over',
+    ),
+    {
+      name: 'only-main-knows-gateways',
+      comment: 'a new gateway is a folder and a line in main.ts',
+      severity: 'error',
+      from: { path: '^(src|codecs)/', pathNot: ['^src/main\\.ts$', tests] },
+      to: { path: '^gateways/' },
+    },
+    {
+      name: 'tests-stay-tests',
+      comment: 'what runs imports no test and no test helper',
+      severity: 'error',
+      from: { path: '^(src|gateways|codecs)/', pathNot: tests },
+      to: { path: ['^test/', tests] },
+    },
     {
       name: 'gateways-are-strangers',
       comment: 'no gateway imports another',
@@ -90,7 +149,7 @@ module.exports = {
       name: 'no-timers-in-cores',
       comment: 'time is an argument',
       severity: 'error',
-      from: { path: '^(src/(kit|media|proto|room|agents|egress)|codecs)/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^(src/(kit|media|proto|room|agents|egress)|codecs)/', pathNot: tests },
       to: { path: '^(node:)?(timers|net|dgram|tls|http|https|perf_hooks|fs)' },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },

@@ -126,9 +126,21 @@ export type Want =
       readonly of: number;
       readonly accept: readonly Format[];
     }
+  /**
+   * One picture of the room: who speaks (or what someone shares, while someone does), what is shared, or everyone in
+   * one. `maxBps`: what the receiver may be sent; Infinity when it sets no limit.
+   */
   | {
       readonly kind: 'picture';
       readonly source: 'speaker' | 'content' | 'grid';
+      readonly accept: readonly Format[];
+      readonly maxBps: number;
+    }
+  /** Cameras of `of` other members, this being slot `slot` (0-based); a member keeps its slot, more take turns by speaking. */
+  | {
+      readonly kind: 'cameras';
+      readonly slot: number;
+      readonly of: number;
       readonly accept: readonly Format[];
       readonly maxBps: number;
     };

@@ -1,4 +1,5 @@
 import { NalType, nalType } from './nal.ts';
+import { readSps } from './sps.ts';
 
 /**
  * AVCDecoderConfigurationRecord, "avcC": how MP4 and FLV carry parameter sets. ISO/IEC 14496-15 §5.3.3.1.
@@ -54,53 +55,8 @@ export function writeAvcc(sps: readonly Uint8Array[], pps: readonly Uint8Array[]
   sps.forEach(add);
   parts.push(Uint8Array.of(pps.length));
   pps.forEach(add);
-  const format = EXTENDED_PROFILES.includes(first[1] as number) ? pictureFormat(first) : undefined;
+  const format = EXTENDED_PROFILES.includes(first[1] as number) ? readSps(first) : undefined;
   if (format !== undefined)
     parts.push(Uint8Array.of(0xfc | format.chroma, 0xf8 | format.lumaDepth, 0xf8 | format.chromaDepth, 0));
   return Buffer.concat(parts);
-}
-
-/** Chroma format and bit depths (minus 8) of a high-profile SPS; undefined when it is cut short. */
-function pictureFormat(
-  sps: Uint8Array,
-): { chroma: number; lumaDepth: number; chromaDepth: number } | undefined {
-  const bits = exponentialGolomb(sps, 4); // behind profile, constraints, level
-  const ue = (): number => bits() ?? -1;
-  ue(); // seq_parameter_set_id
-  const chroma = ue();
-  if (chroma === 3) bits(1); // separate_colour_plane_flag
-  const lumaDepth = ue();
-  const chromaDepth = ue();
-  const fits =
-    chroma >= 0 && chroma <= 3 && lumaDepth >= 0 && lumaDepth <= 7 && chromaDepth >= 0 && chromaDepth <= 7;
-  return fits ? { chroma, lumaDepth, chromaDepth } : undefined;
-}
-
-/** Reads ue(v) (H.264 §9.1), or `n` plain bits, skipping emulation prevention; undefined at the end. */
-function exponentialGolomb(unit: Uint8Array, from: number): (n?: number) => number | undefined {
-  let at = from * 8;
-  const bit = (): number | undefined => {
-    if ((at & 7) === 0 && at >= 24) {
-      const i = at >> 3;
-      if (unit[i] === 3 && unit[i - 1] === 0 && unit[i - 2] === 0) at += 8;
-    }
-    const byte = unit[at >> 3];
-    return byte === undefined ? undefined : (byte >> (7 - (at++ & 7))) & 1;
-  };
-  const plain = (n: number): number | undefined => {
-    let value = 0;
-    for (let i = 0; i < n; i++) {
-      const b = bit();
-      if (b === undefined) return undefined;
-      value = value * 2 + b;
-    }
-    return value;
-  };
-  return n => {
-    if (n !== undefined) return plain(n);
-    let zeros = 0;
-    for (let b = bit(); b !== 1; b = bit()) if (b === undefined || ++zeros > 31) return undefined;
-    const rest = plain(zeros);
-    return rest === undefined ? undefined : 2 ** zeros - 1 + rest;
-  };
 }

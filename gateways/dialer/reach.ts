@@ -1,6 +1,7 @@
-import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
+import { openUdpPath } from '../../src/io/udp-path.ts';
+import type { Refusal } from '../../src/kit/refusal.ts';
 import type { Transport } from '../../src/proto/sip/flow.ts';
 import type { Trip } from './trip.ts';
 import { failed } from './verdict.ts';
@@ -47,49 +48,33 @@ export interface Path {
   close(): void;
 }
 
-/** Knocks at a port: TCP by opening and closing a connection. Rejects with a Refusal when nobody is there. */
+/** Knocks at a port: over TCP by a connection of its own. Rejects with a Refusal when nobody is there. */
 export async function reach(transport: Transport, host: string, port: number, trip: Trip): Promise<Path> {
   trip.say(`connecting to ${host} port ${port} (${transport})`);
-  if (transport === 'tcp') await trip.within(knock(host, port), CONNECT_MS, () => silent('tcp', host, port));
-  if (transport === 'tcp') trip.step('connected', `tcp ${host}:${port}`);
-  return path(host, port, transport === 'udp');
+  if (transport === 'tcp') {
+    await trip.within(knock(host, port), CONNECT_MS, () => silent('tcp', host, port));
+    trip.step('connected', `tcp ${host}:${port}`);
+  }
+  const no = (e: NodeJS.ErrnoException): Refusal => unreachable('udp', host, port, e);
+  let refuse: (why: Refusal) => void = () => {};
+  const refused = new Promise<never>((_, fail) => void (refuse = fail));
+  refused.catch(() => {}); // it may come when nobody waits any more
+  const path = await openUdpPath(host, port, e => refuse(no(e))).catch(e => Promise.reject(no(e)));
+  // Line ends alone: a keep-alive that SIP servers pass over (RFC 5626 §3.5.1). A closed port answers it with ICMP.
+  if (transport === 'udp') path.send(Buffer.from('\r\n\r\n'));
+  return { localAddress: path.localAddress, refused, close: () => path.close() };
 }
 
 const knock = (host: string, port: number): Promise<void> =>
   new Promise((done, fail) => {
     const socket = connect({ host, port });
+    socket.setTimeout(CONNECT_MS, () => socket.destroy()); // nobody waits any longer then
     socket.once('connect', () => {
       socket.destroy();
       done();
     });
     socket.once('error', (e: NodeJS.ErrnoException) => fail(unreachable('tcp', host, port, e)));
   });
-
-/** A connected datagram socket is told what an unconnected one never hears: ICMP "port unreachable". */
-function path(host: string, port: number, knock: boolean): Promise<Path> {
-  return new Promise((done, fail) => {
-    const socket = createSocket(isIP(host) === 6 ? 'udp6' : 'udp4');
-    let tell: (error: Error) => void = fail;
-    let open = true;
-    socket.on('error', (e: NodeJS.ErrnoException) => tell(unreachable('udp', host, port, e)));
-    socket.connect(port, host, () => {
-      const refused = new Promise<never>((_, reject) => {
-        tell = reject;
-      });
-      refused.catch(() => {}); // it may come when nobody waits any more
-      // Line ends alone: a keep-alive that SIP servers pass over (RFC 5626 §3.5.1).
-      if (knock) socket.send('\r\n\r\n', e => e && tell(unreachable('udp', host, port, e)));
-      done({
-        localAddress: socket.address().address,
-        refused,
-        close() {
-          if (open) socket.close();
-          open = false;
-        },
-      });
-    });
-  });
-}
 
 export const unreachable = (transport: string, host: string, port: number, e: NodeJS.ErrnoException) =>
   failed(

@@ -94,7 +94,7 @@ describe('the words of a refusal', () => {
       'Signalling: the server refused the WHIP session with 403: Room 1000 is locked.',
     );
     expect(post(401, '{"detail":"A token is needed."}')).toMatch(/A token is needed; give --token\.$/);
-    expect(post(404, '<html>')).toMatch(/with 404; is it a Roombridge\?\.?$/);
+    expect(post(404, '<html>')).toMatch(/with 404, and does not say why; is it a Roombridge\?$/);
   });
   it('responses to the INVITE are steps, others are not', () => {
     const bytes = (cseq: string) => Buffer.from(`SIP/2.0 180 Ringing\r\nCSeq: ${cseq}\r\n\r\n`);

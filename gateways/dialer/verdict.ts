@@ -2,18 +2,16 @@ import { type Refusal, refuse, type Termination } from '../../src/kit/refusal.ts
 import type { Facts } from './facts.ts';
 
 /** Where a dial can break, in the order of the way. */
-export const HOPS = [
-  'name-resolution',
-  'transport',
-  'signalling',
-  'ice',
-  'dtls',
-  'media-out',
-  'media-in',
-  'tone',
-  'interrupted',
-] as const;
-export type Hop = (typeof HOPS)[number];
+type Hop =
+  | 'name-resolution'
+  | 'transport'
+  | 'signalling'
+  | 'ice'
+  | 'dtls'
+  | 'media-out'
+  | 'media-in'
+  | 'tone'
+  | 'interrupted';
 
 /** How a hop fails: thrown by the callers, read by `judge`. */
 export const failed = (hop: Hop, text: string): Refusal => refuse('upstream', hop, text);

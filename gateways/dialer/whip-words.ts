@@ -12,11 +12,11 @@ export function refusedPost(kind: string, { status, body }: Answer): Refusal {
   } catch {
     // No JSON: not our server, or something before it.
   }
-  const hint =
-    status === 401 ? '; give --token' : status === 404 && said === '' ? '; is it a Roombridge?' : '';
+  const what = `Signalling: the server refused the ${kind} session with ${status}`;
+  if (said === '') return failed('signalling', `${what}, and does not say why; is it a Roombridge?`);
   return failed(
     'signalling',
-    `Signalling: the server refused the ${kind} session with ${status}${said === '' ? '' : `: ${said.replace(/\.$/, '')}`}${hint}.`,
+    `${what}: ${said.replace(/\.$/, '')}${status === 401 ? '; give --token' : ''}.`,
   );
 }
 

@@ -113,6 +113,7 @@ export class Player implements Leg {
   }
 
   handle(c: LegCommand): void {
+    if (this.#closed) return;
     if (c.type === 'close') this.close(c.why);
     else if (c.type === 'offer' || c.type === 'make-offer')
       this.#emit({

@@ -80,6 +80,7 @@ export class Publisher implements Leg {
   }
 
   handle(c: LegCommand): void {
+    if (this.#closed) return;
     if (c.type === 'close') this.close(c.why);
     else if (c.type === 'mute') (c.media === 'audio' ? this.#audio : this.#video).pause(c.on);
     else if (c.type === 'offer' || c.type === 'make-offer')

@@ -76,6 +76,7 @@ export class SipLeg implements Leg {
   }
 
   handle(c: LegCommand): void {
+    if (!this.#open) return;
     switch (c.type) {
       case 'offer':
         return this.#negotiate(c.id, () => this.#answerTo(c.id, c.native));
@@ -152,7 +153,7 @@ export class SipLeg implements Leg {
       .then(async () => {
         if (!this.#open) return;
         const native = await exchange();
-        if (native !== undefined) this.#o.emit({ type: 'description', id, native });
+        if (native !== undefined && this.#open) this.#o.emit({ type: 'description', id, native });
       })
       .catch((error: unknown) => {
         if (!this.#open) return;

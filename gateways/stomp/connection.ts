@@ -12,7 +12,7 @@ import type {
   Termination,
 } from '../../src/contract.ts';
 import { type Drive, drive } from '../../src/io/drive.ts';
-import { refuse, terminationOf } from '../../src/kit/refusal.ts';
+import { Refusal, refuse, terminationOf } from '../../src/kit/refusal.ts';
 import { type StompInput, type StompOutput, StompSession } from '../../src/proto/stomp/session.ts';
 
 const Mute = z.strictObject({ media: z.enum(['audio', 'video']), on: z.boolean() });
@@ -28,6 +28,8 @@ const TicketAsk = z.strictObject({
 const MAX_TEXT_BYTES = 4096;
 /** A client that does not read is dropped at this many bytes waiting. */
 const MAX_WAITING_BYTES = 1024 * 1024;
+/** A peer that does not answer the WebSocket's close is cut off. */
+const CLOSE_MS = 2000;
 
 export interface ConnectionOptions {
   readonly host: Host;
@@ -48,6 +50,8 @@ export class Connection {
   #placed: PlacedLeg | undefined;
   #seat: Seat | undefined;
   #emit: ((e: LegEvent) => void) | undefined;
+  /** Our own reason to end, told to the client first. */
+  #why: Termination | undefined;
   #over = false;
 
   constructor(options: ConnectionOptions) {
@@ -67,8 +71,9 @@ export class Connection {
     this.#session.feed({ type: 'message', bytes: Buffer.from('\n') }); // arms the hello timer
   }
 
-  /** Called by the agent while the room is being joined. */
+  /** Called by the agent while the room is being joined. Throws a Refusal when the client has gone meanwhile. */
   bind(seat: Seat, emit: (e: LegEvent) => void): Leg {
+    if (this.#over) throw refuse('client', 'connection-lost', 'The WebSocket closed before it was seated.');
     this.#seat = seat;
     this.#emit = emit;
     seat.confirmed();
@@ -77,6 +82,7 @@ export class Connection {
   }
 
   end(why: Termination): void {
+    this.#why ??= why;
     this.#session.feed({ type: 'refuse', reason: why.reason, text: why.text ?? why.reason });
     this.#finish(why);
   }
@@ -90,16 +96,12 @@ export class Connection {
       case 'act':
         return void this.#verb(out.verb, out.body).catch(error => {
           const why = terminationOf(error);
+          if (!(error instanceof Refusal))
+            this.#o.host.log.error({ leg: this.#leg, err: error }, 'bug in what a member asked for');
           this.#tell({ type: 'refused', verb: out.verb, reason: why.reason, text: why.text ?? why.reason });
         });
-      case 'leave':
-        return this.#finish({ blame: 'none', reason: 'hung-up' });
       case 'end':
-        return this.#finish(
-          out.reason === 'connection-lost'
-            ? { blame: 'client', reason: out.reason, text: 'The signalling connection fell silent.' }
-            : { blame: out.reason === 'hung-up' ? 'none' : 'client', reason: out.reason },
-        );
+        return this.#finish(this.#why ?? verdict(out.reason));
     }
   }
 
@@ -169,8 +171,11 @@ export class Connection {
   }
 
   #command(command: LegCommand): void {
+    if (this.#over) return;
     if (command.type === 'mute') this.#tell({ type: 'muted', media: command.media, on: command.on });
     else if (command.type === 'close') this.end(command.why);
+    else if (command.type === 'offer' || command.type === 'make-offer')
+      this.#emit?.({ type: 'refused', id: command.id, why: NO_MEDIA });
   }
 
   #watched(event: RoomEvent): void {
@@ -198,9 +203,25 @@ export class Connection {
     this.#emit?.({ type: 'closed', why });
     this.#o.socket.close(1000, why.reason.slice(0, 100));
     const { socket, host } = this.#o;
-    host.clock.at(host.clock.now() + 2000, () => socket.terminate()); // a peer that never answers the close
+    if (socket.readyState === socket.CLOSED) return;
+    const undo = host.clock.at(host.clock.now() + CLOSE_MS, () => socket.terminate());
+    socket.once('close', undo);
   }
 }
+
+const NO_MEDIA: Termination = {
+  blame: 'client',
+  reason: 'no-renegotiation',
+  text: 'A signalling leg carries no media: there is nothing to offer.',
+};
+
+/** How the client ended it. */
+const verdict = (reason: string): Termination =>
+  reason === 'hung-up'
+    ? { blame: 'none', reason }
+    : reason === 'connection-lost'
+      ? { blame: 'client', reason, text: 'The signalling connection fell silent.' }
+      : { blame: 'client', reason };
 
 function parse<T>(schema: z.ZodType<T>, body: string): T {
   let json: unknown;

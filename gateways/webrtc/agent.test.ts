@@ -145,12 +145,32 @@ test('renegotiation is refused, an ICE restart answered', async () => {
   const { leg, events } = await take(whip());
   leg.handle({ type: 'offer', id: 1, native: { sdp: makeOffer([{}]) } });
   expect(await events.next('refused')).toMatchObject({ id: 1, why: { blame: 'client' } });
+  leg.handle({ type: 'make-offer', id: 3, why: 'refresh' });
+  expect(events.all.at(-1)).toMatchObject({ type: 'refused', id: 3 });
   leg.handle({ type: 'offer', id: 2, native: { restart: true } });
   expect(events.all.at(-1)).toMatchObject({
     type: 'description',
     id: 2,
     native: { fragment: expect.stringContaining('a=ice-pwd:') },
   });
+});
+
+test('an agent that closes while it takes a leg refuses it and releases what there was', async () => {
+  const seat = new FakeSeat();
+  const taking = why(take(whip(), seat));
+  await agent.close();
+  expect(await taking).toMatchObject({ blame: 'server', reason: 'shutting-down' });
+  expect([clock.timers, seat.publications]).toEqual([0, []]);
+});
+
+test('after its end a leg says nothing more', async () => {
+  const { leg, events } = await take(whip());
+  leg.handle({ type: 'close', why: { blame: 'none', reason: 'hung-up' } });
+  const told = events.all.length;
+  leg.handle({ type: 'offer', id: 9, native: { restart: true } });
+  leg.handle({ type: 'make-offer', id: 10, why: 'refresh' });
+  leg.handle({ type: 'mute', media: 'audio', on: true });
+  expect(events.all.length).toBe(told);
 });
 
 test('strangers on the port: any datagram is counted, none ends a leg; a check of ours is answered', async () => {

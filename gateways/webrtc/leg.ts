@@ -1,7 +1,7 @@
 import type { Host, Leg, LegCommand, LegEvent, LegRequest, Millis, StreamStats } from '../../src/contract.ts';
 import { type Drive, drive } from '../../src/io/drive.ts';
 import type { SendSlots, UdpSocket } from '../../src/io/udp.ts';
-import { type Termination, terminationOf } from '../../src/kit/refusal.ts';
+import { refuse, type Termination, terminationOf } from '../../src/kit/refusal.ts';
 import { readRtcp } from '../../src/proto/rtp/rtcp.ts';
 import { isRtcp, RTP_HEADER_BYTES } from '../../src/proto/rtp/rtp.ts';
 import { SrtpReceiver } from '../../src/proto/rtp/srtp/receiver.ts';
@@ -70,9 +70,13 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
     o.port.enter(this, this.#peer.ufrags);
   }
 
-  /** The answer; from now on the peer may come. */
+  /** The answer; from now on the peer may come. Takes `media` over. Throws a Refusal when the leg was closed meanwhile. */
   answer(media: LegMedia): string {
     const { offer, fingerprint, candidates, random } = this.#o;
+    if (!this.#open) {
+      media.close();
+      throw refuse('server', 'shutting-down', 'This server is going down.');
+    }
     this.#media = media;
     this.#drive.feed({ type: 'answered' });
     this.#arm();
@@ -168,18 +172,12 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
   // Leg.
 
   handle(c: LegCommand): void {
+    if (!this.#open) return;
     switch (c.type) {
       case 'offer':
-        if (isRestart(c.native)) return this.#restart(c.id);
-        return this.#o.emit({
-          type: 'refused',
-          id: c.id,
-          why: {
-            blame: 'client',
-            reason: 'not-renegotiable',
-            text: 'WHIP and WHEP sessions are not renegotiated (RFC 9725 §4.5): open a new one.',
-          },
-        });
+        return isRestart(c.native) ? this.#restart(c.id) : this.#o.emit(notRenegotiable(c.id));
+      case 'make-offer':
+        return this.#o.emit(notRenegotiable(c.id));
       case 'mute':
         if (c.media === 'audio') this.#media?.mute(c.on);
         return;
@@ -238,6 +236,7 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
 
   #end(why: Termination): void {
     if (!this.#open) return;
+    if (this.#media === undefined) return this.abandon(); // still being taken: `answer` will say so
     const now = this.#o.host.clock.now();
     for (const plain of this.#media?.bye(now) ?? []) this.#sendRtcp(plain);
     this.abandon();
@@ -270,5 +269,15 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
     }
   }
 }
+
+const notRenegotiable = (id: number): LegEvent => ({
+  type: 'refused',
+  id,
+  why: {
+    blame: 'client',
+    reason: 'not-renegotiable',
+    text: 'WHIP and WHEP sessions are not renegotiated: end this one and open another.',
+  },
+});
 
 const at = (a: PeerAddress | undefined): string => (a ? `${a.address}:${a.port}` : 'nobody');

@@ -5,7 +5,7 @@ import { score } from './score.ts';
 
 /** How often a process speaks, and how long its silence is borne. */
 export const ADVERT_EVERY_MS = 1000;
-export const ADVERT_LOST_MS = 3000;
+const ADVERT_LOST_MS = 3000;
 
 export interface Candidate {
   readonly process: string;

@@ -4,7 +4,7 @@ import type { Args, Command, Io } from './command.ts';
 import { progress } from './progress.ts';
 
 /** What the command asks of a dialer. */
-export interface DialAsk {
+interface DialAsk {
   readonly target: string;
   readonly toneHz: number;
   readonly seconds: number;
@@ -16,7 +16,7 @@ export interface DialAsk {
   readonly insecure: boolean;
 }
 
-export interface Dialled {
+interface Dialled {
   readonly pass: boolean;
   readonly json: Json;
   readonly text: string;

@@ -1,26 +1,35 @@
 import type { Feedback, MediaPacket, Sink } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
-import type { Pull, RoomSource } from '../media/room-source.ts';
+import type { Pull } from '../media/room-source.ts';
+import { askedBps } from './bandwidth.ts';
 
-/** Keyframe requests of one track go upstream at most this often. */
-const KEYFRAME_EVERY_MS = 500;
+/** Keyframe requests of one flow go upstream at most this often. */
+const KEYFRAME_EVERY_MS = 300;
 /** A viewer still without a keyframe asks again: the request or the frame was lost. */
 const ASK_AGAIN_MS = 1000;
 const BITRATE_EVERY_MS = 1000;
+/** The bit rate of a flow is measured over this long: a keyframe must not look like a flood. */
+const MEASURE_MS = 1000;
+/** Said to a publisher that was asked for less before and may now send what it likes. */
+const UNLIMITED_BPS = 10_000_000;
 
-/** The one flow of a track into this process, fanned out to everything that uses it; feedback gathers here. */
+/** One flow of packets into this process, fanned out to everything that uses it; feedback gathers here. */
 export class Tap {
   #sinks: readonly Sink<MediaPacket>[] = [];
   readonly #pull: Pull;
-  readonly #bitrates = new Map<object, number>();
+  readonly #limits = new Map<object, number>();
   #askedBps: number | undefined;
   #bitrateAt: Millis = Number.NEGATIVE_INFINITY;
   #wantsKeyframe = false;
   #waiting = 0;
   #keyframeAt: Millis = Number.NEGATIVE_INFINITY;
+  #bytes = 0;
+  #measuredAt: Millis | undefined;
+  #bps: number | undefined;
 
-  constructor(source: RoomSource, track: string) {
-    this.#pull = source.pull(track, (packet, now) => {
+  constructor(open: (sink: Sink<MediaPacket>) => Pull) {
+    this.#pull = open((packet, now) => {
+      this.#bytes += packet.payload.length;
       const sinks = this.#sinks; // replaced, never changed: a sink may leave while it is called
       for (let i = 0; i < sinks.length; i++) (sinks[i] as Sink<MediaPacket>)(packet, now);
     });
@@ -50,30 +59,39 @@ export class Tap {
     };
   }
 
-  /** What `who` can receive; undefined: it is gone. The lowest goes upstream. */
-  bitrate(who: object, bps: number | undefined): void {
-    if (bps === undefined) this.#bitrates.delete(who);
-    else this.#bitrates.set(who, bps);
+  /**
+   * What `who` can receive, bits a second, Infinity when it tells no limit; undefined: it is gone. What goes upstream
+   * is `askedBps` of all.
+   */
+  limit(who: object, bps: number | undefined): void {
+    if (bps === undefined) this.#limits.delete(who);
+    else this.#limits.set(who, bps);
+  }
+
+  /** Payload bits a second of late; undefined until it has been measured. */
+  get bps(): number | undefined {
+    return this.#bps;
   }
 
   /** True when `flush` will have something to send. */
   get pending(): boolean {
-    return this.#wantsKeyframe || this.#waiting > 0 || this.#lowestBps() !== this.#askedBps;
+    return this.#wantsKeyframe || this.#waiting > 0 || this.#asking() !== this.#askedBps;
   }
 
   /** On a tick, never inside a sink: what gathered goes upstream. */
   flush(now: Millis): void {
+    this.#measure(now);
     if (this.#waiting > 0 && now >= this.#keyframeAt + ASK_AGAIN_MS) this.#wantsKeyframe = true;
     if (this.#wantsKeyframe && now >= this.#keyframeAt + KEYFRAME_EVERY_MS) {
       this.#wantsKeyframe = false;
       this.#keyframeAt = now;
       this.#send({ type: 'keyframe' });
     }
-    const bps = this.#lowestBps();
+    const bps = this.#asking();
     if (bps === this.#askedBps || now < this.#bitrateAt + BITRATE_EVERY_MS) return;
     this.#askedBps = bps;
     this.#bitrateAt = now;
-    if (bps !== undefined) this.#send({ type: 'bitrate', bps });
+    this.#send({ type: 'bitrate', bps: bps ?? UNLIMITED_BPS });
   }
 
   close(): void {
@@ -85,9 +103,18 @@ export class Tap {
     this.#pull.feedback(f);
   }
 
-  #lowestBps(): number | undefined {
-    let lowest: number | undefined;
-    for (const bps of this.#bitrates.values()) if (lowest === undefined || bps < lowest) lowest = bps;
-    return lowest;
+  /** Undefined: no limit. Without viewers nothing changes. */
+  #asking(): number | undefined {
+    return this.#limits.size === 0 ? this.#askedBps : askedBps(this.#limits.values());
+  }
+
+  #measure(now: Millis): void {
+    this.#measuredAt ??= now;
+    const overMs = now - this.#measuredAt;
+    if (overMs < MEASURE_MS) return;
+    const bps = (this.#bytes * 8000) / overMs;
+    this.#bps = this.#bps === undefined ? bps : (this.#bps + bps) / 2;
+    this.#bytes = 0;
+    this.#measuredAt = now;
   }
 }

@@ -36,7 +36,7 @@ export interface LegDeskOptions {
 }
 
 /** What is counted of legs. */
-export interface LegMetrics {
+interface LegMetrics {
   legOpened(gateway: string, setupMs: number): void;
   legClosed(gateway: string, why: Termination): void;
 }

@@ -6,7 +6,7 @@ import type { Mesh } from './mesh.ts';
 import { subjects } from './subjects.ts';
 
 /** What any process may be asked about itself. */
-export type ProcessQuestion =
+type ProcessQuestion =
   | { type: 'legs' }
   | { type: 'ladder'; leg: string }
   /** A credential only the issuing process can judge: a ticket. */
@@ -34,7 +34,7 @@ export function serveProcess(bus: Bus, process: string, o: ProcessAnswers): Unse
 }
 
 /** Asks every process the mesh knows, this one too; one that does not answer in time is left out. */
-export async function askProcesses<T>(mesh: Mesh, bus: Bus, question: ProcessQuestion): Promise<T[]> {
+async function askProcesses<T>(mesh: Mesh, bus: Bus, question: ProcessQuestion): Promise<T[]> {
   const answers = [...mesh.table.processes()].map(p =>
     bus.request(subjects.ask(p.process), question as unknown as Json, { timeoutMs: 2000 }),
   );

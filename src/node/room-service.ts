@@ -6,7 +6,7 @@ import type { RoomNode, RoomSummary } from './room-node.ts';
 import { subjects } from './subjects.ts';
 
 /** Absent keys stay; `null` removes. */
-export type SettingsPatch = { readonly [K in keyof RoomSettings]?: RoomSettings[K] | null };
+type SettingsPatch = { readonly [K in keyof RoomSettings]?: RoomSettings[K] | null };
 
 /** What other processes, and the API, ask a room node. */
 export type RoomQuestion =

@@ -10,6 +10,7 @@ import { gateways } from '../../src/main.ts';
 import { fakeHost } from '../harness/fakes.ts';
 import { eventually } from '../harness/rtmp-site.ts';
 import {
+  added,
   CREDENTIAL,
   closedEvents,
   type HeldLeg,
@@ -45,7 +46,7 @@ afterEach(async () => {
   const { clock } = stage ?? {};
   await stage?.close();
   stage = undefined;
-  await eventually(() => handles().join() === before.join(), `handles as before: ${before} | ${handles()}`);
+  await eventually(() => added(before).length === 0, 'no socket or timer more than before');
   await eventually(() => (clock?.pending ?? 0) === 0, 'nothing armed on the clock');
 });
 
@@ -63,8 +64,10 @@ describe.each(gateways)('the $name gateway', gateway => {
     }
     expect(gateway.config.safeParse({ 'no-such-key': 1 }).success).toBe(false);
   });
+});
 
-  it.runIf(gateway.front)('has a front that starts and closes twice', async () => {
+describe.each(gateways.filter(g => g.front))('the front of $name', gateway => {
+  it('starts, and closes twice', async () => {
     const mount = await openMount();
     const host = fakeHost({ http: mount });
     const port =
@@ -169,14 +172,6 @@ describe.each(subjects)('a leg of $name', subject => {
     for (const seat of stage.seats) expectEmpty(seat);
   });
 
-  it('ends with its peer', async () => {
-    const { held, hangUp } = await join();
-    if (hangUp === undefined) return held.leg.handle({ type: 'close', why: HUNG_UP }); // its front would say so
-    hangUp();
-    await held.events.next('closed');
-    await expectGone(held);
-  });
-
   it('answers or refuses every further offer, and lives on', async () => {
     const { held } = await join();
     const more: LegCommand[] = [
@@ -257,6 +252,19 @@ describe.each(subjects)('a leg of $name', subject => {
     for (const codec of agent.formats)
       expect(['opus', 'PCMU', 'PCMA', 'G722', 'AAC', 'H264', 'VP8']).toContain(codec);
     for (const { url, what } of addresses) expect(`${url} ${what}`).toMatch(/^\S+:\S+ .+/);
+  });
+});
+
+describe.each([...rtmps, ...stomps])('a leg of $name, on a socket of its own', subject => {
+  it('ends when its peer goes without a word', async () => {
+    stage = await Stage.open(subject);
+    const { held, hangUp } = await subject.join(stage);
+    hangUp?.();
+    await expectGone(held);
+    expect(closedEvents(held.events.all)[0]?.why).toMatchObject({
+      blame: 'client',
+      reason: 'connection-lost',
+    });
   });
 });
 

@@ -188,6 +188,16 @@ export const handles = (): string[] =>
     .filter(kind => /^(UDP|TCP|TLS|HTTP|Timeout|FS)/.test(kind))
     .sort();
 
+/** What there is more of than `before`. */
+export function added(before: readonly string[]): string[] {
+  const rest = [...before];
+  return handles().filter(kind => {
+    const at = rest.indexOf(kind);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
+  });
+}
+
 /** A packet of silence, as a room would send it. */
 export const packet = (): MediaPacket => ({
   seq: 1,

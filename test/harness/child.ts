@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** True when `program` is on the PATH. */
-export function has(program: string): boolean {
+function has(program: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some(dir => {
     try {
       accessSync(join(dir, program), constants.X_OK);
@@ -27,6 +27,9 @@ export function missing(...programs: string[]): boolean {
   return true;
 }
 
+/** ROOMBRIDGE_PEERS is for the tests alone: to the program an unknown variable of its name is an error. */
+const { ROOMBRIDGE_PEERS: _tests, ...env } = process.env;
+
 /** A peer program: its output is kept, and it is ended by its own process id. */
 export class Child {
   readonly process: ChildProcess;
@@ -37,7 +40,7 @@ export class Child {
 
   constructor(name: string, command: string, args: readonly string[], options: SpawnOptions = {}) {
     this.name = name;
-    this.process = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+    this.process = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env, ...options });
     const read = (data: Buffer): void => {
       this.output += data.toString();
       for (const w of this.#waiting.splice(0)) {

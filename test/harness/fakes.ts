@@ -2,7 +2,6 @@ import type {
   Feedback,
   Format,
   Host,
-  HttpMount,
   LegEvent,
   Log,
   MediaPacket,
@@ -138,5 +137,3 @@ export class Events {
     return new Promise(done => this.#waiting.push({ type, done: done as (e: LegEvent) => void }));
   }
 }
-
-export type { HttpMount };

@@ -24,17 +24,21 @@ export class Server {
   readonly processes: ReadonlyMap<string, Child>;
   readonly adminKey: string;
   readonly #nats: Child | undefined;
+  readonly #run: (name: string) => Child;
+  readonly #ended: Child[] = [];
 
   private constructor(
     ports: Ports,
     processes: Map<string, Child>,
     adminKey: string,
     nats: Child | undefined,
+    run: (name: string) => Child,
   ) {
     this.ports = ports;
     this.processes = processes;
     this.adminKey = adminKey;
     this.#nats = nats;
+    this.#run = run;
   }
 
   /** `extra`: more YAML for the config. */
@@ -53,7 +57,8 @@ export class Server {
     writeFileSync(config, configText(dir, ports, artp as number, extra));
     const processes = new Map<string, Child>();
     let nats: Child | undefined;
-    const run = (name: string, args: string[]): Child => {
+    const run = (name: string): Child => {
+      const args = name === 'all' ? [] : ['--roles', name, '--bus', `nats://127.0.0.1:${bus}`];
       const child = new Child(`roombridge ${name}`, process.execPath, [
         ...nodeArgs,
         PROGRAM,
@@ -65,16 +70,15 @@ export class Server {
       processes.set(name, child);
       return child;
     };
-    if (arrangement === 'one process') await run('all', []).until(/Roombridge is ready/, 30_000);
+    if (arrangement === 'one process') await run('all').until(/Roombridge is ready/, 30_000);
     else {
       nats = new Child('nats-server', 'nats-server', ['-a', '127.0.0.1', '-p', String(bus)]);
       await nats.until(/Server is ready/);
-      const url = `nats://127.0.0.1:${bus}`;
-      const children = ['room', 'agent', 'front'].map(role => run(role, ['--roles', role, '--bus', url]));
+      const children = ['room', 'agent', 'front'].map(run);
       await Promise.all(children.map(child => child.until(/Roombridge is ready/, 30_000)));
     }
     const adminKey = readFileSync(join(dir, 'data', 'admin.key'), 'utf8').trim();
-    const server = new Server(ports, processes, adminKey, nats);
+    const server = new Server(ports, processes, adminKey, nats, run);
     await server.#allKnown(arrangement);
     return server;
   }
@@ -134,9 +138,20 @@ export class Server {
   }
   /** Lines that say a bug was caught; a good run has none. */
   bugs(): string[] {
-    return [...this.processes.values()].flatMap(c =>
+    return [...this.processes.values(), ...this.#ended].flatMap(c =>
       c.output.split('\n').filter(line => line.includes('"level":"error"')),
     );
+  }
+
+  /** Ends one process without a word, as a crash or the kernel would. */
+  async kill(name: string): Promise<void> {
+    const child = this.processes.get(name) as Child;
+    await child.stop('SIGKILL');
+    this.#ended.push(child);
+  }
+  /** A successor of a process that was killed; resolves when it says that it is ready. */
+  async again(name: string): Promise<void> {
+    await this.#run(name).until(/Roombridge is ready/, 30_000);
   }
 
   /** Exit codes by process, all told to stop politely at once. */

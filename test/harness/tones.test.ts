@@ -20,8 +20,8 @@ describe('tones', () => {
   });
   it('are measured at their level', () => {
     const s = new Schedule(0, 3).soundOf(1, 0);
-    expect(levelAt(s, 48000 * 2.5, 4800, TONES_HZ[1])).toBeCloseTo(-20, 0);
-    expect(levelAt(s, 48000 * 2.5, 4800, TONES_HZ[2])).toBeLessThan(-70);
+    expect(levelAt(s, 48000 * 2.5, 4800, TONES_HZ[1] as number)).toBeCloseTo(-20, 0);
+    expect(levelAt(s, 48000 * 2.5, 4800, TONES_HZ[2] as number)).toBeLessThan(-70);
   });
 });
 

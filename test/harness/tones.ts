@@ -14,7 +14,7 @@ const PAUSE_MS = 1000;
 const ALL_HZ = [495, 727, 1084, 1989, 2652, 2773, 2955] as const;
 export const TONES_HZ: readonly number[] = ALL_HZ.slice(0, 6);
 /** The first member sings this until the first slot: who joins meanwhile can tell when it first heard something. */
-export const LEAD_HZ = 2955;
+const LEAD_HZ = 2955;
 
 /** Who sounds when, on one wall clock: each alone in its slot, then all together. */
 export class Schedule {
@@ -131,22 +131,6 @@ function loudestHeld(levels: Float64Array): number {
       Math.min(levels[w] as number, levels[w + 1] as number, levels[w + 2] as number),
     );
   return loudest;
-}
-
-/** When each tone was heard, for a person to read: `495 Hz 9.1–10.9 21.0–24.8 s`. */
-export function timeline(heard: Heard): string {
-  return heard.levels
-    .map((levels, tone) => {
-      const spans: string[] = [];
-      for (let w = 0; w < heard.windows; w++) {
-        if ((levels[w] as number) <= HEARD_DB) continue;
-        const from = w;
-        while (w < heard.windows && (levels[w] as number) > HEARD_DB) w++;
-        spans.push(`${((from * WINDOW_MS) / 1000).toFixed(1)}–${((w * WINDOW_MS) / 1000).toFixed(1)}`);
-      }
-      return `${TONES_HZ[tone]} Hz ${spans.join(' ')} s`;
-    })
-    .join('; ');
 }
 
 /**

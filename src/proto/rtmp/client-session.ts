@@ -208,6 +208,7 @@ export class ClientSession implements Core<ClientInput, ClientOutput> {
   }
 
   #end(blame: Termination['blame'], reason: string, text: string): void {
+    if (this.#state === 'ended') return; // junk behind the message that ended it
     this.#state = 'ended';
     this.deadline = NEVER;
     this.#out.push({ type: 'end', why: { blame, reason, text } });

@@ -86,7 +86,11 @@ export class ServerSession implements Core<ServerInput, ServerOutput> {
       this.#state = 'connecting';
     }
     const trouble = this.#link.receive(rest, e => this.#event(e));
-    if (trouble !== undefined) this.#close(trouble);
+    if (trouble !== undefined && !this.#over) this.#close(trouble); // junk after the goodbye is nobody's any more
+  }
+
+  get #over(): boolean {
+    return this.#state === 'ended';
   }
 
   #tick(now: Millis): void {

@@ -2,7 +2,21 @@
 import type { AudioCodec, Format } from '../../contract.ts';
 import { type Refusal, refuse } from '../../kit/refusal.ts';
 import type { Direction, Sdp, SdpCodec, Section } from './sdp.ts';
-import { common, directionOf, live, rejected, reverse, type Targets, targets } from './section.ts';
+import {
+  common,
+  directionOf,
+  echoed,
+  is,
+  isPlain,
+  listed,
+  live,
+  PROFILES,
+  receivable,
+  rejected,
+  reverse,
+  type Targets,
+  targets,
+} from './section.ts';
 
 /** What rooms carry of sound. */
 export type PhoneCodec = Exclude<AudioCodec, 'AAC'>;
@@ -40,8 +54,6 @@ export interface AudioAnswer {
   readonly plan: AudioPlan;
 }
 
-/** Plain RTP; AVPF is spoken by simply sending no early feedback. */
-const PROFILES = ['RTP/AVP', 'RTP/AVPF'];
 const CLOCK: Readonly<Record<PhoneCodec, number>> = {
   opus: 48000,
   G722: 8000,
@@ -67,13 +79,10 @@ export function answerAudio(offer: Sdp, local: AudioLocal): AudioAnswer | Refusa
   const answered: Section = {
     kind: 'audio',
     port: local.port,
-    protocol: section.protocol,
+    ...echoed(section),
     ...listed([ours(format, codec.payloadType), ...(event ? [ourEvent(event)] : [])]),
     direction,
     ptimeMs: sendPtime,
-    ...(section.mid !== undefined && { mid: section.mid }),
-    ...(section.label !== undefined && { label: section.label }),
-    ...(section.rtcpMux && { rtcpMux: true }),
   };
   return {
     sdp: {
@@ -152,7 +161,7 @@ export function acceptAudio(answer: Sdp, offer: Sdp, local: AudioLocal): AudioPl
     peer: directionOf(section),
     direction: common(reverse(directionOf(section)), offered.direction),
     send: { payloadType: codec.payloadType, format, ptimeMs: ptimeFor(section, format) },
-    receive: receivable(section, offered),
+    receive: receivable(offered, mine => (isEvent(mine) ? undefined : same(section, mine)), formatOf),
     events: new Map(
       [...offered.codecs, ...section.codecs].filter(isEvent).map(c => [c.payloadType, c.clockRate]),
     ),
@@ -160,21 +169,9 @@ export function acceptAudio(answer: Sdp, offer: Sdp, local: AudioLocal): AudioPl
   };
 }
 
-/** RFC 3264 §5.1: the peer sends with our offer's numbers; its own are understood too where they are free. */
-function receivable(answer: Section, offered: Section): Map<number, Format> {
-  const formats = new Map<number, Format>();
-  for (const mine of offered.codecs) {
-    const theirs = answer.codecs.find(c => is(c, mine.name) && c.clockRate === mine.clockRate);
-    if (theirs === undefined || isEvent(mine)) continue;
-    formats.set(mine.payloadType, formatOf(theirs));
-    if (!offered.codecs.some(c => c.payloadType === theirs.payloadType))
-      formats.set(theirs.payloadType, formatOf(theirs));
-  }
-  return formats;
-}
-
-const usable = (s: Section): boolean => live(s) && PROFILES.includes(s.protocol.toUpperCase());
-const is = (c: SdpCodec, name: string): boolean => c.name.toLowerCase() === name.toLowerCase();
+const usable = (s: Section): boolean => live(s) && isPlain(s);
+const same = (s: Section, mine: SdpCodec): SdpCodec | undefined =>
+  s.codecs.find(c => is(c, mine.name) && c.clockRate === mine.clockRate);
 const isEvent = (c: SdpCodec): boolean => is(c, 'telephone-event');
 
 /** The first codec of the section that is allowed. */
@@ -221,11 +218,6 @@ const ourEvent = (e: { payloadType: number; clockRate: number }): SdpCodec => ({
   clockRate: e.clockRate,
   channels: 1,
   fmtp: { '0-15': '' },
-});
-
-const listed = (codecs: readonly SdpCodec[]): Pick<Section, 'formats' | 'codecs'> => ({
-  formats: codecs.map(c => String(c.payloadType)),
-  codecs,
 });
 
 /** Why nothing of these sections can be had, in words. */

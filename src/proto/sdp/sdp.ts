@@ -19,7 +19,7 @@ import { parse, type SessionDescription, write } from 'sdp-transform';
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
 /** A `b=` line: AS and CT in kbit/s, TIAS, RR and RS in bit/s. */
-interface Bandwidth {
+export interface Bandwidth {
   readonly type: 'AS' | 'CT' | 'TIAS' | 'RR' | 'RS';
   readonly value: number;
 }

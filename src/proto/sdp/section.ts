@@ -1,5 +1,5 @@
 /** What every section has, whatever it carries: direction, addresses, its place. */
-import type { Direction, Section } from './sdp.ts';
+import type { Direction, SdpCodec, Section } from './sdp.ts';
 
 interface Target {
   readonly address: string;
@@ -18,6 +18,16 @@ export interface Targets {
 
 /** Audio that is not disabled. */
 export const live = (s: Section): boolean => s.kind === 'audio' && s.port !== 0;
+
+/** Video that is not disabled. */
+export const liveVideo = (s: Section): boolean => s.kind === 'video' && s.port !== 0;
+
+/** Plain RTP; AVPF is spoken by simply sending no feedback before its time. */
+export const PROFILES = ['RTP/AVP', 'RTP/AVPF'];
+export const isPlain = (s: Section): boolean => PROFILES.includes(s.protocol.toUpperCase());
+
+/** Codec names are compared without case (RFC 8866 §6.6). */
+export const is = (c: SdpCodec, name: string): boolean => c.name.toLowerCase() === name.toLowerCase();
 
 /** RFC 3264 §6: a section answered with "no", in its place and with its formats. */
 export const rejected = (m: Section): Section => ({
@@ -51,6 +61,43 @@ export function targets(s: Section, mux: boolean): Targets {
   const remote = target(s.address, s.port);
   const rtcp = s.rtcp ?? { port: s.port + 1 };
   return { remote, remoteRtcp: mux ? remote : target(rtcp.address ?? s.address, rtcp.port), mux };
+}
+
+/** What of a section its answer repeats. */
+export const echoed = (
+  s: Section,
+): Pick<Section, 'protocol'> & Partial<Pick<Section, 'mid' | 'label' | 'content' | 'rtcpMux'>> => ({
+  protocol: s.protocol,
+  ...(s.mid !== undefined && { mid: s.mid }),
+  ...(s.label !== undefined && { label: s.label }),
+  ...(s.content !== undefined && { content: s.content }),
+  ...(s.rtcpMux && { rtcpMux: true }),
+});
+
+/** The end of an `m=` line, and what it means. */
+export const listed = (codecs: readonly SdpCodec[]): Pick<Section, 'formats' | 'codecs'> => ({
+  formats: codecs.map(c => String(c.payloadType)),
+  codecs,
+});
+
+/**
+ * RFC 3264 §5.1: the peer sends with the numbers of our offer; its own are understood too where they are free.
+ * `twin` finds what the answer makes of one of ours.
+ */
+export function receivable<F>(
+  offered: Section,
+  twin: (mine: SdpCodec) => SdpCodec | undefined,
+  formatOf: (c: SdpCodec) => F,
+): Map<number, F> {
+  const formats = new Map<number, F>();
+  for (const mine of offered.codecs) {
+    const theirs = twin(mine);
+    if (theirs === undefined) continue;
+    formats.set(mine.payloadType, formatOf(theirs));
+    if (!offered.codecs.some(c => c.payloadType === theirs.payloadType))
+      formats.set(theirs.payloadType, formatOf(theirs));
+  }
+  return formats;
 }
 
 const target = (address: string | undefined, port: number): Target | undefined =>

@@ -43,9 +43,11 @@ export function readFrame(bytes: Buffer): StompRead {
     if (header === undefined) return { junk: 'a header is not name:value' };
     headers[header.name] ??= header.value; // repeated headers: the first counts
   }
-  const body = readBody(bytes, at, headers['content-length']);
-  if (body === undefined) return { junk: 'the body does not end where it should' };
-  return { frame: { command: command.text, headers, body } };
+  const end = bodyEnd(bytes, at, headers['content-length']);
+  if (end === undefined) return { junk: 'the body does not end where it should' };
+  for (let after = end + 1; after < bytes.length; after++)
+    if (bytes[after] !== 10 && bytes[after] !== 13) return { junk: 'something follows the end of the frame' };
+  return { frame: { command: command.text, headers, body: bytes.toString('utf8', at, end) } };
 }
 
 function readLine(bytes: Buffer, at: number): { text: string; next: number } | undefined {
@@ -63,14 +65,15 @@ function readHeader(line: string, escaped: boolean): { name: string; value: stri
   return name === undefined || value === undefined ? undefined : { name, value };
 }
 
-function readBody(bytes: Buffer, at: number, contentLength: string | undefined): string | undefined {
+/** Where the NUL behind the body is. */
+function bodyEnd(bytes: Buffer, at: number, contentLength: string | undefined): number | undefined {
   if (contentLength === undefined) {
     const end = bytes.indexOf(0, at);
-    return end < 0 ? undefined : bytes.toString('utf8', at, end);
+    return end < 0 ? undefined : end;
   }
   if (!/^\d{1,6}$/.test(contentLength)) return undefined;
   const end = at + Number(contentLength);
-  return end < bytes.length && bytes[end] === 0 ? bytes.toString('utf8', at, end) : undefined;
+  return end < bytes.length && bytes[end] === 0 ? end : undefined;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\r': '\r', '\\n': '\n', '\\c': ':', '\\\\': '\\' };

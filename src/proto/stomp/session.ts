@@ -18,7 +18,6 @@ export type StompOutput =
   | { type: 'join'; room: string; user: string; credential: string | undefined }
   /** A SEND to `/room/<room>/<verb>` by a joined member. */
   | { type: 'act'; verb: string; body: string }
-  | { type: 'leave' }
   /** Nothing follows; the connection is to be closed. */
   | { type: 'end'; reason: string };
 
@@ -65,7 +64,6 @@ export class StompSession implements Core<StompInput, StompOutput> {
       case 'joined':
         if (this.#state !== 'joining') return;
         this.#state = 'joined';
-        this.#helloBy = NEVER;
         return this.#tell(
           JSON.stringify({ type: 'joined', participant: input.participant, secret: input.secret }),
         );
@@ -97,10 +95,8 @@ export class StompSession implements Core<StompInput, StompOutput> {
         return this.#subscribe(frame);
       case 'joined/SEND':
         return this.#act(frame);
+      case 'joining/UNSUBSCRIBE': // one room a connection: who leaves it has no use for the connection
       case 'joined/UNSUBSCRIBE':
-        this.#state = 'connected';
-        this.#out.push({ type: 'leave' });
-        return this.#receipt(frame);
       case 'connected/DISCONNECT':
       case 'joining/DISCONNECT':
       case 'joined/DISCONNECT':
@@ -109,7 +105,7 @@ export class StompSession implements Core<StompInput, StompOutput> {
       default:
         return this.#fail(
           'unexpected-frame',
-          `${frame.command} does not fit here (${this.#state}); the order is CONNECT, SUBSCRIBE, SEND.`,
+          `${frame.command.slice(0, 40)} does not fit here (${this.#state}); the order is CONNECT, SUBSCRIBE, SEND.`,
         );
     }
   }
@@ -141,6 +137,7 @@ export class StompSession implements Core<StompInput, StompOutput> {
     this.#destination = destination;
     this.#subscription = id;
     this.#state = 'joining';
+    this.#helloBy = NEVER; // it is our turn now
     this.#out.push({ type: 'join', room: decode(room), user: this.#user, credential: this.#credential });
     this.#receipt(frame);
   }
