@@ -239,6 +239,8 @@ export type LegCommand =
   | { readonly type: 'confirmed' }
   | { readonly type: 'mute'; readonly media: 'audio' | 'video'; readonly on: boolean }
   | { readonly type: 'dtmf'; readonly digit: string; readonly ms: number }
+  /** To a signalling leg: something its member should know, said by another of its legs. */
+  | { readonly type: 'fact'; readonly fact: Json }
   | { readonly type: 'close'; readonly why: Termination };
 
 /** Agent → front, log. Answers to an offer or make-offer echo its `id`; `begin` has id 0. */
@@ -366,6 +368,8 @@ export interface Host {
     mute(room: string, participant: string, media: 'audio' | 'video', on: boolean): Promise<void>;
     text(room: string, participant: string, text: string): Promise<void>;
   };
+  /** Says something to the signalling legs of a participant: which member is in which slot. Best effort. */
+  tell(room: string, participant: string, fact: Json): void;
   /** Digest passwords to try for a SIP username (`exp:room:user`), or undefined when the platform does not know it. */
   digestPasswords(username: string): readonly string[] | undefined;
   /** True when tokens are configured, so a front may challenge. */

@@ -1,4 +1,5 @@
 import type { MediaPacket } from '../../src/contract.ts';
+import { InOrder } from '../in-order.ts';
 import { NalType, nalType } from './nal.ts';
 
 export interface AccessUnit {
@@ -15,20 +16,8 @@ export interface Depacketizer {
   reset(): void;
 }
 
-/** Waiting for a missing packet costs delay: no more packets than this, no longer than that. */
-const MAX_HELD = 24;
-const MAX_WAIT_TICKS = 90_000 / 5;
 const MAX_UNIT_BYTES = 4 * 1024 * 1024;
 const MAX_UNITS = 512;
-const RESTART = 1000;
-
-interface Held {
-  readonly pts: number;
-  readonly marker: boolean;
-  readonly start: boolean;
-  readonly key: boolean;
-  readonly payload: Uint8Array;
-}
 
 export type H264Loss = 'reordered-late' | 'gap' | 'malformed' | 'before-keyframe';
 
@@ -42,8 +31,6 @@ export function h264Depacketizer(
   on: (unit: AccessUnit) => void,
   lost: (why: H264Loss) => void = () => {},
 ): Depacketizer {
-  const held = new Map<number, Held>();
-  let expected: number | undefined;
   let waitKey = true;
   let bytes = new Uint8Array(64 * 1024);
   let filled = 0;
@@ -119,16 +106,16 @@ export function h264Depacketizer(
       bounds.push(filled);
     }
   };
-  const take = (p: Held): void => {
+  const take = (p: MediaPacket): void => {
+    const type = p.payload.length === 0 ? 0 : nalType(p.payload);
     if (pts !== undefined && p.pts !== pts) finish();
     if (pts === undefined) {
       pts = p.pts;
-      broken = uncertain && !p.start;
+      broken = uncertain && !(p.frame?.start ?? (type === NalType.sps || type === NalType.aud));
       uncertain = false;
     }
-    key ||= p.key;
+    key ||= p.frame?.key === true;
     if (!broken) {
-      const type = p.payload.length === 0 ? 0 : nalType(p.payload);
       if (type === NalType.stapA) aggregate(p.payload);
       else if (type === NalType.fuA) fragment(p.payload);
       else if (type > 0 && type < NalType.stapA) unit(p.payload);
@@ -136,49 +123,23 @@ export function h264Depacketizer(
     }
     if (p.marker) finish();
   };
-  const drain = (): void => {
-    for (let next = held.get(expected as number); next !== undefined; next = held.get(expected as number)) {
-      held.delete(expected as number);
-      (expected as number)++;
-      take(next);
-    }
-  };
-  /** What is missing will not come: on with the oldest that is here. */
-  const giveUp = (): void => {
-    lost('gap');
-    broken = uncertain = waitKey = true;
-    expected = Math.min(...held.keys());
-    drain();
-  };
+  const order = new InOrder({
+    take,
+    gap() {
+      lost('gap');
+      broken = uncertain = waitKey = true;
+    },
+    late: () => lost('reordered-late'),
+    anew() {
+      waitKey = uncertain = true;
+      forget();
+    },
+  });
 
   return {
-    push(packet) {
-      expected ??= packet.seq;
-      if (packet.seq < expected) {
-        if (packet.seq > expected - RESTART) return lost('reordered-late');
-        this.reset(); // so far back that it is no straggler: the sender began anew
-        expected = packet.seq;
-      }
-      const type = packet.payload.length === 0 ? 0 : nalType(packet.payload);
-      const item = {
-        pts: packet.pts,
-        marker: packet.marker,
-        start: packet.frame?.start ?? (type === NalType.sps || type === NalType.aud),
-        key: packet.frame?.key === true,
-        payload: packet.payload,
-      };
-      if (packet.seq === expected) {
-        expected++;
-        take(item);
-        return drain();
-      }
-      held.set(packet.seq, { ...item, payload: packet.payload.slice() });
-      const oldest = (held.values().next().value as Held).pts;
-      if (held.size > MAX_HELD || Math.abs(packet.pts - oldest) > MAX_WAIT_TICKS) giveUp();
-    },
+    push: packet => order.push(packet),
     reset() {
-      held.clear();
-      expected = undefined;
+      order.reset();
       waitKey = uncertain = true;
       forget();
     },

@@ -9,8 +9,8 @@ import { h264Packetizer } from './packetize.ts';
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s/g, ''), 'hex');
 const SPS = hex('6742c01ed90280bfe5c044000003000400000300c83c58b920');
 const PPS = hex('68cb83cb20');
-/** High profile: chroma_format_idc 1, 8 bits: `1 010 1 1 …` behind the level. */
-const HIGH_SPS = hex('6764001eac d9402802dd8088000003');
+/** Of an x264 stream made for this test: high profile, 1280×720, 30 a second, two B-frames deep. */
+const HIGH_SPS = hex('6764001facd9405005bb0110000003001000000303c0f1831960');
 
 /** A NAL unit of `length` bytes, each telling its place. */
 const nal = (type: number, length: number): Uint8Array =>

@@ -18,7 +18,7 @@ export interface Sps {
   readonly interlaced: boolean;
   /** Pictures shown later than decoded, at most; undefined when it is not told and does not follow. */
   readonly reorderFrames: number | undefined;
-  /** Frames a second by the VUI, when it fixes them. */
+  /** Frames a second by the VUI, nominal where the rate is not fixed. */
   readonly fps: number | undefined;
 }
 
@@ -130,8 +130,8 @@ function readVui(b: BitReader): { fps: number | undefined; reorderFrames: number
   if (b.flag()) {
     const unitsInTick = b.u(32);
     const timeScale = b.u(32);
-    if (unitsInTick > 0 && b.flag()) fps = timeScale / (2 * unitsInTick);
-    else if (unitsInTick === 0) b.u(1);
+    if (unitsInTick > 0 && timeScale > 0) fps = timeScale / (2 * unitsInTick);
+    b.u(1); // fixed_frame_rate_flag
   }
   const nalHrd = b.flag();
   if (nalHrd) skipHrd(b);

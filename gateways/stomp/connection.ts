@@ -173,6 +173,7 @@ export class Connection {
   #command(command: LegCommand): void {
     if (this.#over) return;
     if (command.type === 'mute') this.#tell({ type: 'muted', media: command.media, on: command.on });
+    else if (command.type === 'fact') this.#tell(command.fact as object);
     else if (command.type === 'close') this.end(command.why);
     else if (command.type === 'offer' || command.type === 'make-offer')
       this.#emit?.({ type: 'refused', id: command.id, why: NO_MEDIA });

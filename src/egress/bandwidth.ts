@@ -33,20 +33,19 @@ const TOLERANCE = 1.1;
 /** So long too much before less is sent: the publisher was asked, too, and may lower its rate. */
 const FALL_AFTER_MS = 3000;
 const RISE_AFTER_MS = 5000;
-/** An estimate never grows far beyond what is sent: at this much of it, more is tried. */
+/** An estimate never grows far beyond what is sent: with this much room above it, more is tried, to find out. */
 const HEADROOM = 1.3;
 const TRY_AFTER_MS = 10_000;
 const TRY_AFTER_MAX_MS = 120_000;
-/** A fall so soon after a rise means it was tried in vain. */
+/** A fall so soon after a rise: it was in vain. */
 const IN_VAIN_MS = 20_000;
 
 /** How much of a track one receiver is sent. Call `update` a few times a second. */
 export class Width {
   share: Share = 'full';
-  #overSince: Millis | undefined;
+  #pressedSince: Millis | undefined;
   #roomSince: Millis | undefined;
-  #changedAt: Millis = Number.NEGATIVE_INFINITY;
-  #rose = false;
+  #roseAt: Millis = Number.NEGATIVE_INFINITY;
   #tryAfterMs = TRY_AFTER_MS;
 
   /**
@@ -55,50 +54,51 @@ export class Width {
    */
   update(now: Millis, trackBps: number | undefined, estimateBps: number, maxBps: number): boolean {
     const limit = Math.min(estimateBps, maxBps);
-    const used = this.share === 'full' ? trackBps : this.share === 'none' ? 0 : this.share;
-    if (used !== undefined && used > limit * TOLERANCE) return this.#fall(now, limit, estimateBps);
-    this.#overSince = undefined;
-    return this.share !== 'full' && this.#rise(now, trackBps, limit, maxBps);
+    const sent = this.share === 'full' ? (trackBps ?? 0) : sizeOf(this.share);
+    if (sent > limit * TOLERANCE) return this.#press(now, limit, maxBps);
+    this.#pressedSince = undefined;
+    return this.share !== 'full' && this.#room(now, bestFor(limit, trackBps), trackBps, limit, maxBps);
   }
 
-  #fall(now: Millis, limit: number, estimateBps: number): boolean {
-    this.#overSince ??= now;
+  #press(now: Millis, limit: number, maxBps: number): boolean {
     this.#roomSince = undefined;
-    // What was agreed is known from the start; only estimates need time to settle.
-    if (limit === estimateBps && now - this.#overSince < FALL_AFTER_MS) return false;
-    if (this.#rose && now - this.#changedAt < IN_VAIN_MS)
-      this.#tryAfterMs = Math.min(TRY_AFTER_MAX_MS, this.#tryAfterMs * 2);
-    return this.#become(now, classFor(limit), false);
+    this.#pressedSince ??= now;
+    // What was agreed counts at once; an estimate must stand.
+    if (limit < maxBps && now - this.#pressedSince < FALL_AFTER_MS) return false;
+    this.#tryAfterMs =
+      now - this.#roseAt < IN_VAIN_MS ? Math.min(TRY_AFTER_MAX_MS, this.#tryAfterMs * 2) : TRY_AFTER_MS;
+    return this.#become(classFor(limit));
   }
 
-  #rise(now: Millis, trackBps: number | undefined, limit: number, maxBps: number): boolean {
-    const sent = this.share === 'none' ? 0 : (this.share as number);
+  #room(now: Millis, best: Share, trackBps: number | undefined, limit: number, maxBps: number): boolean {
+    const sent = sizeOf(this.share);
     const next = CLASSES_BPS.find(c => c > sent) ?? Number.POSITIVE_INFINITY;
-    const fits = (bps: number): boolean => limit >= bps && limit < Number.POSITIVE_INFINITY;
-    const known = trackBps !== undefined && trackBps <= limit ? 'full' : classFor(limit);
-    const sure = known === 'full' || (known !== 'none' && fits(next));
-    // Nothing but a try can tell, if no more is sent than now.
-    const worth = limit >= sent * HEADROOM && maxBps >= next;
-    if (!sure && !worth) {
+    const sure = sizeOf(best) > sent;
+    if (!sure && (maxBps < next || limit < sent * HEADROOM)) {
       this.#roomSince = undefined;
       return false;
     }
     this.#roomSince ??= now;
-    const afterMs = sure && this.share !== 'none' ? RISE_AFTER_MS : this.#tryAfterMs;
-    if (now - this.#roomSince < afterMs) return false;
-    return this.#become(now, sure ? known : trackBps !== undefined && trackBps <= next ? 'full' : next, true);
+    if (now - this.#roomSince < (sure && sent > 0 ? RISE_AFTER_MS : this.#tryAfterMs)) return false;
+    this.#roseAt = now;
+    return this.#become(sure ? best : (trackBps ?? next) <= next ? 'full' : next);
   }
 
-  #become(now: Millis, share: Share, rose: boolean): boolean {
-    if (!rose || now - this.#changedAt > TRY_AFTER_MAX_MS) this.#rose = rose;
-    this.#rose = rose;
-    this.#changedAt = now;
-    this.#overSince = this.#roomSince = undefined;
+  #become(share: Share): boolean {
+    this.#pressedSince = this.#roomSince = undefined;
     const changed = this.share !== share;
     this.share = share;
     return changed;
   }
 }
 
+const sizeOf = (share: Share): number =>
+  share === 'full' ? Number.POSITIVE_INFINITY : share === 'none' ? 0 : share;
+
 /** The largest class within `limit`. */
 const classFor = (limit: number): Share => CLASSES_BPS.findLast(c => c <= limit) ?? 'none';
+
+const bestFor = (limit: number, trackBps: number | undefined): Share =>
+  limit === Number.POSITIVE_INFINITY || (trackBps !== undefined && trackBps <= limit)
+    ? 'full'
+    : classFor(limit);

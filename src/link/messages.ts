@@ -84,6 +84,7 @@ const joined = z.strictObject({
 const notice = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('close'), why }),
   z.strictObject({ type: z.literal('mute'), media, on: z.boolean() }),
+  z.strictObject({ type: z.literal('fact'), fact: z.json() }),
 ]) satisfies z.ZodType<LegNotice>;
 
 const member = z.strictObject({

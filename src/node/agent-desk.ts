@@ -213,7 +213,7 @@ export class AgentDesk {
 
   #notice(held: Held, notice: LegNotice): void {
     if (notice.type === 'close') return this.#close(held, notice.why);
-    this.#command(held.request.leg, { type: 'mute', media: notice.media, on: notice.on });
+    this.#command(held.request.leg, notice);
   }
 
   #close(held: Held, why: Termination): void {

@@ -35,6 +35,9 @@ export function createHost(gateway: Gateway, parts: HostParts): Host {
       text: async (room, participant, text) =>
         void (await finder.ask({ type: 'text', room, participant, text })),
     },
+    tell: (room, participant, fact) => {
+      finder.ask({ type: 'tell', room, participant, fact }).catch(() => {}); // the room is gone: nobody to tell
+    },
     digestPasswords: username => access.digestPasswords(username, Date.now()),
     authRequired: access.required,
     ladder: parts.ladder,

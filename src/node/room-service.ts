@@ -18,6 +18,7 @@ export type RoomQuestion =
   | { type: 'mute'; room: string; participant: string; media: 'audio' | 'video'; on: boolean }
   | { type: 'kick'; room: string; participant: string; why: Termination }
   | { type: 'text'; room: string; participant: string; text: string }
+  | { type: 'tell'; room: string; participant: string; fact: Json }
   | { type: 'gone'; room: string; leg: string; why: Termination };
 
 /** Serves the room node of this process on the bus. */
@@ -50,6 +51,7 @@ function answer(
       return there(node.feed(q.room, q), q.room);
     case 'text':
       return there(node.feed(q.room, { type: 'text', from: q.participant, text: q.text }), q.room);
+    case 'tell':
     case 'gone':
       node.feed(q.room, q);
       return true;

@@ -1,4 +1,13 @@
-import type { Feedback, NewTrack, Publication, Role, RoomEvent, Termination, Who } from '../contract.ts';
+import type {
+  Feedback,
+  Json,
+  NewTrack,
+  Publication,
+  Role,
+  RoomEvent,
+  Termination,
+  Who,
+} from '../contract.ts';
 import type { RoomSource } from '../media/room-source.ts';
 
 export interface JoinAsk {
@@ -19,7 +28,8 @@ export interface Joined {
 /** What a room tells one leg. */
 export type LegNotice =
   | { readonly type: 'close'; readonly why: Termination }
-  | { readonly type: 'mute'; readonly media: 'audio' | 'video'; readonly on: boolean };
+  | { readonly type: 'mute'; readonly media: 'audio' | 'video'; readonly on: boolean }
+  | { readonly type: 'fact'; readonly fact: Json };
 
 /**
  * One process's way to one room: all its seats and its egress share it. Two implementations: the room itself

@@ -205,6 +205,15 @@ describe('the host’s hand', () => {
       notice: { type: 'mute', media: 'audio', on: true },
     });
   });
+  it('says a fact to the signalling legs of one participant, and to no other', () => {
+    const w = new World();
+    const { secret } = w.join('stomp', { user: 'bob' }, ['signal'], 'stomp');
+    w.join('whep', { user: 'bob', credential: secret! }, ['receive'], 'webrtc');
+    w.join('other', { user: 'eve' }, ['signal'], 'stomp');
+    expect(w.feed({ type: 'tell', participant: 'bob', fact: { type: 'slots' } })).toEqual([
+      { type: 'notice', leg: 'stomp', notice: { type: 'fact', fact: { type: 'slots' } } },
+    ]);
+  });
   it('refuses in words when locked, full or without the PIN', () => {
     expect(new World({ ...SETTINGS, locked: true }).join('a', { user: 'a' }).refused).toBe('room-locked');
     const full = new World({ ...SETTINGS, maxParticipants: 1 });

@@ -1,4 +1,4 @@
-import type { Format, NewTrack, RoomEvent, Termination, TrackInfo } from '../contract.ts';
+import type { Format, Json, NewTrack, RoomEvent, Termination, TrackInfo } from '../contract.ts';
 import { type Core, type Millis, NEVER, type Tick } from '../kit/core.ts';
 import { terminationOf } from '../kit/refusal.ts';
 import type { SourceEvent, TrackState } from '../media/room-source.ts';
@@ -23,6 +23,8 @@ export type RoomInput =
   | { type: 'mute'; participant: string; media: 'audio' | 'video'; on: boolean }
   | { type: 'kick'; participant: string; why: Termination }
   | { type: 'text'; from: string; text: string }
+  /** To the signalling legs of a participant. */
+  | { type: 'tell'; participant: string; fact: Json }
   | { type: 'settings'; settings: RoomSettings }
   | { type: 'end'; why: Termination };
 
@@ -119,6 +121,8 @@ export class Room implements Core<RoomInput, RoomOutput> {
           type: 'event',
           event: { type: 'text', from: input.from, text: input.text },
         });
+      case 'tell':
+        return this.#toSignalling(input.participant, input.fact);
       case 'settings':
         this.settings = input.settings;
         return;
@@ -317,6 +321,11 @@ export class Room implements Core<RoomInput, RoomOutput> {
     this.#ended = true;
     this.#speakersAt = NEVER;
     this.#out.push({ type: 'ended' });
+  }
+
+  #toSignalling(id: string, fact: Json): void {
+    for (const leg of this.#participants.get(id)?.legs.values() ?? [])
+      if (leg.roles.every(role => role === 'signal')) this.#notice(leg, { type: 'fact', fact });
   }
 
   #notice(leg: RoomLeg, notice: LegNotice): void {

@@ -21,10 +21,12 @@ const torture = readFileSync(new URL('../../fixtures/sip/torture.txt', import.me
   .split(/^---\n/m)
   .slice(1)
   .map(m => (m.split(/^=== /m, 1)[0] as string).replace(/\n/g, '\r\n'));
+const hex = (...all: string[]): Buffer[] => all.map(h => Buffer.from(h, 'hex'));
+const text = (...all: string[]): Buffer[] => all.map(t => Buffer.from(t));
 /** How honest messages of each protocol begin. */
-const BEGINNINGS: readonly Buffer[] = [
-  ...torture.map(m => Buffer.from(m, 'latin1')),
-  ...[
+const BEGINNINGS = {
+  sip: torture.map(m => Buffer.from(m, 'latin1')),
+  media: hex(
     '0001002c2112a442',
     '16fefd0000000000000000',
     '17fefd0001000000000000',
@@ -32,20 +34,27 @@ const BEGINNINGS: readonly Buffer[] = [
     '80c9',
     '90e0',
     'bfff',
-  ].map(hex => Buffer.from(hex, 'hex')),
-  Buffer.concat([Buffer.of(3), Buffer.alloc(3072)]), // RTMP, hands shaken
-  Buffer.from('GET /api/v1/rooms HTTP/1.1\r\nHost: x\r\n\r\n'),
-  Buffer.from(
-    'POST /whip/1000 HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nContent-Length: 99\r\n\r\nv=0',
   ),
-  Buffer.from('CONNECT\naccept-version:1.2\n\n\0'),
-  Buffer.from('SUBSCRIBE\nid:0\ndestination:/room/1\n\n\0'),
-  Buffer.from('00000010', 'hex'), // aRTP control: a frame of 16 bytes
-];
+  rtmp: [
+    Buffer.of(3),
+    Buffer.alloc(3073, 3),
+    Buffer.concat([Buffer.alloc(3073, 3), ...hex('0300000000000f14000000000200')]),
+  ],
+  http: text(
+    'GET /api/v1/rooms HTTP/1.1\r\nHost: x\r\n\r\n',
+    'POST /whip/1000 HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nContent-Length: 99\r\n\r\nv=0',
+    'GET /stomp HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n',
+  ),
+  stomp: text('CONNECT\naccept-version:1.2\n\n\0', 'SUBSCRIBE\nid:0\ndestination:/room/1\n\n\0', 'SEND\n'),
+  artp: [...hex('00000010', '7fffffff', '00000000'), ...text('\0\0\0\x0e{"type":"hello"')],
+} as const;
+type Kind = keyof typeof BEGINNINGS;
+const KINDS = Object.keys(BEGINNINGS) as Kind[];
 
-/** Noise, an honest beginning cut short and followed by noise, or one with bytes changed. */
-function junk(): Buffer {
-  const honest = BEGINNINGS[below(BEGINNINGS.length)] as Buffer;
+/** Noise, an honest beginning cut short and followed by noise, or one with bytes changed; mostly of `kind`. */
+function junk(kind: Kind): Buffer {
+  const of: readonly Buffer[] = BEGINNINGS[below(4) === 0 ? (KINDS[below(KINDS.length)] as Kind) : kind];
+  const honest = of[below(of.length)] as Buffer;
   switch (below(4)) {
     case 0:
       return noise(below(1400));
@@ -62,25 +71,23 @@ function junk(): Buffer {
 }
 
 /** Datagrams at one port. */
-async function shoot(port: number): Promise<void> {
+async function shoot(port: number, kind: Kind): Promise<void> {
   const socket = createSocket('udp4');
   socket.on('error', () => {});
   for (let i = 0; i < SHOTS; i++)
-    await new Promise<void>(resolve =>
-      socket.send(junk().subarray(0, 60_000), port, '127.0.0.1', () => resolve()),
-    );
+    await new Promise<void>(resolve => socket.send(junk(kind), port, '127.0.0.1', () => resolve()));
   socket.close();
 }
 
 /** Connections that say junk in pieces and are cut off in the middle. */
-async function pour(open: () => Socket): Promise<void> {
+async function pour(kind: Kind, open: () => Socket): Promise<void> {
   for (let i = 0; i < CONNECTIONS; i++) {
     const socket = open();
     socket.on('error', () => {});
     socket.resume();
     await new Promise(resolve => {
       socket.once('close', resolve);
-      for (let n = below(5); n >= 0; n--) socket.write(junk());
+      for (let n = below(5); n >= 0; n--) socket.write(junk(kind));
       setTimeout(() => (below(2) === 0 ? socket.destroy() : socket.end()), 20);
       setTimeout(() => socket.destroy(), 200);
     });
@@ -106,10 +113,24 @@ describe('any bytes on any port', () => {
     await caller.open();
     const call = await caller.call('1000', 'bystander', 40_000);
     const { sip, rtmp, http, https, webrtc } = server.ports;
-    for (const port of [sip, webrtc, artp, call.rtpPort, call.rtpPort + 1]) await shoot(port);
-    for (const port of [sip, rtmp, http, https, artp + 1]) await pour(() => connect(port, '127.0.0.1'));
-    for (const port of [https, artp + 1])
-      await pour(() => connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }));
+    const datagrams: [number, Kind][] = [
+      [sip, 'sip'],
+      [webrtc, 'media'],
+      [artp, 'media'],
+      [call.rtpPort, 'media'],
+      [call.rtpPort + 1, 'media'],
+    ];
+    for (const [port, kind] of datagrams) await shoot(port, kind);
+    const streams: [number, Kind][] = [
+      [sip, 'sip'],
+      [rtmp, 'rtmp'],
+      [http, 'http'],
+      [https, 'http'],
+      [artp + 1, 'artp'],
+    ];
+    for (const [port, kind] of streams) await pour(kind, () => connect(port, '127.0.0.1'));
+    for (const [port, kind] of streams.slice(3))
+      await pour(kind, () => connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }));
     for (let i = 0; i < CONNECTIONS; i++) await signal(`ws://127.0.0.1:${http}/stomp`);
 
     expect((await fetch(`${server.web}/healthz`)).status).toBe(200);
@@ -130,7 +151,7 @@ function signal(url: string): Promise<void> {
     socket.on('error', () => {});
     socket.on('close', () => resolve());
     socket.on('open', () => {
-      for (let n = below(6); n >= 0; n--) socket.send(junk());
+      for (let n = below(6); n >= 0; n--) socket.send(junk('stomp'));
       setTimeout(() => socket.terminate(), 100);
     });
   });

@@ -114,6 +114,7 @@ export function fakeHost(overrides: Partial<Host> = {}): Host & { readonly count
     },
     ticket: async () => ({ url: 'rtmp://127.0.0.1/room/1000/alice', token: 't', expiresAt: 0 }),
     room: { async mute() {}, async text() {} },
+    tell() {},
     digestPasswords: () => undefined,
     authRequired: false,
     ladder() {},

@@ -221,11 +221,10 @@ const has = (s: Section, codecs: readonly SdpCodec[], type: string): boolean =>
 
 /** RFC 4585 §4.2: an answer repeats what it takes of the offer, for the same payload types. */
 function echoedFeedback(s: Section, codecs: readonly SdpCodec[]): Pick<Section, 'feedback'> {
-  const known: readonly string[] = Object.values(FEEDBACK);
-  const feedback = (s.feedback ?? []).filter(
-    f =>
-      known.includes(f.type) &&
-      (f.payloadType === '*' || codecs.some(c => c.payloadType === f.payloadType)),
+  const feedback = Object.values(FEEDBACK).flatMap(type =>
+    (['*', ...codecs.map(c => c.payloadType)] as const)
+      .filter(payloadType => s.feedback?.some(f => f.type === type && f.payloadType === payloadType))
+      .map(payloadType => ({ payloadType, type })),
   );
   return feedback.length > 0 ? { feedback } : {};
 }
