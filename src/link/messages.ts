@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type {
   Feedback,
   Format,
+  Json,
   MemberInfo,
   NewTrack,
   RoomEvent,
@@ -84,7 +85,7 @@ const joined = z.strictObject({
 const notice = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('close'), why }),
   z.strictObject({ type: z.literal('mute'), media, on: z.boolean() }),
-  z.strictObject({ type: z.literal('fact'), fact: z.json() }),
+  z.strictObject({ type: z.literal('fact'), fact: z.custom<Json>(value => value !== undefined) }),
 ]) satisfies z.ZodType<LegNotice>;
 
 const member = z.strictObject({
@@ -153,11 +154,13 @@ export type Tell = z.infer<typeof TELL>;
 /** As written: the types of the seam, readonly arrays and all. */
 export type AskOut = Outgoing<Ask>;
 export type TellOut = Outgoing<Tell>;
-type Outgoing<T> = T extends (infer E)[]
-  ? readonly Outgoing<E>[]
-  : T extends object
-    ? { readonly [K in keyof T]: Outgoing<T[K]> }
-    : T;
+type Outgoing<T> = [Json] extends [T]
+  ? T
+  : T extends (infer E)[]
+    ? readonly Outgoing<E>[]
+    : T extends object
+      ? { readonly [K in keyof T]: Outgoing<T[K]> }
+      : T;
 
 /** Undefined when it is not one. */
 export const readAsk = (message: unknown): Ask | undefined => ASK.safeParse(message).data;
