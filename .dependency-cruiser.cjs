@@ -29,7 +29,7 @@ module.exports = {
         '^codecs/',
         '^node_modules/',
         crypto,
-        '^(node:)?zlib$',
+        '^(node:)?(zlib|worker_threads)$',
       ],
       'protocol cores, algorithms and codecs own no socket, timer or clock',
     ),
@@ -124,6 +124,13 @@ module.exports = {
       ],
       'commands know no gateway: main.ts hands them over',
     ),
+    {
+      name: 'threads-are-for-pictures',
+      comment: 'only video codecs are slow enough to need a thread',
+      severity: 'error',
+      from: { path: '^(src|gateways|codecs)/', pathNot: ['^codecs/video/', tests] },
+      to: { path: '^(node:)?worker_threads$' },
+    },
     {
       name: 'only-main-knows-gateways',
       comment: 'a new gateway is a folder and a line in main.ts',

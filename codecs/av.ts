@@ -7,7 +7,7 @@ import { refuse } from '../src/kit/refusal.ts';
 
 type Lib = typeof import('node-av/lib');
 type Constants = typeof import('node-av/constants');
-type Av = Lib & Constants;
+export type Av = Lib & Constants;
 
 const SENTENCE =
   'AAC needs FFmpeg, which the optional package node-av brings, and it is not installed here (or not for this ' +
@@ -16,14 +16,17 @@ const SENTENCE =
 let loading: Promise<Av> | undefined;
 let failed = false;
 
-/** Why FFmpeg cannot be had, as a sentence; undefined when it can, as far as can be told without loading it. */
-export function missingAv(): string | undefined {
-  if (failed) return SENTENCE;
+/**
+ * Why FFmpeg cannot be had, as a sentence (`sentence` of who needs it); undefined when it can, as far as can be told
+ * without loading it.
+ */
+export function missingAv(sentence = SENTENCE): string | undefined {
+  if (failed) return sentence;
   try {
     import.meta.resolve('node-av/lib');
     return undefined;
   } catch {
-    return SENTENCE;
+    return sentence;
   }
 }
 
@@ -33,13 +36,14 @@ async function load(): Promise<Av> {
   return { ...lib, ...constants };
 }
 
-async function av(): Promise<Av> {
+/** FFmpeg, loaded. Rejects with a Refusal in the words of `sentence`. */
+export async function loadAv(sentence = SENTENCE): Promise<Av> {
   loading ??= load();
   try {
     return await loading;
   } catch {
     failed = true;
-    throw refuse('server', 'codec-missing', SENTENCE);
+    throw refuse('server', 'codec-missing', sentence);
   }
 }
 
@@ -66,7 +70,7 @@ const planesOf = (frame: Frame): Planes =>
     plane => new Float32Array(plane.buffer, plane.byteOffset, Math.min(frame.nbSamples, plane.length >> 2)),
   );
 
-function mustOpen(context: CodecContext, codec: Codec, what: string): void {
+export function mustOpen(context: CodecContext, codec: Codec, what: string): void {
   // A dictionary here crashes node-av 6.1.1; options are set on the context before, and null is passed.
   if (context.open2Sync(codec, null) >= 0) return;
   context.freeContext();
@@ -75,7 +79,7 @@ function mustOpen(context: CodecContext, codec: Codec, what: string): void {
 
 /** Raw access units in, planar float out. `config` is the stream's AudioSpecificConfig. */
 export async function openAvAacDecoder(config: Uint8Array): Promise<AvDecoder> {
-  const lib = await av();
+  const lib = await loadAv();
   const codec = lib.Codec.findDecoder(lib.AV_CODEC_ID_AAC)!;
   const context = new lib.CodecContext();
   context.allocContext3(codec);
@@ -112,7 +116,7 @@ export interface AvAacOptions {
 
 /** AAC-LC: planar float in, raw access units out. */
 export async function openAvAacEncoder({ rateHz, channels, bitrateBps }: AvAacOptions): Promise<AvEncoder> {
-  const lib = await av();
+  const lib = await loadAv();
   const codec = lib.Codec.findEncoderByName(lib.FF_ENCODER_AAC)!;
   const layout = channels === 1 ? lib.AV_CHANNEL_LAYOUT_MONO : lib.AV_CHANNEL_LAYOUT_STEREO;
   const context = new lib.CodecContext();

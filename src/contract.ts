@@ -239,6 +239,8 @@ export type LegCommand =
   | { readonly type: 'confirmed' }
   | { readonly type: 'mute'; readonly media: 'audio' | 'video'; readonly on: boolean }
   | { readonly type: 'dtmf'; readonly digit: string; readonly ms: number }
+  /** The peer asks by signalling for a keyframe of what it sees (INFO `media_control+xml`). */
+  | { readonly type: 'keyframe' }
   /** To a signalling leg: something its member should know, said by another of its legs. */
   | { readonly type: 'fact'; readonly fact: Json }
   | { readonly type: 'close'; readonly why: Termination };
@@ -258,6 +260,13 @@ export type LegEvent =
       readonly via: 'rtp' | 'inband' | 'info';
     }
   | { readonly type: 'keyframe-by-signalling' }
+  /** Whom each line of a player carries now, in the order of its m-lines; null: nobody, or no one member. */
+  | {
+      readonly type: 'slots';
+      readonly audio: readonly (string | null)[];
+      readonly video: readonly (string | null)[];
+      readonly content: string | null;
+    }
   | { readonly type: 'closed'; readonly why: Termination };
 
 /** One direction of one medium of a leg, as the API tells it. */
@@ -274,6 +283,16 @@ export interface StreamStats {
   readonly rttMs?: number;
   readonly mos?: number;
   readonly firstPacketMs?: number;
+  /** Pictures: size in pixels, as shown. */
+  readonly width?: number;
+  readonly height?: number;
+  /** Pictures a second and bit rate, lately. */
+  readonly fps?: number;
+  readonly bitrateBps?: number;
+  /** In: by us of the publisher; out: by the receiver of us. */
+  readonly keyframesAsked?: number;
+  /** Times the pictures paused: no new one for 3 times as long as usual, and 150 ms more. */
+  readonly freezes?: number;
 }
 
 /** One line of a ladder: every signalling step of a leg in time order. Credentials are masked by whoever adds it. */

@@ -12,7 +12,8 @@ export function readAnnexB(bytes: Uint8Array): Uint8Array[] {
   };
   for (let i = 2; i < bytes.length; i++) {
     const last = bytes[i] as number;
-    if (last > 1) i += 2; // no start code ends here, on the next byte, or on the one behind it
+    if (last > 1)
+      i += 2; // no start code ends here, on the next byte, or on the one behind it
     else if (last === 1 && bytes[i - 1] === 0 && bytes[i - 2] === 0) {
       end(i - 2);
       from = i + 1;

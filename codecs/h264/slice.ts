@@ -30,7 +30,8 @@ export function readSliceAt(bytes: Uint8Array, from: number): SliceStart | undef
 }
 
 /** Type 2 is the first partition of a slice (extended profile). */
-export const isSlice = (type: number): boolean => type === NalType.slice || type === NalType.idr || type === 2;
+export const isSlice = (type: number): boolean =>
+  type === NalType.slice || type === NalType.idr || type === 2;
 
 /** Picture parameter set, §7.3.2.2: whose it is. Undefined when it is none or is junk. */
 export function readPps(unit: Uint8Array): { id: number; sps: number; cabac: boolean } | undefined {

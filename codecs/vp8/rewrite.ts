@@ -85,8 +85,7 @@ export class Vp8Rewrite {
     const out = this.#out;
     const layered = temporal >= 0 || keyIdx >= 0;
     out[0] = (bytes[0] as number) | 0x80;
-    out[1] =
-      0x80 | (tl0PicIdx >= 0 ? 0x40 : 0) | (temporal >= 0 ? 0x20 : 0) | (keyIdx >= 0 ? 0x10 : 0);
+    out[1] = 0x80 | (tl0PicIdx >= 0 ? 0x40 : 0) | (temporal >= 0 ? 0x20 : 0) | (keyIdx >= 0 ? 0x10 : 0);
     out[2] = 0x80 | (id >> 8);
     out[3] = id & 255;
     let at = 4;

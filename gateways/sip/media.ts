@@ -1,25 +1,16 @@
-/** The media of one SIP leg, sound: two sockets, one RTP session, and the chains between them and the room. */
+/** The sound of one SIP leg: its RTP line, and the chains between that and the room. */
 import type { LevelMeter } from '../../codecs/audio.ts';
-import type { Clock, Format, MediaPacket, Sink, StreamStats } from '../../src/contract.ts';
-import { SendSlots, type UdpPair, type UdpPorts } from '../../src/io/udp.ts';
-import { Latch } from '../../src/proto/rtp/latch.ts';
-import { unixOf } from '../../src/proto/rtp/rtcp.ts';
-import { isRtcp, RTP_HEADER_BYTES } from '../../src/proto/rtp/rtp.ts';
-import { RtpSession } from '../../src/proto/rtp/session.ts';
+import type { Format, MediaPacket, Millis, Sink, StreamStats } from '../../src/contract.ts';
+import { SendSlots } from '../../src/io/udp.ts';
+import { NEVER } from '../../src/kit/core.ts';
 import type { AudioPlan } from '../../src/proto/sdp/audio.ts';
 import { receives, sends } from '../../src/proto/sdp/section.ts';
 import { DtmfReceiver, type Key } from './dtmf.ts';
-import { RtcpSide } from './media-rtcp.ts';
 import { hearing, playing } from './media-stats.ts';
+import { guarded, type LineOptions, RtpLine } from './rtp-line.ts';
 
 export interface MediaOptions {
-  readonly clock: Clock;
-  readonly ports: UdpPorts;
-  readonly family: 4 | 6;
-  /** Address the signalling comes from, for the latch. */
-  readonly signalling: string | undefined;
-  readonly random: (bytes: number) => Buffer;
-  readonly count: (reason: string) => void;
+  readonly line: LineOptions;
   readonly on: MediaEvents;
 }
 
@@ -31,8 +22,6 @@ interface MediaEvents {
   format(f: Format): void;
   /** A sender report ties media time to the peer's clock. */
   clock(pts: number, captureMs: number): void;
-  /** A bug in a chain; media is unusable from here on. */
-  failed(error: unknown): void;
 }
 
 /** Without RTP for this long while some is due, the peer is told to be silent. The call goes on. */
@@ -44,12 +33,9 @@ export class AudioMedia {
   /** What the room plays to the peer. */
   readonly play: Sink<MediaPacket>;
   readonly #o: MediaOptions;
-  readonly #session: RtpSession;
-  readonly #latch: Latch;
-  readonly #rtcp: RtcpSide;
+  #line!: RtpLine;
   readonly #slots = new SendSlots(SLOT_BYTES);
   readonly #dtmf = new DtmfReceiver();
-  #pair!: UdpPair;
   #plan: AudioPlan | undefined;
   #meters: ReadonlyMap<string, LevelMeter> = new Map();
   #meter: LevelMeter | undefined;
@@ -57,52 +43,34 @@ export class AudioMedia {
   #formats: ReadonlyMap<number, Format> = new Map();
   #format: Format | undefined;
   #hear: Sink<MediaPacket> = () => {};
-  #open = true;
-  readonly #began: number;
+  readonly #began: Millis;
   #firstPacketMs: number | undefined;
   /** When the peer was last heard, or asked to speak. */
-  #heardAt: number;
+  #heardAt: Millis;
   /** The peer should be sending. */
   #due = false;
   #silent = false;
-  #disarm: () => void = () => {};
-  #armedFor = Number.POSITIVE_INFINITY;
 
   /** Binds the ports. Rejects with a Refusal when there are none. */
   static async open(o: MediaOptions): Promise<AudioMedia> {
     const media = new AudioMedia(o);
-    media.#pair = await o.ports.open(o.family, {
-      rtp: (bytes, address, port, now) => {
-        try {
-          media.#received(bytes, address, port, now);
-        } catch (error) {
-          o.on.failed(error);
-        }
-      },
-      rtcp: (bytes, address, port, now) => media.#guard(() => media.#reported(bytes, address, port, now)),
+    media.#line = await RtpLine.open(o.line, {
+      rtp: now => media.#received(now),
+      rtcp: packets => media.#line.clocks(packets, o.on.clock),
+      deadline: () => Math.min(media.#silence, media.#dtmf.deadline),
+      tick: now => media.#tick(now),
     });
     return media;
   }
 
   private constructor(o: MediaOptions) {
     this.#o = o;
-    const now = o.clock.now();
-    const cname = o.random(9).toString('base64url'); // RFC 7022 §4.2: short-term, random
-    this.#session = new RtpSession({ cname, random: o.random, unixAtZero: Date.now() - now, now });
-    this.#latch = new Latch(o.signalling);
-    this.#rtcp = new RtcpSide(this.#session, this.#latch, o.signalling);
-    this.#began = this.#heardAt = now;
-    this.play = (packet, at) => {
-      try {
-        this.#send(packet, at);
-      } catch (error) {
-        o.on.failed(error);
-      }
-    };
+    this.#began = this.#heardAt = o.line.clock.now();
+    this.play = guarded(o.line, (packet, now) => this.#send(packet, now));
   }
 
   get port(): number {
-    return this.#pair.rtp.port;
+    return this.#line.port;
   }
 
   /** The format the peer speaks now. */
@@ -120,8 +88,7 @@ export class AudioMedia {
     meters: ReadonlyMap<string, LevelMeter>,
     hear: Sink<MediaPacket>,
   ): void {
-    const now = this.#o.clock.now();
-    const { receiver, sender } = this.#session;
+    const { receiver, sender } = this.#line.session;
     const before = this.#plan;
     this.#plan = plan;
     this.#due = receives(plan.direction) && !hold;
@@ -136,44 +103,31 @@ export class AudioMedia {
     );
     if (before === undefined || !sameStream(before.send, plan.send))
       sender.format(plan.send.payloadType, plan.send.format.clockRate);
-    this.#latch.signal(plan.remote, now);
-    this.#rtcp.agreed(plan, now);
-    this.#heardAt = now;
-    this.#arm();
+    this.#heardAt = this.#o.line.clock.now();
+    this.#line.agreed(plan);
   }
 
   /** The source of what `play` gets has changed: its counters begin anew. */
   switched(): void {
-    this.#session.sender.restart();
+    this.#line.session.sender.restart();
   }
 
   stats(how: string): StreamStats[] {
     if (this.#plan === undefined || this.#format === undefined) return [];
+    const { session } = this.#line;
     const { codec } = this.#plan.send.format;
-    return [
-      hearing(this.#session, this.#format.codec, this.#firstPacketMs),
-      playing(this.#session, codec, how),
-    ];
+    return [hearing(session, this.#format.codec, this.#firstPacketMs), playing(session, codec, how)];
   }
 
   /** Says BYE and frees the ports. Idempotent. */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#disarm();
-    if (this.#plan !== undefined) this.#rtcp.send(this.#session.bye(this.#o.clock.now()), this.#pair);
-    this.#pair.close();
+    this.#line.close();
   }
 
-  // The chains. In: gate ► latch ► RTP line ► event │ level ► room. Out: room ► restamp ► slot ► socket.
+  // The chains. In: line ► event │ level ► room. Out: room ► restamp ► slot ► line.
 
-  #received(bytes: Buffer, address: string, port: number, now: number): void {
-    if (isRtcp(bytes)) return this.#reported(bytes, address, port, now);
-    if (bytes.length < RTP_HEADER_BYTES || (bytes[0] as number) >> 6 !== 2) return this.#o.count('not-rtp');
-    if (!this.#latch.accept(address, port, now)) return this.#o.count('not-from-peer');
-    const { receiver } = this.#session;
-    const junk = receiver.read(bytes, now);
-    if (junk !== undefined) return this.#o.count(junk);
+  #received(now: Millis): void {
+    const { receiver } = this.#line.session;
     this.#heard(now);
     if (receiver.aside) return this.#event(now);
     if (receiver.payloadType !== this.#payloadType) this.#turnTo(receiver.payloadType);
@@ -182,22 +136,21 @@ export class AudioMedia {
     this.#hear(packet, now);
   }
 
-  #send(packet: MediaPacket, now: number): void {
-    const to = this.#latch.target;
-    if (!this.#open || to === undefined || this.#plan === undefined || !sends(this.#plan.direction)) return;
-    const { rtp } = this.#pair;
-    const slot = this.#slots.take(rtp.queued());
-    const bytes = this.#session.sender.write(packet, slot, now);
-    if (bytes === 0) return this.#o.count('out-too-large');
-    rtp.send(slot, bytes, to.port, to.address);
+  #send(packet: MediaPacket, now: Millis): void {
+    const line = this.#line;
+    if (!line.ready || this.#plan === undefined || !sends(this.#plan.direction)) return;
+    const slot = this.#slots.take(line.queued());
+    const bytes = line.session.sender.write(packet, slot, now);
+    if (bytes === 0) return this.#o.line.count('out-too-large');
+    line.send(slot, bytes);
   }
 
-  #event(now: number): void {
-    const { receiver } = this.#session;
+  #event(now: Millis): void {
+    const { receiver } = this.#line.session;
     const clockRate = this.#plan?.events.get(receiver.payloadType) ?? 8000;
     const key = this.#dtmf.packet(receiver.packet.payload, receiver.packet.pts, clockRate, now);
     if (key !== undefined) this.#o.on.key(key);
-    if (this.#dtmf.deadline < this.#armedFor) this.#arm(); // an end that gets lost is found by the timer
+    this.#line.arm(); // an end that gets lost is found by the timer
   }
 
   /** Another payload type of the plan. */
@@ -211,53 +164,25 @@ export class AudioMedia {
     if (changed) this.#o.on.format(format);
   }
 
-  #heard(now: number): void {
+  #heard(now: Millis): void {
     this.#heardAt = now;
     if (this.#firstPacketMs !== undefined && !this.#silent) return;
     this.#firstPacketMs ??= Math.round(now - this.#began);
     this.#silent = false;
     this.#o.on.state('up');
+    this.#line.arm();
   }
 
-  #reported(bytes: Buffer, address: string, port: number, now: number): void {
-    const packets = this.#rtcp.received(bytes, address, port, now);
-    if (typeof packets === 'string') return this.#o.count(packets);
-    const { receiver } = this.#session;
-    for (const p of packets)
-      if (p.type === 'sr' && p.ssrc === receiver.ssrc && this.#payloadType !== -1)
-        this.#o.on.clock(receiver.ptsOf(p.rtpTime), unixOf(p.ntp));
+  get #silence(): Millis {
+    return this.#due && !this.#silent ? this.#heardAt + SILENT_MS : NEVER;
   }
 
-  /** One timer for reports, lost ends of events and silence. */
-  #arm(): void {
-    this.#disarm();
-    if (!this.#open) return;
-    const now = this.#o.clock.now();
-    const silence = this.#due && !this.#silent ? this.#heardAt + SILENT_MS : Number.POSITIVE_INFINITY;
-    const when = Math.min(this.#session.deadline, silence, this.#dtmf.deadline);
-    this.#armedFor = when;
-    this.#disarm = this.#o.clock.at(Math.max(now, when), () => this.#guard(() => this.#tick()));
-  }
-
-  #tick(): void {
-    const now = this.#o.clock.now();
-    if (now >= this.#session.deadline) this.#rtcp.send(this.#session.report(now), this.#pair);
+  #tick(now: Millis): void {
     const key = this.#dtmf.overdue(now);
     if (key !== undefined) this.#o.on.key(key);
-    if (this.#due && !this.#silent && now >= this.#heardAt + SILENT_MS) {
-      this.#silent = true;
-      this.#o.on.state('silent');
-    }
-    this.#arm();
-  }
-
-  /** A bug ends this leg and nothing else. Packet paths have it written out: no closure per packet. */
-  #guard(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.#o.on.failed(error);
-    }
+    if (now < this.#silence) return;
+    this.#silent = true;
+    this.#o.on.state('silent');
   }
 }
 

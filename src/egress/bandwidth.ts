@@ -43,10 +43,16 @@ const IN_VAIN_MS = 20_000;
 /** How much of a track one receiver is sent. Call `update` a few times a second. */
 export class Width {
   share: Share = 'full';
+  readonly #classes: readonly number[];
   #pressedSince: Millis | undefined;
   #roomSince: Millis | undefined;
   #roseAt: Millis = Number.NEGATIVE_INFINITY;
   #tryAfterMs = TRY_AFTER_MS;
+
+  /** `classes`: ascending; empty where nothing can be transcoded, so that it is all or nothing. */
+  constructor(classes: readonly number[] = CLASSES_BPS) {
+    this.#classes = classes;
+  }
 
   /**
    * `trackBps`: what the whole track takes, undefined while unknown. `estimateBps`: what the receiver's line takes by
@@ -55,33 +61,36 @@ export class Width {
   update(now: Millis, trackBps: number | undefined, estimateBps: number, maxBps: number): boolean {
     const limit = Math.min(estimateBps, maxBps);
     const sent = this.share === 'full' ? (trackBps ?? 0) : sizeOf(this.share);
-    if (sent > limit * TOLERANCE) return this.#press(now, limit, maxBps);
+    if (sent > limit * TOLERANCE) return this.#press(now, limit);
     this.#pressedSince = undefined;
-    return this.share !== 'full' && this.#room(now, bestFor(limit, trackBps), trackBps, limit, maxBps);
+    return this.share !== 'full' && this.#room(now, trackBps, limit, maxBps);
   }
 
-  #press(now: Millis, limit: number, maxBps: number): boolean {
+  #press(now: Millis, limit: number): boolean {
     this.#roomSince = undefined;
     this.#pressedSince ??= now;
-    // What was agreed counts at once; an estimate must stand.
-    if (limit < maxBps && now - this.#pressedSince < FALL_AFTER_MS) return false;
+    if (now - this.#pressedSince < FALL_AFTER_MS) return false;
     this.#tryAfterMs =
       now - this.#roseAt < IN_VAIN_MS ? Math.min(TRY_AFTER_MAX_MS, this.#tryAfterMs * 2) : TRY_AFTER_MS;
-    return this.#become(classFor(limit));
+    return this.#become(this.#largest(limit));
   }
 
-  #room(now: Millis, best: Share, trackBps: number | undefined, limit: number, maxBps: number): boolean {
+  #room(now: Millis, trackBps: number | undefined, limit: number, maxBps: number): boolean {
     const sent = sizeOf(this.share);
-    const next = CLASSES_BPS.find(c => c > sent) ?? Number.POSITIVE_INFINITY;
+    const whole = limit === Number.POSITIVE_INFINITY || (trackBps ?? Number.POSITIVE_INFINITY) <= limit;
+    const best = whole ? 'full' : this.#largest(limit);
     const sure = sizeOf(best) > sent;
-    if (!sure && (maxBps < next || limit < sent * HEADROOM)) {
+    const step = this.#classes.find(c => c > sent) ?? 'full';
+    const next = step !== 'full' && trackBps !== undefined && trackBps <= step ? 'full' : step;
+    const cost = next === 'full' ? (trackBps ?? 0) : next;
+    if (!sure && (cost > maxBps || limit < sent * HEADROOM)) {
       this.#roomSince = undefined;
       return false;
     }
     this.#roomSince ??= now;
     if (now - this.#roomSince < (sure && sent > 0 ? RISE_AFTER_MS : this.#tryAfterMs)) return false;
     this.#roseAt = now;
-    return this.#become(sure ? best : (trackBps ?? next) <= next ? 'full' : next);
+    return this.#become(sure ? best : next);
   }
 
   #become(share: Share): boolean {
@@ -90,15 +99,12 @@ export class Width {
     this.share = share;
     return changed;
   }
+
+  /** The largest class within `limit`. */
+  #largest(limit: number): Share {
+    return this.#classes.findLast(c => c <= limit) ?? 'none';
+  }
 }
 
 const sizeOf = (share: Share): number =>
   share === 'full' ? Number.POSITIVE_INFINITY : share === 'none' ? 0 : share;
-
-/** The largest class within `limit`. */
-const classFor = (limit: number): Share => CLASSES_BPS.findLast(c => c <= limit) ?? 'none';
-
-const bestFor = (limit: number, trackBps: number | undefined): Share =>
-  limit === Number.POSITIVE_INFINITY || (trackBps !== undefined && trackBps <= limit)
-    ? 'full'
-    : classFor(limit);

@@ -1,98 +1,223 @@
-import type { Feedback, Format, TrackInfo } from '../contract.ts';
-import { accepts } from './accept.ts';
+import { Vp8Rewrite } from '../../codecs/vp8/rewrite.ts';
+import type { Feedback, Format, MediaPacket, Sink, TrackInfo } from '../contract.ts';
+import type { Millis } from '../kit/core.ts';
+import type { Termination } from '../kit/refusal.ts';
+import { CLASSES_BPS, Width } from './bandwidth.ts';
 import { formatKey } from './codecs.ts';
-import { type Feed, type Floor, noPicture, type Outlet, pictureOf } from './feed.ts';
+import type { Outlet } from './feed.ts';
+import { isSupply, lasts, type Subject, type Supply } from './picture-supply.ts';
+import type { HeldFlow, Pictures, Ticking } from './pictures.ts';
 import { VideoFeed } from './video-feed.ts';
+import { videoTarget } from './video-target.ts';
+
+/** How often a viewer's share of the bits is looked at. */
+const WIDTH_EVERY_MS = 500;
+/** What failed once is tried again after this long. */
+const RETRY_MS = 30_000;
 
 interface View {
-  readonly track: TrackInfo;
+  readonly supply: Supply;
+  /** As it is now. */
+  track: TrackInfo | undefined;
+  readonly held: HeldFlow;
   readonly feed: VideoFeed;
+  readonly unfail: () => void;
 }
 
+/** Tracks this viewer could be shown, by id. */
+export type There = (id: string) => TrackInfo | undefined;
+
 /**
- * One picture whose source changes: the old one stays until the new one has a keyframe. Every change is a
- * `serving`, so the leg continues sequence and time across it.
+ * One viewer's picture, whose source changes: other tracks, other ways to show the same. The old picture stays until
+ * the new one has a keyframe. Every change is a `serving`, so the leg continues sequence and time across it; of VP8,
+ * the picture ids go on here.
  */
-export class Switch implements Feed {
-  readonly #floor: Floor;
+export class Switch implements Ticking {
+  readonly #pictures: Pictures;
   readonly #outlet: Outlet;
   readonly #accept: readonly Format[];
+  readonly #maxBps: number;
+  readonly #width: Width;
+  #estimateBps = Number.POSITIVE_INFINITY;
+  #lookAt: Millis = 0;
+  /** Of the whole picture, as last measured. */
+  #wholeBps: number | undefined;
+  #subject: Subject | undefined;
+  #there: There = () => undefined;
   #shown: View | undefined;
   #next: View | undefined;
-  /** What was told when there was nothing to pass on: `idle`, or the track that is not acceptable. */
+  /** What was told when there was nothing to pass on: `idle`, or why. */
   #told: string | undefined;
+  #failed: { readonly key: string; readonly why: Termination; readonly at: Millis } | undefined;
+  #vp8: Vp8Rewrite | undefined;
+  #vp8Now = false;
+  readonly #packet: MediaPacket = { seq: 0, pts: 0, marker: false, payload: new Uint8Array(0) };
 
-  constructor(floor: Floor, accept: readonly Format[], outlet: Outlet) {
-    this.#floor = floor;
+  constructor(pictures: Pictures, accept: readonly Format[], maxBps: number, outlet: Outlet) {
+    this.#pictures = pictures;
     this.#accept = accept;
+    this.#maxBps = maxBps;
     this.#outlet = outlet;
+    const transcodes =
+      videoTarget(accept, 'full') !== undefined && pictures.codecs.missingForVideo() === undefined;
+    this.#width = new Width(transcodes ? CLASSES_BPS : []);
+    pictures.add(this);
   }
 
   /** The track being shown, or about to be. */
   get track(): string | undefined {
-    return (this.#next ?? this.#shown)?.track.id;
+    return (this.#next ?? this.#shown)?.supply.track?.id;
   }
 
-  /** `track` shall be seen; `there`: all tracks that could be. */
-  show(track: TrackInfo | undefined, there: ReadonlyMap<string, TrackInfo>): void {
-    const stays = (v: View | undefined): boolean =>
-      v !== undefined && keyOf(there.get(v.track.id)) === keyOf(v.track);
-    if (!stays(this.#shown)) this.#shown = this.#end(this.#shown);
-    if (!stays(this.#next) || this.#next?.track.id !== track?.id) this.#next = this.#end(this.#next);
-    if (track === undefined) {
-      this.#shown = this.#end(this.#shown);
-      if (this.#told !== 'idle') this.#outlet.tell({ type: 'idle' });
-      this.#told = 'idle';
-    } else if (track.id !== this.#shown?.track.id && this.#next === undefined) this.#begin(track);
+  /** `subject` shall be seen; `there`: the tracks that may be, which is asked again until the next call. */
+  show(subject: Subject | undefined, there: There): void {
+    this.#subject = subject;
+    this.#there = there;
+    this.#settle();
   }
 
   feedback(f: Feedback): void {
-    this.#shown?.feed.feedback(f, this.#floor.now());
+    if (f.type === 'keyframe') this.#shown?.feed.refresh(this.#pictures.clock.now());
+    if (f.type !== 'bitrate') return;
+    this.#estimateBps = f.bps;
+    for (const view of [this.#shown, this.#next]) view?.held.flow.limit(view, this.#limit());
   }
+
   pause(): void {
     this.#shown?.feed.pause();
+    this.#next?.feed.pause();
   }
+
+  get ticking(): boolean {
+    return (
+      this.#limit() < Number.POSITIVE_INFINITY || this.#shown?.feed.replaying === true || this.#failed !== undefined
+    );
+  }
+
+  tick(now: Millis): void {
+    this.#shown?.feed.tick(now);
+    this.#next?.feed.tick(now);
+    if (now < this.#lookAt || this.#subject === undefined) return;
+    this.#lookAt = now + WIDTH_EVERY_MS;
+    this.#wholeBps = this.#shown?.held.flow.wholeBps ?? this.#wholeBps;
+    const changed = this.#width.update(now, this.#wholeBps, this.#estimateBps, this.#maxBps);
+    const again = this.#failed !== undefined && now >= this.#failed.at + RETRY_MS;
+    if (again) this.#failed = undefined;
+    if (changed || again) this.#settle();
+  }
+
   close(): void {
+    this.#pictures.delete(this);
     this.#shown = this.#end(this.#shown);
     this.#next = this.#end(this.#next);
   }
 
-  #begin(track: TrackInfo): void {
-    if (!accepts(this.#accept, track.format)) return this.#refuse(track);
-    this.#told = undefined;
-    const view: View = {
-      track,
-      feed: new VideoFeed(track, pictureOf(this.#floor, track), this.#outlet.sink, () => this.#begun(view)),
-    };
-    this.#next = view;
-    view.feed.start(this.#floor.now());
+  #limit(): number {
+    return Math.min(this.#estimateBps, this.#maxBps);
   }
 
-  #refuse(track: TrackInfo): void {
-    const told = `unserved ${keyOf(track)}`;
-    if (this.#told === told) return;
-    this.#told = told;
-    this.#shown = this.#end(this.#shown);
-    this.#outlet.tell({ type: 'unserved', why: noPicture(track.format, this.#accept) });
+  /** From what is shown to what shall be, as far as that goes now. */
+  #settle(): void {
+    this.#shown = this.#keep(this.#shown);
+    this.#next = this.#keep(this.#next);
+    const subject = this.#subject;
+    if (subject === undefined) return this.#idle();
+    const supply = subject.supply(this.#width.share);
+    if (!isSupply(supply)) return this.#refuse(subject, supply);
+    if (supply.key === this.#next?.supply.key) return;
+    this.#next = this.#end(this.#next);
+    if (supply.key === this.#shown?.supply.key) return;
+    if (supply.key === this.#failed?.key) return this.#refuse(subject, this.#failed.why);
+    this.#begin(supply);
+  }
+
+  /** A view whose track is gone or is no longer what the receiver takes ends at once. */
+  #keep(view: View | undefined): View | undefined {
+    if (view?.track === undefined) return view;
+    const track = this.#there(view.track.id);
+    if (!lasts(view.supply, track, this.#accept)) return this.#end(view);
+    if (track !== undefined && view.supply.passes && formatKey(track.format) !== formatKey(view.track.format)) {
+      view.track = track;
+      view.feed.renew();
+    }
+    return view;
+  }
+
+  #begin(supply: Supply): void {
+    const held = supply.open();
+    const { flow } = held;
+    const view: View = {
+      supply,
+      track: supply.track,
+      held,
+      feed: new VideoFeed(flow.cache, this.#sink, () => this.#begun(view), this.#maxBps),
+      unfail: flow.onFailed(() => this.#broke(view)),
+    };
+    this.#next = view;
+    flow.limit(view, this.#limit());
+    if (flow.failure !== undefined) this.#broke(view);
+    else view.feed.start(this.#pictures.clock.now());
   }
 
   #begun(view: View): void {
     if (this.#next === view) {
+      if (this.#shown?.supply.id !== view.supply.id) this.#wholeBps = undefined;
       this.#end(this.#shown);
       this.#shown = view;
       this.#next = undefined;
     }
+    this.#told = undefined;
     const { track } = view;
-    this.#outlet.tell({ type: 'serving', track, format: track.format, how: 'passthrough' });
+    const { flow } = view.held;
+    const format = view.supply.passes && track !== undefined ? track.format : flow.format;
+    this.#vp8Now = format.codec === 'VP8';
+    if (this.#vp8Now) {
+      this.#vp8 ??= new Vp8Rewrite({ pictureId: 0, tl0PicIdx: 0 });
+      this.#vp8.restart();
+    }
+    this.#outlet.tell({ type: 'serving', ...(track && { track }), format, how: flow.how });
   }
+
+  /** The flow of `view` gives nothing any more. */
+  #broke(view: View): void {
+    const why = view.held.flow.failure as Termination;
+    this.#failed = { key: view.supply.key, why, at: this.#pictures.clock.now() };
+    if (view === this.#shown) this.#shown = this.#end(view);
+    if (view === this.#next) this.#next = this.#end(view);
+    if (this.#subject !== undefined) this.#settle();
+  }
+
+  /** Another's picture stays while there is one; this viewer's own way to what it shall see is closed. */
+  #refuse(subject: Subject, why: Termination): void {
+    this.#next = this.#end(this.#next);
+    if (this.#shown !== undefined && this.#shown.supply.id !== subject.id) return;
+    this.#shown = this.#end(this.#shown);
+    const told = `${subject.id} ${why.reason} ${why.text}`;
+    if (this.#told === told) return;
+    this.#told = told;
+    this.#outlet.tell({ type: 'unserved', why });
+  }
+
+  #idle(): void {
+    this.#shown = this.#end(this.#shown);
+    this.#next = this.#end(this.#next);
+    if (this.#told !== 'idle') this.#outlet.tell({ type: 'idle' });
+    this.#told = 'idle';
+  }
+
+  readonly #sink: Sink<MediaPacket> = (packet, now) => {
+    if (!this.#vp8Now) return this.#outlet.sink(packet, now);
+    const payload = this.#vp8?.map(packet);
+    if (payload === undefined) return;
+    const { seq, pts, marker, frame } = packet;
+    this.#outlet.sink(Object.assign(this.#packet, { seq, pts, marker, payload, frame }), now);
+  };
 
   #end(view: View | undefined): undefined {
     if (view === undefined) return;
+    view.unfail();
     view.feed.close();
-    this.#floor.pictures.release(view.track.id);
+    view.held.flow.limit(view, undefined);
+    view.held.close();
   }
 }
-
-/** A track whose format changes begins anew. */
-const keyOf = (track: TrackInfo | undefined): string =>
-  track === undefined ? '' : `${track.id} ${formatKey(track.format)}`;

@@ -250,7 +250,18 @@ export class AgentDesk {
       run();
     } catch (error) {
       this.#log.error({ leg: held.request.leg, err: error }, 'bug in a leg: it is closed');
-      this.#ended(held, terminationOf(error));
+      const why = terminationOf(error);
+      this.#ended(held, why);
+      this.#release(held, why);
+    }
+  }
+
+  /** A leg with a bug still holds its ports: it is asked once more to let go. */
+  #release(held: Held, why: Termination): void {
+    try {
+      held.leg?.handle({ type: 'close', why });
+    } catch {
+      // it could not even close; what it holds goes with its agent
     }
   }
 

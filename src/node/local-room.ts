@@ -87,7 +87,7 @@ export class LocalRoom implements RoomPort {
     return {
       id,
       sink: flow.sink,
-      clock: () => {}, // pts alone carries time inside one process; picture (next issue) reads it here
+      clock: () => {}, // nobody reads capture times yet: players line sound and picture up by arrival
       format: (format: Format) => this.#drive.feed({ type: 'format', id, format }),
       pause: (on: boolean) => this.#drive.feed({ type: 'pause', id, on }),
       close: () => this.#drive.feed({ type: 'untrack', id }),

@@ -15,7 +15,7 @@ const random = seeded(Number(process.env.JUNK_SEED ?? 1));
 const below = (n: number): number => Math.floor(random() * n);
 const noise = (n: number): Buffer => Buffer.from(Array.from({ length: n }, () => below(256)));
 const SHOTS = 400;
-const CONNECTIONS = 25;
+const CONNECTIONS = 60;
 
 const torture = readFileSync(new URL('../../fixtures/sip/torture.txt', import.meta.url), 'latin1')
   .split(/^---\n/m)

@@ -99,6 +99,7 @@ export class Server {
       method,
       headers: {
         authorization: `Bearer ${this.adminKey}`,
+        connection: 'close', // tests count what the server holds
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),

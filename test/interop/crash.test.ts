@@ -6,7 +6,7 @@ import type { OnEnd } from '../harness/stage.ts';
 import { Stage, wait } from '../harness/stage.ts';
 
 const [BOB, SIPP, WX, PAGE] = [0, 1, 2, 3];
-/** The issue's own bound: a dead process is missed after three seconds of silence. */
+/** A dead process is missed after three seconds of silence. */
 const NOTICED_MS = 6000;
 
 const suite = missing('baresip', 'sipp', 'tshark', 'ffmpeg', 'chromium', 'nats-server')

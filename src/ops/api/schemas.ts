@@ -105,6 +105,12 @@ export const legView = z.object({
       rttMs: z.number().optional(),
       mos: z.number().optional().describe('Estimated listening quality, 1 to 4.5.'),
       firstPacketMs: z.number().optional(),
+      width: z.number().optional().describe('Of pictures, pixels, as shown.'),
+      height: z.number().optional(),
+      fps: z.number().optional().describe('Pictures a second, lately.'),
+      bitrateBps: z.number().optional(),
+      keyframesAsked: z.number().optional().describe('Coming in: by us; going out: by the receiver.'),
+      freezes: z.number().optional().describe('Times the pictures stood still: three times as long as usual, and 150 ms more.'),
     }),
   ),
 });

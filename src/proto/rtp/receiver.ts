@@ -35,6 +35,8 @@ export class RtpReceiver {
   #highest = -1;
   #skipped = 0;
   #lastTimestamp = 0;
+  /** Of the packet handed on last, as on the wire. */
+  #lastSeq = 0;
   readonly #line = new Restamp({ clockRate: 8000, seq: FIRST_SEQ, timestamp: 0 });
   /** A stream that may replace this one: SSRC, and the sequence number that would prove it. */
   #otherSsrc = -1;
@@ -78,6 +80,7 @@ export class RtpReceiver {
     p.seq = this.#line.seq;
     p.pts = this.#line.timestamp;
     this.#lastTimestamp = v.timestamp;
+    this.#lastSeq = v.seq;
     return undefined;
   }
 
@@ -104,6 +107,11 @@ export class RtpReceiver {
   /** `pts` of a wire timestamp of this stream (a sender report's). */
   ptsOf(timestamp: number): number {
     return this.packet.pts + ((timestamp - this.#lastTimestamp) | 0);
+  }
+
+  /** The number on the wire of a packet of this stream that would be handed on as `seq`: to ask for it again. */
+  wireSeq(seq: number): number {
+    return (this.#lastSeq + seq - this.packet.seq) & 0xffff;
   }
 
   /** The extended sequence number, or why the packet is not part of the stream. */

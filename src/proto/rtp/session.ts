@@ -1,6 +1,7 @@
 import type { Millis } from '../../kit/core.ts';
 import { RtpReceiver } from './receiver.ts';
 import { type Rtcp, readRtcp, writeRtcp } from './rtcp.ts';
+import type { RtcpFeedback } from './rtcp-feedback.ts';
 import { RtpSender } from './sender.ts';
 
 /** RFC 3550 §6.2: the least mean interval; the timer is drawn from 0.5 … 1.5 of it, over e − 3/2 (§6.3.1). */
@@ -44,6 +45,11 @@ export class RtpSession {
   report(now: Millis): Buffer {
     this.deadline = now + this.#interval();
     return writeRtcp(this.#compound(now));
+  }
+
+  /** Feedback that goes out at once, behind a report (RFC 4585 §3.1: never alone unless that was agreed). */
+  feedback(now: Millis, ...packets: readonly RtcpFeedback[]): Buffer {
+    return writeRtcp([...this.#compound(now), ...packets]);
   }
 
   /** The last packet of the session. */

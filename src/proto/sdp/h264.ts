@@ -9,8 +9,8 @@
  * takes, where both allow the asymmetry, else the lower of the two.
  */
 import type { Format } from '../../contract.ts';
-import { is } from './section.ts';
 import type { SdpCodec } from './sdp.ts';
+import { is } from './section.ts';
 
 /** What we take and name in offers: constrained baseline, which every room member decodes, up to 720p30 (level 3.1). */
 const OUR_PROFILE = '42e0';
@@ -39,8 +39,7 @@ const profileLevelId = (fmtp: Readonly<Record<string, string>>): string => {
 const modeOf = (c: SdpCodec): string => c.fmtp['packetization-mode'] ?? '0';
 const asymmetric = (c: SdpCodec): boolean => c.fmtp['level-asymmetry-allowed'] === '1';
 const levelOf = (id: string): number => Number.parseInt(id.slice(4), 16);
-const withLevel = (id: string, level: number): string =>
-  id.slice(0, 4) + level.toString(16).padStart(2, '0');
+const withLevel = (id: string, level: number): string => id.slice(0, 4) + level.toString(16).padStart(2, '0');
 
 /**
  * The payload types of one mode that can be had: mode 1 where there is one, since mode 0 cannot cut a large unit.

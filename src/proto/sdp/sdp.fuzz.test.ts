@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { Refusal } from '../../kit/refusal.ts';
-import { type AudioLocal, acceptAudio, answerAudio, offerAudio } from './audio.ts';
+import { acceptCall, answerCall, type CallLocal, offerCall } from './call.ts';
 import { parseSdp, writeSdp } from './sdp.ts';
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 200);
@@ -10,25 +10,31 @@ const folder = new URL('../../../fixtures/sdp/', import.meta.url);
 const vectors = readdirSync(folder)
   .filter(f => f.endsWith('.sdp'))
   .map(f => readFileSync(new URL(f, folder), 'utf8'));
-const local: AudioLocal = {
-  sessionId: '1',
-  address: '192.0.2.1',
-  port: 4000,
-  codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
-  direction: 'sendrecv',
+const local: CallLocal = {
+  audio: {
+    sessionId: '1',
+    address: '192.0.2.1',
+    port: 4000,
+    codecs: ['opus', 'G722', 'PCMU', 'PCMA'],
+    direction: 'sendrecv',
+  },
+  video: { codecs: ['H264', 'VP8'], direction: 'sendrecv', maxBps: 2_000_000 },
+  videoPorts: { main: 4002, slides: 4004 },
 };
 
 /** Reads it and does with it all that a call would do. */
 function survive(text: string): void {
   const sdp = parseSdp(text);
   if (typeof sdp === 'string') return;
-  acceptAudio(sdp, offerAudio(local), local);
-  const answer = answerAudio(sdp, local);
+  acceptCall(sdp, offerCall(local), local);
+  const answer = answerCall(sdp, local);
   if (answer instanceof Refusal) return;
   const again = parseSdp(writeSdp(answer.sdp));
   if (typeof again === 'string') throw new Error(`our own answer is unreadable: ${again}`);
   if (again.sections.length !== sdp.sections.length)
     throw new Error('the answer has another number of m= lines');
+  const offer = parseSdp(writeSdp(offerCall(local, answer.sdp)));
+  if (typeof offer === 'string') throw new Error(`our own offer is unreadable: ${offer}`);
 }
 
 test('any text', () => {

@@ -210,7 +210,9 @@ const milliseconds = <K extends string>(key: K, value: unknown): { [key in K]?: 
 const bandwidthOf = (
   raw: { type: Bandwidth['type']; limit: number | string }[] | undefined,
 ): Pick<Sdp, 'bandwidth'> =>
-  raw === undefined ? {} : { bandwidth: raw.map(b => ({ type: b.type, value: Number(b.limit) })) };
+  raw === undefined
+    ? {}
+    : { bandwidth: raw.filter(b => b.limit !== '').map(b => ({ type: b.type, value: Number(b.limit) })) };
 
 /** The text of a description of ours. The session's `c=` is its origin's address. */
 export function writeSdp(s: Sdp): string {

@@ -1,13 +1,13 @@
 /** Offer and answer of one video stream (RFC 3264), as pure functions over sections. */
 import type { Format, VideoCodec } from '../../contract.ts';
 import {
-  type Mode,
   h264Accepted,
   h264Answer,
   h264Choice,
   h264Distance,
   h264Offer,
   h264Twin,
+  type Mode,
 } from './h264.ts';
 import type { Bandwidth, Direction, Sdp, SdpCodec, Section } from './sdp.ts';
 import {
@@ -229,13 +229,16 @@ function echoedFeedback(s: Section, codecs: readonly SdpCodec[]): Pick<Section, 
   return feedback.length > 0 ? { feedback } : {};
 }
 
-/** What the other end takes of pictures, by every `b=` line it wrote. */
+/** What the other end takes of pictures, by the `b=` lines of the section and of the session. */
 function limitOf(section: Section, sdp: Sdp): number {
-  const bps = (b: Bandwidth): number =>
-    b.type === 'TIAS' ? b.value : b.type === 'AS' || b.type === 'CT' ? b.value * 1000 * (1 - HEADERS) : Infinity;
-  const own = (section.bandwidth ?? []).map(bps);
-  const shared = (sdp.bandwidth ?? []).map(b => Math.max(0, bps(b) - SOUND_BPS));
-  return Math.floor(Math.min(Infinity, ...[...own, ...shared].filter(n => n >= 0)));
+  return Math.floor(Math.min(limitBy(section), Math.max(0, limitBy(sdp) - SOUND_BPS)));
+}
+
+/** Of two lines TIAS is the exact one (RFC 3890 §6.4). */
+function limitBy({ bandwidth = [] }: Pick<Section, 'bandwidth'>): number {
+  const value = (type: Bandwidth['type']): number | undefined => bandwidth.find(b => b.type === type)?.value;
+  const [exact, gross] = [value('TIAS'), value('AS') ?? value('CT')];
+  return exact ?? (gross === undefined ? Number.POSITIVE_INFINITY : gross * 1000 * (1 - HEADERS));
 }
 
 const limits = (maxBps: number): readonly Bandwidth[] => [

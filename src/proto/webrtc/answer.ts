@@ -11,8 +11,20 @@ export interface AnsweredMedia {
   readonly extensions: readonly string[];
   /** `a=rtcp-fb` kinds to use where offered. */
   readonly feedback: readonly string[];
+  /** Retransmissions in streams of their own (RFC 4588), for the formats that were offered with one. */
+  readonly rtx?: boolean;
+  /** Simulcast streams to receive, of the offered ones. */
+  readonly layers?: readonly string[];
   /** What we send on it. */
-  readonly source?: { readonly ssrc: number; readonly cname: string; readonly stream: string };
+  readonly source?: {
+    readonly ssrc: number;
+    readonly rtxSsrc?: number;
+    readonly cname: string;
+    /** Media stream id: lines of one stream are played in sync. */
+    readonly stream: string;
+    /** Default: as the stream. */
+    readonly track?: string;
+  };
 }
 
 export interface AnswerAsk {
@@ -56,9 +68,10 @@ const rejectedLines = (m: OfferedMedia): string[] => [
 ];
 
 function acceptedLines(ask: AnswerAsk, offered: OfferedMedia, m: AnsweredMedia): string[] {
-  const { source } = m;
+  const rtx = m.rtx === true;
+  const payloads = m.formats.flatMap(f => [f.payloadType, ...(rtx && f.rtx !== undefined ? [f.rtx] : [])]);
   return [
-    `m=${offered.kind} 9 ${offered.protocol} ${m.formats.map(f => f.payloadType).join(' ')}`,
+    `m=${offered.kind} 9 ${offered.protocol} ${payloads.join(' ')}`,
     'c=IN IP4 0.0.0.0',
     `a=mid:${offered.mid}`,
     ...iceLines(ask.ice),
@@ -71,25 +84,44 @@ function acceptedLines(ask: AnswerAsk, offered: OfferedMedia, m: AnsweredMedia):
       const id = offered.extensions.get(uri);
       return id === undefined ? [] : [`a=extmap:${id} ${uri}`];
     }),
-    ...m.formats.flatMap(f => formatLines(f, m.feedback)),
-    ...(source
-      ? [
-          `a=msid:${source.stream} ${source.stream}`,
-          `a=ssrc:${source.ssrc} cname:${source.cname}`,
-          `a=ssrc:${source.ssrc} msid:${source.stream} ${source.stream}`,
-        ]
-      : []),
+    ...m.formats.flatMap(f => formatLines(f, m.feedback, rtx)),
+    ...layerLines(m.layers ?? []),
+    ...(m.source ? sourceLines(m.source) : []),
     ...candidateLines(ask.candidates),
   ];
 }
 
-function formatLines({ payloadType, format, feedback }: OfferedFormat, use: readonly string[]): string[] {
+/** RFC 8851, RFC 8853. */
+const layerLines = (layers: readonly string[]): string[] =>
+  layers.length === 0
+    ? []
+    : [...layers.map(rid => `a=rid:${rid} recv`), `a=simulcast:recv ${layers.join(';')}`];
+
+/** RFC 5576; the group ties retransmissions to their source (RFC 4588 §8.8 by SSRC). */
+function sourceLines(source: NonNullable<AnsweredMedia['source']>): string[] {
+  const { ssrc, rtxSsrc, cname, stream, track = stream } = source;
+  const ssrcs = rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc];
+  return [
+    `a=msid:${stream} ${track}`,
+    ...(rtxSsrc === undefined ? [] : [`a=ssrc-group:FID ${ssrc} ${rtxSsrc}`]),
+    ...ssrcs.flatMap(s => [`a=ssrc:${s} cname:${cname}`, `a=ssrc:${s} msid:${stream} ${track}`]),
+  ];
+}
+
+function formatLines(
+  { payloadType, format, feedback, rtx }: OfferedFormat,
+  use: readonly string[],
+  useRtx: boolean,
+): string[] {
   const { codec, clockRate, channels } = format;
   const fmtp = format.fmtp && Object.entries(format.fmtp).map(([k, v]) => (v === '' ? k : `${k}=${v}`));
   return [
     `a=rtpmap:${payloadType} ${codec}/${clockRate}${channels === 2 ? '/2' : ''}`,
     ...(fmtp && fmtp.length > 0 ? [`a=fmtp:${payloadType} ${fmtp.join(';')}`] : []),
     ...feedback.filter(f => use.includes(f)).map(f => `a=rtcp-fb:${payloadType} ${f}`),
+    ...(useRtx && rtx !== undefined
+      ? [`a=rtpmap:${rtx} rtx/${clockRate}`, `a=fmtp:${rtx} apt=${payloadType}`]
+      : []),
   ];
 }
 

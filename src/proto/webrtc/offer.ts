@@ -2,7 +2,9 @@ import { parse, type SharedAttributes } from 'sdp-transform';
 import type { CodecName, Format } from '../../contract.ts';
 import { refuse } from '../../kit/refusal.ts';
 import type { Fingerprint } from './dtls/client-proof.ts';
+import { RID } from './extensions.ts';
 import type { IceCredentials } from './ice-lite.ts';
+import { type MediaLine, mayBeRtp, readLayers, readRetransmissions } from './offer-video.ts';
 
 /** A payload type of the offer that rooms can carry. */
 export interface OfferedFormat {
@@ -10,6 +12,8 @@ export interface OfferedFormat {
   readonly format: Format;
   /** As in `a=rtcp-fb`: `nack`, `nack pli`, `transport-cc`. */
   readonly feedback: readonly string[];
+  /** Payload type of its retransmissions (RFC 4588), where offered. */
+  readonly rtx?: number;
 }
 
 export interface OfferedMedia {
@@ -24,6 +28,8 @@ export interface OfferedMedia {
   readonly formats: readonly OfferedFormat[];
   /** RTP header extensions: URI → id. */
   readonly extensions: ReadonlyMap<string, number>;
+  /** Restriction ids (RFC 8851) of the simulcast streams it would send, the offerer's first one first; else empty. */
+  readonly layers: readonly string[];
 }
 
 export interface WebRtcOffer {
@@ -65,6 +71,7 @@ export function readOffer(text: string): WebRtcOffer {
     const mid = String(m.mid ?? i);
     if (!/^[\w!#$%&'*+.^`{|}~-]{1,32}$/.test(mid) || mids.has(mid)) throw bad('has a bad or repeated mid');
     mids.add(mid);
+    const extensions = new Map((m.ext ?? []).map(e => [String(e.uri), e.value]));
     return {
       mid,
       kind: m.type,
@@ -72,7 +79,8 @@ export function readOffer(text: string): WebRtcOffer {
       payloads: String(m.payloads ?? ''),
       direction: m.direction ?? sdp.direction ?? 'sendrecv',
       formats: m.protocol === DTLS_RTP && m.port !== 0 && m.rtcpMux !== undefined ? readFormats(m) : [],
-      extensions: new Map((m.ext ?? []).map(e => [String(e.uri), e.value])),
+      extensions,
+      layers: m.type === 'video' && extensions.has(RID) ? readLayers(m) : [],
     };
   });
   const bundle = sdp.groups?.find(g => g.type === 'BUNDLE')?.mids;
@@ -114,14 +122,12 @@ function readFingerprints(layers: readonly SharedAttributes[]): Fingerprint[] {
   return [...found.values()];
 }
 
-type MediaLine = ReturnType<typeof parse>['media'][number];
-
 function readFormats(m: MediaLine): OfferedFormat[] {
   const formats: OfferedFormat[] = [];
+  const retransmissions = readRetransmissions(m);
   for (const payload of String(m.payloads ?? '').split(' ')) {
     const payloadType = Number(payload);
-    // RFC 5761 §4: 64–95 would look like RTCP on the same port.
-    if (!/^\d{1,3}$/.test(payload) || payloadType > 127 || (payloadType >= 64 && payloadType < 96)) continue;
+    if (!/^\d{1,3}$/.test(payload) || !mayBeRtp(payloadType)) continue;
     const map = m.rtp.find(r => r.payload === payloadType);
     const codec = CODECS.get(String(map?.codec ?? STATIC.get(payloadType) ?? '').toLowerCase());
     if (codec === undefined || formats.some(f => f.payloadType === payloadType)) continue;
@@ -137,7 +143,8 @@ function readFormats(m: MediaLine): OfferedFormat[] {
     const feedback = (m.rtcpFb ?? [])
       .filter(f => String(f.payload) === payload || String(f.payload) === '*')
       .map(f => (f.subtype ? `${f.type} ${f.subtype}` : f.type));
-    formats.push({ payloadType, format, feedback });
+    const rtx = retransmissions.get(payloadType);
+    formats.push({ payloadType, format, feedback, ...(rtx !== undefined && { rtx }) });
   }
   return formats;
 }

@@ -1,0 +1,262 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Clock, Millis } from '../../src/contract.ts';
+import { Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
+import type { FromWorker, JobSpec, ToWorker } from './wire.ts';
+
+/** A worker that owes an answer this long hangs. */
+const HANG_MS = 3000;
+/** Loading TypeScript and FFmpeg on a machine that is busy. */
+const START_MS = 20_000;
+/** A job during whose work two workers fell within this time is what fells them. */
+const STRIKE_MS = 30_000;
+/** An idle worker is kept for the next speaker: starting one takes half a second. */
+const LINGER_MS = 10_000;
+/** What runs there holds little in the heap of JavaScript; FFmpeg's memory is not counted. */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128 };
+
+/** The main thread's end of one job: what must be known to begin it anew. */
+export interface Tenant {
+  /** What opens it, as things stand now. */
+  spec(): JobSpec;
+  /** A message with this id came back. */
+  done(m: Extract<FromWorker, { type: 'done' }>): void;
+  /** It was opened on another worker: decoders and encoders begin anew. */
+  moved(): void;
+  failed(why: Termination): void;
+}
+
+export interface Tenancy {
+  readonly job: number;
+  /** False: there is no worker at the moment, and nothing was sent. A message with an `id` is answered. */
+  post(m: ToWorker, transfer?: readonly ArrayBuffer[]): boolean;
+  close(): void;
+}
+
+interface Lodger {
+  readonly job: number;
+  readonly tenant: Tenant;
+  struckAt: Millis;
+}
+
+/** At most `max` workers share all jobs. `script`: what a worker runs (tests have their own). */
+export class VideoWorkers {
+  readonly #script: URL;
+  readonly #max: number;
+  readonly #threads = new Set<Thread>();
+  #jobs = 0;
+  /** Workers replaced since the start because they crashed or hung. */
+  replaced = 0;
+
+  constructor(
+    script: URL = new URL('./worker.js', import.meta.url),
+    max: number = Math.max(1, availableParallelism() - 1),
+  ) {
+    this.#script = script;
+    this.#max = max;
+  }
+
+  /** Opens a job on the worker with the fewest; resolves when that one is ready. Rejects with a Refusal. */
+  async place(tenant: Tenant, clock: Clock): Promise<Tenancy> {
+    const lodger: Lodger = { job: ++this.#jobs, tenant, struckAt: Number.NEGATIVE_INFINITY };
+    const thread = this.#pick(clock);
+    await thread.add(lodger);
+    return {
+      job: lodger.job,
+      post: (m, transfer = []) => thread.post(m, transfer),
+      close: () => thread.remove(lodger),
+    };
+  }
+
+  /** Ends all workers; jobs still open get nothing more. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#threads].map(thread => thread.end()));
+  }
+
+  #pick(clock: Clock): Thread {
+    const threads = [...this.#threads].sort((a, b) => a.load - b.load);
+    const [least] = threads;
+    if (least !== undefined && (least.load === 0 || threads.length >= this.#max)) return least;
+    const thread: Thread = new Thread(this.#script, clock, {
+      ended: () => this.#threads.delete(thread),
+      replaced: () => this.replaced++,
+    });
+    this.#threads.add(thread);
+    return thread;
+  }
+}
+
+const crashed = refuse(
+  'server',
+  'video-worker-failed',
+  'The picture could not be transcoded: its worker failed twice in a row, most likely at a broken stream; stop and ' +
+    'start the camera, or let both sides use the same codec (H.264). Sound is not concerned.',
+).why;
+
+/** One place for a worker: when it falls, another takes it and its jobs over. */
+class Thread {
+  readonly #script: URL;
+  readonly #clock: Clock;
+  readonly #on: { ended(): void; replaced(): void };
+  readonly #lodgers = new Map<number, Lodger>();
+  readonly #starting = new Map<Lodger, { done(): void; failed(error: Refusal): void }>();
+  /** Messages not answered yet, oldest first. */
+  #owed: { readonly job: number; readonly id: number; readonly at: Millis }[] = [];
+  #worker: Worker | undefined;
+  #ready = false;
+  #failedStarts = 0;
+  #disarm: (() => void) | undefined;
+
+  constructor(script: URL, clock: Clock, on: { ended(): void; replaced(): void }) {
+    this.#script = script;
+    this.#clock = clock;
+    this.#on = on;
+    this.#start();
+  }
+
+  get load(): number {
+    return this.#lodgers.size;
+  }
+
+  add(lodger: Lodger): Promise<void> {
+    this.#lodgers.set(lodger.job, lodger);
+    this.#worker?.ref();
+    if (this.#ready) {
+      this.post({ type: 'open', job: lodger.job, spec: lodger.tenant.spec() }, []);
+      return Promise.resolve();
+    }
+    this.#arm(START_MS);
+    return new Promise((done, failed) => this.#starting.set(lodger, { done, failed }));
+  }
+
+  remove(lodger: Lodger): void {
+    if (!this.#lodgers.delete(lodger.job)) return;
+    this.post({ type: 'close', job: lodger.job }, []);
+    if (this.#lodgers.size > 0) return;
+    this.#worker?.unref();
+    if (this.#owed.length === 0) this.#arm(LINGER_MS);
+  }
+
+  post(m: ToWorker, transfer: readonly ArrayBuffer[]): boolean {
+    if (!this.#ready || this.#worker === undefined) return false;
+    if ('id' in m) {
+      this.#owed.push({ job: m.job, id: m.id, at: this.#clock.now() });
+      if (this.#owed.length === 1) this.#arm(HANG_MS);
+    }
+    this.#worker.postMessage(m, transfer);
+    return true;
+  }
+
+  async end(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    this.#ready = false;
+    this.#disarm?.();
+    this.#lodgers.clear();
+    this.#on.ended();
+    await worker?.terminate();
+  }
+
+  #start(): void {
+    const worker = new Worker(this.#script, { name: 'video', resourceLimits: RESOURCE_LIMITS });
+    this.#worker = worker;
+    this.#ready = false;
+    this.#owed = [];
+    worker.on('message', (m: FromWorker) => {
+      if (this.#worker === worker) this.#message(m);
+    });
+    worker.on('error', () => {}); // `exit` follows
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#fell();
+    });
+    if (this.#lodgers.size === 0) worker.unref();
+    this.#arm(START_MS);
+  }
+
+  #message(m: FromWorker): void {
+    switch (m.type) {
+      case 'ready':
+        return this.#started();
+      case 'missing':
+        return this.#giveUp(m.why);
+      case 'failed':
+        this.#owed = this.#owed.filter(o => o.job !== m.job);
+        return this.#evict(this.#lodgers.get(m.job), m.why);
+      case 'done':
+        this.#owed = this.#owed.filter(o => o.id !== m.id || o.job !== m.job);
+        this.#lodgers.get(m.job)?.tenant.done(m);
+        if (this.#owed.length === 0 && this.#lodgers.size === 0) this.#arm(LINGER_MS);
+    }
+  }
+
+  #started(): void {
+    this.#ready = true;
+    this.#failedStarts = 0;
+    this.#disarm?.();
+    this.#disarm = undefined;
+    for (const lodger of [...this.#lodgers.values()]) {
+      this.post({ type: 'open', job: lodger.job, spec: lodger.tenant.spec() }, []);
+      const waiting = this.#starting.get(lodger);
+      this.#starting.delete(lodger);
+      if (waiting === undefined) lodger.tenant.moved();
+      else waiting.done();
+    }
+    if (this.#lodgers.size === 0) this.#arm(LINGER_MS);
+  }
+
+  /** One timer: for the start, the oldest answer owed, or the end of idling. */
+  #arm(ms: number): void {
+    this.#disarm?.();
+    this.#disarm = this.#clock.at(this.#clock.now() + ms, () => this.#due());
+  }
+
+  #due(): void {
+    this.#disarm = undefined;
+    const [oldest] = this.#owed;
+    if (this.#ready && oldest !== undefined) {
+      const leftMs = oldest.at + HANG_MS - this.#clock.now();
+      return leftMs > 0 ? this.#arm(leftMs) : this.#fell();
+    }
+    if (!this.#ready) return this.#fell();
+    if (this.#lodgers.size === 0) void this.end();
+  }
+
+  /** It crashed or hangs: another one takes over. */
+  #fell(): void {
+    const fallen = this.#worker;
+    const wasReady = this.#ready;
+    this.#worker = undefined;
+    this.#ready = false;
+    void fallen?.terminate();
+    const culprit = this.#lodgers.get(this.#owed[0]?.job ?? -1);
+    if (culprit !== undefined) this.#strike(culprit);
+    if (!wasReady && ++this.#failedStarts >= 2) return this.#giveUp(crashed);
+    if (this.#lodgers.size === 0) return void this.end();
+    this.#on.replaced();
+    this.#start();
+  }
+
+  #strike(lodger: Lodger): void {
+    const now = this.#clock.now();
+    const twice = now - lodger.struckAt < STRIKE_MS;
+    lodger.struckAt = now;
+    if (twice) this.#evict(lodger, crashed);
+  }
+
+  #evict(lodger: Lodger | undefined, why: Termination): void {
+    if (lodger === undefined) return;
+    this.#lodgers.delete(lodger.job);
+    lodger.tenant.failed(why);
+  }
+
+  #giveUp(why: Termination): void {
+    for (const lodger of [...this.#lodgers.values()]) {
+      const waiting = this.#starting.get(lodger);
+      this.#starting.delete(lodger);
+      this.#lodgers.delete(lodger.job);
+      if (waiting === undefined) lodger.tenant.failed(why);
+      else waiting.failed(new Refusal(why));
+    }
+    void this.end();
+  }
+}

@@ -1,0 +1,172 @@
+/** What sound and pictures have in common: two sockets, one RTP session, the latch, RTCP, and a timer. */
+import type { Clock, MediaPacket, Millis } from '../../src/contract.ts';
+import type { UdpPair, UdpPorts } from '../../src/io/udp.ts';
+import { Latch } from '../../src/proto/rtp/latch.ts';
+import { type Rtcp, unixOf } from '../../src/proto/rtp/rtcp.ts';
+import type { RtcpFeedback } from '../../src/proto/rtp/rtcp-feedback.ts';
+import { isRtcp, RTP_HEADER_BYTES } from '../../src/proto/rtp/rtp.ts';
+import { RtpSession } from '../../src/proto/rtp/session.ts';
+import type { Targets } from '../../src/proto/sdp/section.ts';
+import { Alarm } from './alarm.ts';
+import { RtcpSide } from './media-rtcp.ts';
+
+export interface LineOptions {
+  readonly clock: Clock;
+  readonly ports: UdpPorts;
+  readonly family: 4 | 6;
+  /** Address the signalling comes from, for the latch. */
+  readonly signalling: string | undefined;
+  readonly random: (bytes: number) => Buffer;
+  /** The same for all lines of a leg, as their clocks are: that is what ties lips to words (RFC 3550 §6.5.1). */
+  readonly cname: string;
+  readonly unixAtZero: number;
+  readonly count: (reason: string) => void;
+  /** A bug in a chain; media is unusable from here on. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** Who uses a line. */
+export interface LineUser {
+  /** `session.receiver` has a packet. */
+  rtp(now: Millis): void;
+  /** What the peer says in RTCP; reports are dealt with already. */
+  rtcp(packets: readonly Rtcp[], now: Millis): void;
+  /** When `tick` is wanted. */
+  deadline(): Millis;
+  tick(now: Millis): void;
+}
+
+export class RtpLine {
+  readonly session: RtpSession;
+  readonly #o: LineOptions;
+  readonly #user: LineUser;
+  readonly #latch: Latch;
+  readonly #rtcp: RtcpSide;
+  readonly #alarm: Alarm;
+  #pair!: UdpPair;
+  #agreed = false;
+  #open = true;
+
+  /** Binds the ports. Rejects with a Refusal when there are none. */
+  static async open(o: LineOptions, user: LineUser): Promise<RtpLine> {
+    const line = new RtpLine(o, user);
+    line.#pair = await o.ports.open(o.family, {
+      rtp: (bytes, address, port, now) => {
+        try {
+          line.#received(bytes, address, port, now);
+        } catch (error) {
+          o.failed(error);
+        }
+      },
+      rtcp: (bytes, address, port, now) => line.#guard(() => line.#reported(bytes, address, port, now)),
+    });
+    return line;
+  }
+
+  private constructor(o: LineOptions, user: LineUser) {
+    this.#o = o;
+    this.#user = user;
+    const { cname, random, unixAtZero } = o;
+    this.session = new RtpSession({ cname, random, unixAtZero, now: o.clock.now() });
+    this.#latch = new Latch(o.signalling);
+    this.#rtcp = new RtcpSide(this.session, this.#latch, o.signalling);
+    this.#alarm = new Alarm(o.clock, () => this.#guard(() => this.#tick()));
+  }
+
+  get port(): number {
+    return this.#pair.rtp.port;
+  }
+
+  /** There is somewhere to send to. */
+  get ready(): boolean {
+    return this.#open && this.#latch.target !== undefined;
+  }
+
+  /** Datagrams handed to the system that it may still read from their buffers. */
+  queued(): number {
+    return this.#pair.rtp.queued();
+  }
+
+  agreed(to: Targets): void {
+    const now = this.#o.clock.now();
+    this.#agreed = true;
+    this.#latch.signal(to.remote, now);
+    this.#rtcp.agreed(to, now);
+    this.arm();
+  }
+
+  /** Sends the first `length` bytes. */
+  send(bytes: Uint8Array, length: number): void {
+    const to = this.#latch.target;
+    if (to !== undefined && this.#open) this.#pair.rtp.send(bytes, length, to.port, to.address);
+  }
+
+  feedback(packet: RtcpFeedback, now: Millis): void {
+    if (this.#open) this.#rtcp.send(this.session.feedback(now, packet), this.#pair);
+  }
+
+  /** Wakes the user at its deadline, which may have come nearer. */
+  arm(): void {
+    if (this.#open) this.#alarm.set(Math.min(this.session.deadline, this.#user.deadline()));
+  }
+
+  /** What sender reports among `packets` say of the stream heard now: media time and the peer's clock (Unix ms). */
+  clocks(packets: readonly Rtcp[], tell: (pts: number, captureMs: number) => void): void {
+    const { receiver } = this.session;
+    for (const p of packets)
+      if (p.type === 'sr' && p.ssrc === receiver.ssrc && receiver.payloadType !== -1)
+        tell(receiver.ptsOf(p.rtpTime), unixOf(p.ntp));
+  }
+
+  /** Says BYE and frees the ports. Idempotent. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#alarm.off();
+    if (this.#agreed) this.#rtcp.send(this.session.bye(this.#o.clock.now()), this.#pair);
+    this.#pair.close();
+  }
+
+  #received(bytes: Buffer, address: string, port: number, now: Millis): void {
+    if (isRtcp(bytes)) return this.#reported(bytes, address, port, now);
+    const { count } = this.#o;
+    if (bytes.length < RTP_HEADER_BYTES || (bytes[0] as number) >> 6 !== 2) return count('not-rtp');
+    if (!this.#latch.accept(address, port, now)) return count('not-from-peer');
+    const junk = this.session.receiver.read(bytes, now);
+    if (junk !== undefined) return count(junk);
+    this.#user.rtp(now);
+  }
+
+  #reported(bytes: Buffer, address: string, port: number, now: Millis): void {
+    const packets = this.#rtcp.received(bytes, address, port, now);
+    if (typeof packets === 'string') return this.#o.count(packets);
+    this.#user.rtcp(packets, now);
+  }
+
+  #tick(): void {
+    const now = this.#o.clock.now();
+    if (now >= this.session.deadline) this.#rtcp.send(this.session.report(now), this.#pair);
+    this.#user.tick(now);
+    this.arm();
+  }
+
+  /** A bug ends this leg and nothing else. Packet paths have it written out: no closure per packet. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#o.failed(error);
+    }
+  }
+}
+
+/** A chain's end: what it throws is a bug of ours and ends the leg, not the room. */
+export const guarded =
+  (o: Pick<LineOptions, 'failed'>, sink: (packet: MediaPacket, now: Millis) => void) =>
+  (packet: MediaPacket, now: Millis): void => {
+    try {
+      sink(packet, now);
+    } catch (error) {
+      o.failed(error);
+    }
+  };

@@ -1,0 +1,56 @@
+import type { Format, TrackInfo } from '../contract.ts';
+import type { Termination } from '../kit/refusal.ts';
+import { accepts } from './accept.ts';
+import type { Share } from './bandwidth.ts';
+import type { HeldFlow, Pictures } from './pictures.ts';
+import { noPicture, videoTarget } from './video-target.ts';
+
+/** One way to show something: two supplies of equal keys show the same in the same way. */
+export interface Supply {
+  readonly key: string;
+  /** Of the subject. */
+  readonly id: string;
+  open(): HeldFlow;
+  /** Absent for a grid. */
+  readonly track?: TrackInfo;
+  /** True when `track` passes untouched. */
+  readonly passes: boolean;
+}
+
+/** What one viewer shall see: a track, or everyone in a grid. */
+export interface Subject {
+  readonly id: string;
+  /** How it reaches this viewer, given how much of it there may be, or why it cannot. */
+  supply(share: Share): Supply | Termination;
+}
+
+export const isSupply = (s: Supply | Termination): s is Supply => 'key' in s;
+
+export const trackSubject = (pictures: Pictures, track: TrackInfo, accept: readonly Format[]): Subject => ({
+  id: track.id,
+  supply(share) {
+    const { id, format } = track;
+    const { codec } = format;
+    if (share === 'none') return tooNarrow;
+    if (share === 'full' && accepts(accept, track.format))
+      return { key: `${id} ${codec}`, id, open: () => pictures.pass(track), track, passes: true };
+    const target = videoTarget(accept, share);
+    const missing = pictures.codecs.missingForVideo();
+    if (target === undefined || missing !== undefined) return noPicture(track.format, accept, missing);
+    const key = `${id} ${codec}→${target.key}`;
+    return { key, id, open: () => pictures.transcode(track, target), track, passes: false };
+  },
+});
+
+/** May `supply`, begun earlier, go on now that its track is `track` (undefined: gone)? */
+export const lasts = (supply: Supply, track: TrackInfo | undefined, accept: readonly Format[]): boolean =>
+  supply.track === undefined ||
+  (track !== undefined &&
+    track.format.codec === supply.track.format.codec &&
+    (!supply.passes || accepts(accept, track.format)));
+
+const tooNarrow: Termination = {
+  blame: 'client',
+  reason: 'line-too-narrow',
+  text: 'The picture takes more bits than this line carries, even reduced as far as it can be here; sound goes on, and the picture comes back when the line recovers.',
+};
