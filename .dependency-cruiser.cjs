@@ -29,7 +29,7 @@ module.exports = {
         '^codecs/',
         '^node_modules/',
         crypto,
-        '^(node:)?(zlib|worker_threads)$',
+        '^(node:)?(zlib|worker_threads|os)$',
       ],
       'protocol cores, algorithms and codecs own no socket, timer or clock',
     ),

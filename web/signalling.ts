@@ -1,11 +1,20 @@
 import { Client, type IMessage } from '@stomp/stompjs';
+import { Refused } from './refused.ts';
 
 export interface Member {
   readonly participant: string;
   readonly display: string;
   readonly protocols: readonly string[];
-  readonly muted: { readonly audio: boolean };
+  readonly muted: { readonly audio: boolean; readonly video: boolean };
   readonly state: 'here' | 'away';
+  readonly tracks: readonly { readonly source: 'mic' | 'camera' | 'screen' | 'prompt' }[];
+}
+
+/** Who is in which slot of the WHEP session: participant ids. */
+export interface Slots {
+  readonly audio: readonly (string | null)[];
+  readonly video: readonly (string | null)[];
+  readonly content: string | null;
 }
 
 export type Fact =
@@ -16,22 +25,46 @@ export type Fact =
   | { type: 'speaking'; participants: string[] }
   | { type: 'muted'; media: 'audio' | 'video'; on: boolean }
   | { type: 'text'; from: string; text: string }
+  | ({ type: 'slots' } & Slots)
   | { type: 'refused'; reason: string; text: string };
 
+export type Joined = Extract<Fact, { type: 'joined' }>;
+
 export interface SignallingEvents {
-  fact(fact: Fact): void;
-  /** The server said no, or ended it; nothing follows. */
-  refused(reason: string, text: string): void;
+  joined(fact: Joined): void;
+  fact(fact: Exclude<Fact, Joined>): void;
+  /** The server ended it; nothing follows. */
+  ended(why: Refused): void;
   /** The connection broke; ask again. */
   lost(): void;
 }
 
-/** STOMP over WebSocket: who is there, who speaks, mute. One connection; whoever holds it decides about another. */
+/** A server that does not answer is asked again. */
+const CONNECT_MS = 8000;
+
+/** STOMP over WebSocket: who is there, who speaks, mute, texts. */
 export class Signalling {
   readonly #client: Client;
   readonly #room: string;
 
-  constructor(room: string, login: string, passcode: string, on: SignallingEvents) {
+  /** Resolves when one has joined. Rejects with Refused when the server says no. */
+  static open(room: string, login: string, passcode: string, on: SignallingEvents): Promise<Signalling> {
+    return new Promise((done, fail) => {
+      const made: Signalling = new Signalling(room, login, passcode, {
+        fact: fact => on.fact(fact),
+        joined: fact => {
+          on.joined(fact);
+          joined = true;
+          done(made);
+        },
+        ended: why => (joined ? on.ended(why) : fail(why)),
+        lost: () => (joined ? on.lost() : fail(new Error('the WebSocket closed'))),
+      });
+      let joined = false;
+    });
+  }
+
+  private constructor(room: string, login: string, passcode: string, on: SignallingEvents) {
     this.#room = `/room/${encodeURIComponent(room)}`;
     let over = false;
     const end = (tell: () => void): void => {
@@ -43,21 +76,36 @@ export class Signalling {
     this.#client = new Client({
       brokerURL: `${location.origin.replace(/^http/, 'ws')}/stomp`,
       connectHeaders: { login, passcode },
+      connectionTimeout: CONNECT_MS,
       reconnectDelay: 0,
       onConnect: () =>
-        this.#client.subscribe(this.#room, (m: IMessage) => on.fact(JSON.parse(m.body) as Fact)),
-      onStompError: frame => end(() => on.refused(frame.headers.message ?? '', frame.body)),
+        this.#client.subscribe(this.#room, (m: IMessage) => {
+          const fact = JSON.parse(m.body) as Fact;
+          if (fact.type === 'joined') on.joined(fact);
+          else on.fact(fact);
+        }),
+      onStompError: frame => end(() => on.ended(new Refused(frame.headers.message ?? '', frame.body, true))),
       onWebSocketClose: () => end(() => on.lost()),
     });
     this.#client.activate();
   }
 
-  mute(on: boolean): void {
-    this.#client.publish({ destination: `${this.#room}/mute`, body: JSON.stringify({ media: 'audio', on }) });
+  mute(media: 'audio' | 'video', on: boolean): void {
+    this.#send('mute', { media, on });
+  }
+
+  text(text: string): void {
+    this.#send('text', { text });
   }
 
   /** Says goodbye; no event follows. */
   close(): void {
+    this.#client.onWebSocketClose = () => {};
     void this.#client.deactivate();
+  }
+
+  #send(verb: string, body: object): void {
+    if (this.#client.connected)
+      this.#client.publish({ destination: `${this.#room}/${verb}`, body: JSON.stringify(body) });
   }
 }

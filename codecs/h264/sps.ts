@@ -79,8 +79,8 @@ function readChroma(b: BitReader): { chroma: number; lumaDepth: number; chromaDe
   const lumaDepth = b.ue(6);
   const chromaDepth = b.ue(6);
   b.u(1); // qpprime_y_zero_transform_bypass_flag
-  if (b.flag())
-    for (let i = 0; i < (chroma === 3 ? 12 : 8); i++) if (b.flag()) skipScalingList(b, i < 6 ? 16 : 64);
+  const lists = b.flag() ? (chroma === 3 ? 12 : 8) : 0; // seq_scaling_matrix_present_flag
+  for (let i = 0; i < lists; i++) if (b.flag()) skipScalingList(b, i < 6 ? 16 : 64);
   return { chroma, lumaDepth, chromaDepth };
 }
 

@@ -27,7 +27,7 @@ export function fitBlocks(width: number, height: number, maxBlocks: number): Siz
     const size = { width: even(width * scale), height: even(height * scale) };
     const smallest = size.width === 16 && size.height === 16;
     if (smallest || macroblocks(size.width, size.height) <= maxBlocks) return size;
-    scale *= 0.98; // rounding up to whole blocks
+    scale *= 0.995; // rounding up to whole blocks
   }
 }
 

@@ -1,4 +1,12 @@
-import type { Clock, Format, MediaPacket, Millis, Sink, Termination, VideoCodec } from '../../src/contract.ts';
+import type {
+  Clock,
+  Format,
+  MediaPacket,
+  Millis,
+  Sink,
+  Termination,
+  VideoCodec,
+} from '../../src/contract.ts';
 import { MAX_CELLS } from './fit.ts';
 import type { Mailbox } from './mailbox.ts';
 import { encodeSpec } from './spec.ts';
@@ -67,8 +75,8 @@ export async function openGrid(to: Format, o: GridOptions): Promise<VideoGrid> {
   const tick = (): void => {
     const now = o.clock.now();
     job.compose(Math.round((now - began) * TICKS_PER_MS));
-    ticks = Math.max(ticks + 1, Math.floor(((now - began) * fps) / 1000)); // what was missed is not made up for
-    disarm = o.clock.at(began + ((ticks + 1) * 1000) / fps, tick);
+    ticks = Math.max(ticks, Math.floor(((now - began) * fps) / 1000)) + 1; // what was missed is not made up for
+    disarm = o.clock.at(began + (ticks * 1000) / fps, tick);
   };
   tick();
 

@@ -140,7 +140,11 @@ function closeCell(cell: Cell): void {
 }
 
 /** The planes of a 4:2:0 picture: luma in full size, chroma in half. */
-function eachPlane(frame: Frame, box: Rect, on: (row: (y: number) => number, plane: number, w: number, h: number) => void): void {
+function eachPlane(
+  frame: Frame,
+  box: Rect,
+  on: (row: (y: number) => number, plane: number, w: number, h: number) => void,
+): void {
   for (let plane = 0; plane < 3; plane++) {
     const shift = plane === 0 ? 0 : 1;
     const stride = frame.linesize[plane] as number;

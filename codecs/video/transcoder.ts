@@ -1,6 +1,14 @@
-import type { Clock, Format, MediaPacket, Millis, Sink, Termination, VideoCodec } from '../../src/contract.ts';
-import { WorkerJob } from './worker-job.ts';
+import type {
+  Clock,
+  Format,
+  MediaPacket,
+  Millis,
+  Sink,
+  Termination,
+  VideoCodec,
+} from '../../src/contract.ts';
 import { encodeSpec } from './spec.ts';
+import { WorkerJob } from './worker-job.ts';
 import type { VideoWorkers } from './workers.ts';
 
 export { missingForVideo } from './av.ts';

@@ -1,4 +1,12 @@
-import type { Clock, Format, MediaPacket, Millis, Sink, Termination, VideoCodec } from '../../src/contract.ts';
+import type {
+  Clock,
+  Format,
+  MediaPacket,
+  Millis,
+  Sink,
+  Termination,
+  VideoCodec,
+} from '../../src/contract.ts';
 import { Mailbox } from './mailbox.ts';
 import { openOutput } from './output.ts';
 import type { CodedPicture, JobSpec, ToWorker } from './wire.ts';

@@ -56,6 +56,10 @@ export class VideoWorkers {
     this.#max = max;
   }
 
+  get running(): number {
+    return this.#threads.size;
+  }
+
   /** Opens a job on the worker with the fewest; resolves when that one is ready. Rejects with a Refusal. */
   async place(tenant: Tenant, clock: Clock): Promise<Tenancy> {
     const lodger: Lodger = { job: ++this.#jobs, tenant, struckAt: Number.NEGATIVE_INFINITY };

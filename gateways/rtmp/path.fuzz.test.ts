@@ -31,8 +31,8 @@ it('any app and name are a path or a Refusal in words, and a path comes back as 
       maskToken(`${app}?${name}`);
       try {
         const path = parsePath(rooted ? `room/${app}` : app, name);
-        const again = new URL(formatPath(path), 'rtmp://x');
-        expect(parsePath(again.pathname.slice(1), again.search)).toEqual(path);
+        const [again = '', query = ''] = formatPath(path).slice(1).split('?');
+        expect(parsePath(again, `?${query}`)).toEqual(path);
       } catch (error) {
         expect(error).toBeInstanceOf(Refusal);
         expect((error as Refusal).why).toMatchObject({ blame: 'client', text: expect.any(String) });

@@ -6,7 +6,6 @@ import { UdpPorts } from '../../src/io/udp.ts';
 import { refuse, terminationOf } from '../../src/kit/refusal.ts';
 import type { SipConfig } from './config.ts';
 import { SipLeg } from './leg.ts';
-import { AudioMedia } from './media.ts';
 
 const CLOSING: Termination = {
   blame: 'server',
@@ -46,27 +45,31 @@ export function createSipAgent(host: Host, config: SipConfig, id: string): Agent
     };
     try {
       const address = host.advertisedAddress(request.who.address);
-      const media = await AudioMedia.open({
-        clock: host.clock,
-        ports,
-        family: (bound ?? address).includes(':') ? 6 : 4,
-        signalling: request.who.address,
-        random: randomBytes,
-        count: reason => host.count('rtp_dropped', reason),
-        on: {
-          state: state => leg?.onState(state),
-          key: k => leg?.onKey(k.digit, k.ms),
-          format: f => leg?.onFormat(f),
-          clock: (pts, captureMs) => leg?.onClock(pts, captureMs),
-          failed: error => leg?.onFailure(error),
+      const now = host.clock.now();
+      leg = await SipLeg.open({
+        host,
+        request,
+        seat,
+        emit: tell,
+        codecs: config.codecs,
+        videoCodecs: config.video ? config.videoCodecs : [],
+        videoBps: config.videoBps,
+        address,
+        // Digits only, and below 2^53, as some phones read it as a number.
+        sessionId: String(randomBytes(6).readUIntBE(0, 6)),
+        line: {
+          clock: host.clock,
+          ports,
+          family: (bound ?? address).includes(':') ? 6 : 4,
+          signalling: request.who.address,
+          random: randomBytes,
+          cname: randomBytes(9).toString('base64url'), // RFC 7022 §4.2: short-term, random
+          unixAtZero: Date.now() - now,
+          count: reason => host.count('rtp_dropped', reason),
         },
+        note: summary => host.ladder(request.leg, { at: Date.now(), dir: 'note', transport: 'rtp', summary }),
+        gone: release,
       });
-      // Digits only, and below 2^53, as some phones read it as a number.
-      const sessionId = String(randomBytes(6).readUIntBE(0, 6));
-      leg = new SipLeg(
-        { host, request, seat, emit: tell, codecs: config.codecs, address, sessionId, gone: release },
-        media,
-      );
       legs.add(leg);
       await leg.begin();
       told = true;
@@ -79,7 +82,7 @@ export function createSipAgent(host: Host, config: SipConfig, id: string): Agent
   }
 
   return {
-    formats: config.codecs,
+    formats: [...config.codecs, ...(config.video ? config.videoCodecs : [])],
     capacity,
     async start() {
       await loadCodecs();

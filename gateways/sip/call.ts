@@ -1,7 +1,9 @@
 import type { LegCommand, LegEvent, Millis, Termination } from '../../src/contract.ts';
 import { type Core, NEVER, type Tick } from '../../src/kit/core.ts';
 import type { OnCall } from '../../src/proto/sip/signalling.ts';
+import { AGENT_SILENT, NO_ANSWER, NO_PLACE, terminationOfEnd, WITHDRAWN } from './call-ends.ts';
 import { readDtmfInfo } from './front-dtmf.ts';
+import { asksForPicture, PICTURE_FAST_UPDATE } from './front-picture.ts';
 import { readSdp, sipNative } from './native.ts';
 
 /** A caller who waits longer than this hears ringing. */
@@ -24,6 +26,7 @@ export type CallOut =
   | { readonly type: 'answer' | 'reinvite'; readonly sdp: string }
   /** To the INVITE or re-INVITE that waits. */
   | { readonly type: 'reject'; readonly why: Termination }
+  | { readonly type: 'info'; readonly contentType: string; readonly content: string }
   | { readonly type: 'hangup'; readonly why: Termination }
   /** Whatever `place` has begun is to be undone. */
   | { readonly type: 'abort' }
@@ -38,24 +41,6 @@ interface Exchange {
   /** The agent has spoken; the rest is between the phones. */
   described: boolean;
 }
-
-const WITHDRAWN: Termination = { blame: 'client', reason: 'cancelled', text: 'The caller gave up.' };
-const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
-const NO_PLACE: Termination = {
-  blame: 'server',
-  reason: 'timeout',
-  text: 'No agent took the call within 10 s; try again, and see the log for what they wait for.',
-};
-const AGENT_SILENT: Termination = {
-  blame: 'server',
-  reason: 'agent-silent',
-  text: 'The media agent did not answer the offer within 8 s.',
-};
-const NO_ANSWER: Termination = {
-  blame: 'client',
-  reason: 'no-answer-in-ack',
-  text: 'The INVITE had no offer, so its ACK must carry the answer to ours (RFC 3261 §13.2.2.4); it carried none.',
-};
 
 /**
  * One inbound call between its phone and its leg. `placing`: the platform looks for an agent. `answered`: 200 is out.
@@ -187,6 +172,7 @@ export class FrontCall implements Core<CallIn, CallOut> {
       case 'info': {
         const key = readDtmfInfo(e.contentType, e.content);
         if (key !== undefined) this.#tell({ type: 'dtmf', ...key });
+        else if (asksForPicture(e.contentType, e.content)) this.#tell({ type: 'keyframe' });
         return;
       }
       case 'ended':
@@ -204,6 +190,8 @@ export class FrontCall implements Core<CallIn, CallOut> {
       case 'want-offer':
         this.#wanted = true;
         return this.#offerIfWanted(now);
+      case 'keyframe-by-signalling':
+        return this.#do({ type: 'info', ...PICTURE_FAST_UPDATE });
       case 'description': {
         const x = this.#exchange;
         const sdp = readSdp(e.native);
@@ -319,15 +307,4 @@ export class FrontCall implements Core<CallIn, CallOut> {
   #do(...out: CallOut[]): void {
     this.#out.push(...out);
   }
-}
-
-function terminationOfEnd(
-  by: 'local' | 'remote' | 'timer' | 'transport',
-  reason: string | undefined,
-): Termination {
-  if (by === 'timer')
-    return { blame: 'client', reason: 'connection-lost', text: reason ?? 'The phone stopped answering.' };
-  if (by === 'transport')
-    return { blame: 'upstream', reason: 'connection-lost', text: 'The connection to the phone is gone.' };
-  return HUNG_UP;
 }

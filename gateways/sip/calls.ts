@@ -93,6 +93,8 @@ export class Calls {
           this.#host.count('sip_calls_refused', out.why.reason); // the platform has the log line
           return call.reject(status, { reason, headers });
         }
+        case 'info':
+          return call.info(out.contentType, out.content);
         case 'hangup':
           return call.hangup([reasonHeader(out.why)]);
         case 'abort':

@@ -19,6 +19,19 @@ export const sipConfig = z.strictObject({
     .min(1)
     .default(['opus', 'PCMU', 'PCMA', 'G722'])
     .describe('Codecs offered to phones, the best liked first.'),
+  video: z.boolean().default(true).describe('Offer and take pictures; false: sound only.'),
+  videoCodecs: z
+    .array(z.enum(['H264', 'VP8']))
+    .min(1)
+    .default(['H264', 'VP8'])
+    .describe('Codecs for pictures, the best liked first; of an offer the first that it has is taken.'),
+  videoBps: z
+    .number()
+    .int()
+    .min(64_000)
+    .max(50_000_000)
+    .default(2_000_000)
+    .describe('Bits a second of pictures, each way and at most.'),
   maxLegs: z.number().int().positive().default(1000).describe('Calls at the same time.'),
   callsPerSecond: z
     .number()

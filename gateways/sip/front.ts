@@ -11,6 +11,7 @@ import { bracketed } from '../../src/proto/sip/write.ts';
 import { Calls } from './calls.ts';
 import type { SipConfig } from './config.ts';
 import { DTMF_TYPES } from './front-dtmf.ts';
+import { MEDIA_CONTROL } from './front-picture.ts';
 
 const REALM = 'roombridge';
 /** How long a polite end may take; then the sockets close. */
@@ -31,7 +32,7 @@ export function createSipFront(host: Host, config: SipConfig): Front {
     random: randomBytes,
     local: flow => ({ host: advertised(flow.host), port: flows?.port ?? config.port }),
     name: config.serverName,
-    infoTypes: DTMF_TYPES,
+    infoTypes: [...DTMF_TYPES, MEDIA_CONTROL],
     maxCalls: config.maxLegs,
     newRequestsPerSecond: config.callsPerSecond,
   });

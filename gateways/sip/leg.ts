@@ -1,50 +1,27 @@
-/** One SIP leg inside its agent: offers and answers on one side, the seat on the other, media between. */
-import { type LevelMeter, openLevelMeter } from '../../codecs/audio.ts';
-import type {
-  Format,
-  Host,
-  Json,
-  Leg,
-  LegCommand,
-  LegEvent,
-  LegRequest,
-  Publication,
-  Seat,
-  StreamStats,
-  Subscription,
-  Termination,
-} from '../../src/contract.ts';
+/** One SIP leg inside its agent: offers and answers on one side, the seat on the other, sound and pictures between. */
+import type { Json, Leg, LegCommand, StreamStats, Termination } from '../../src/contract.ts';
 import { Refusal, refuse, terminationOf } from '../../src/kit/refusal.ts';
+import type { PhoneCodec } from '../../src/proto/sdp/audio.ts';
 import {
-  type AudioLocal,
-  type AudioPlan,
-  acceptAudio,
-  answerAudio,
-  offerAudio,
-  type PhoneCodec,
-} from '../../src/proto/sdp/audio.ts';
+  acceptCall,
+  answerCall,
+  type CallLocal,
+  type CallPlan,
+  offerCall,
+} from '../../src/proto/sdp/call.ts';
 import { parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp.ts';
-import { receives, sends } from '../../src/proto/sdp/section.ts';
-import type { AudioMedia } from './media.ts';
+import { type VideoPart, videoSections } from '../../src/proto/sdp/video.ts';
+import { LegAudio } from './leg-audio.ts';
+import type { LegOptions } from './leg-options.ts';
+import { LegVideo } from './leg-video.ts';
 import { readSdp, sipNative } from './native.ts';
-
-export interface LegOptions {
-  readonly host: Host;
-  readonly request: LegRequest;
-  readonly seat: Seat;
-  readonly emit: (e: LegEvent) => void;
-  readonly codecs: readonly PhoneCodec[];
-  /** What we write into descriptions for this peer. */
-  readonly address: string;
-  readonly sessionId: string;
-  /** Told once, when everything is released. */
-  readonly gone: () => void;
-}
+import type { LineOptions } from './rtp-line.ts';
 
 export class SipLeg implements Leg {
   readonly #o: LegOptions;
-  readonly #media: AudioMedia;
-  readonly #meters = new Map<string, LevelMeter>();
+  readonly #line: LineOptions;
+  #audio!: LegAudio;
+  readonly #video = new Map<VideoPart, LegVideo>();
   #open = true;
   /** Commands that negotiate run one after another. */
   #queue: Promise<void> = Promise.resolve();
@@ -52,26 +29,27 @@ export class SipLeg implements Leg {
   #sent: Sdp | undefined;
   /** The exchange whose answer is to come, if `#sent` is an offer. */
   #offering: number | undefined;
-  #plan: AudioPlan | undefined;
+  #plan: CallPlan | undefined;
   /** What was agreed before exchange `id`, in case the peer withdraws its offer. */
-  #before: { readonly id: number; readonly plan: AudioPlan } | undefined;
-  #publication: Publication | undefined;
-  #subscription: Subscription | undefined;
-  /** The peer has wanted our sound before: only then is "do not send to me" a hold. */
-  #listened = false;
-  #hold = false;
-  #muted = false;
-  #how = 'mix';
+  #before: { readonly id: number; readonly plan: CallPlan } | undefined;
 
-  constructor(o: LegOptions, media: AudioMedia) {
+  /** Rejects with a Refusal when there are no ports; nothing is left then. */
+  static async open(o: LegOptions): Promise<SipLeg> {
+    const leg = new SipLeg(o);
+    leg.#audio = await LegAudio.open(o, leg.#line);
+    return leg;
+  }
+
+  private constructor(o: LegOptions) {
     this.#o = o;
-    this.#media = media;
+    this.#line = { ...o.line, failed: error => this.#failed(error) };
   }
 
   /** Answers the offer the request came with, or makes one. Rejects with a Refusal; the caller then closes the leg. */
   async begin(): Promise<void> {
     const { begin } = this.#o.request;
-    const native = begin.type === 'offer' ? await this.#answerTo(0, begin.native) : this.#makeOffer(0);
+    const native =
+      begin.type === 'offer' ? await this.#answerTo(0, begin.native) : await this.#makeOffer(0, ['main']);
     this.#o.emit({ type: 'description', id: 0, native });
   }
 
@@ -81,7 +59,7 @@ export class SipLeg implements Leg {
       case 'offer':
         return this.#negotiate(c.id, () => this.#answerTo(c.id, c.native));
       case 'make-offer':
-        return this.#negotiate(c.id, async () => this.#makeOffer(c.id));
+        return this.#negotiate(c.id, () => this.#makeOffer(c.id, this.#partsToOffer(c.why)));
       case 'answer':
         return this.#negotiate(c.id, () => this.#accept(c.id, c.native));
       case 'rollback':
@@ -89,63 +67,43 @@ export class SipLeg implements Leg {
       case 'confirmed':
         return this.#o.seat.confirmed();
       case 'mute':
-        if (c.media === 'audio') this.#mute(c.on);
+        if (c.media === 'audio') this.#audio.mute(c.on);
+        else for (const video of this.#video.values()) video.mute(c.on);
         return;
       case 'dtmf':
         return this.#o.emit({ type: 'dtmf', digit: c.digit, ms: c.ms, via: 'info' }); // the front read it
+      case 'keyframe':
+        for (const video of this.#video.values()) video.asked();
+        return;
       case 'close':
         return this.close(c.why);
-      case 'candidates':
-        return; // no ICE on SIP legs
+      case 'candidates': // no ICE on SIP legs
+      case 'fact': // nor a way to tell a phone
+        return;
     }
   }
 
   stats(): readonly StreamStats[] {
-    return this.#media.stats(this.#how);
+    return [...this.#audio.stats(), ...[...this.#video.values()].flatMap(video => video.stats())];
   }
 
   /** Releases everything, then emits `closed`. Idempotent. */
   close(why: Termination): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#subscription?.close();
-    this.#publication?.close();
-    this.#media.close();
-    for (const meter of this.#meters.values()) meter.close();
+    this.#audio.close();
+    for (const video of this.#video.values()) video.close();
     this.#o.gone();
     this.#o.emit({ type: 'closed', why });
   }
 
-  // What media tells.
-
-  onState(state: 'up' | 'silent'): void {
-    const summary =
-      state === 'up' ? 'sound comes from the peer' : 'no sound from the peer for 15 s; the call goes on';
-    this.#o.host.ladder(this.#o.request.leg, { at: Date.now(), dir: 'note', transport: 'rtp', summary });
-    this.#o.emit({ type: 'media', state });
-  }
-
-  onKey(digit: string, ms: number): void {
-    this.#o.emit({ type: 'dtmf', digit, ms, via: 'rtp' });
-  }
-
-  onFormat(format: Format): void {
-    this.#publication?.format(format);
-  }
-
-  onClock(pts: number, captureMs: number): void {
-    this.#publication?.clock(pts, captureMs);
-  }
-
-  onFailure(error: unknown): void {
+  #failed(error: unknown): void {
     this.#o.host.log.error(
       { leg: this.#o.request.leg, err: error },
       'bug in the media of a leg: it is closed',
     );
     this.close(terminationOf(error));
   }
-
-  // Offer and answer.
 
   /** Runs one exchange; a refusal is told and the call goes on as it was. */
   #negotiate(id: number, exchange: () => Promise<Json | undefined>): void {
@@ -165,7 +123,9 @@ export class SipLeg implements Leg {
   }
 
   async #answerTo(id: number, native: Json): Promise<Json> {
-    const result = answerAudio(read(native), this.#local());
+    const offer = read(native);
+    const there = videoSections(offer, this.#o.videoCodecs);
+    const result = answerCall(offer, await this.#local(Object.keys(there) as VideoPart[]));
     if (result instanceof Refusal) throw result;
     const before = this.#plan;
     await this.#adopt(result.plan);
@@ -175,9 +135,10 @@ export class SipLeg implements Leg {
     return sipNative(writeSdp(this.#sent));
   }
 
-  #makeOffer(id: number): Json {
-    const inUse = this.#plan?.send.format.codec as PhoneCodec | undefined;
-    this.#sent = versioned(offerAudio(this.#local(), this.#sent, inUse), this.#sent);
+  async #makeOffer(id: number, parts: readonly VideoPart[]): Promise<Json> {
+    const inUse = this.#plan?.audio.send.format.codec as PhoneCodec | undefined;
+    const local = await this.#local(this.#o.videoCodecs.length > 0 ? parts : []);
+    this.#sent = versioned(offerCall(local, this.#sent, inUse), this.#sent);
     this.#offering = id;
     return sipNative(writeSdp(this.#sent));
   }
@@ -185,98 +146,77 @@ export class SipLeg implements Leg {
   async #accept(id: number, native: Json): Promise<undefined> {
     if (this.#offering !== id || this.#sent === undefined)
       throw refuse('client', 'unexpected-answer', 'An answer came without an offer of ours.');
-    const plan = acceptAudio(read(native), this.#sent, this.#local());
+    const plan = acceptCall(read(native), this.#sent, await this.#local([]));
     if (plan instanceof Refusal) throw plan;
     await this.#adopt(plan);
     this.#offering = undefined;
+    this.#discardUnused();
   }
 
   /** The exchange came to nothing: what was agreed before holds. */
   async #rollback(id: number): Promise<undefined> {
-    if (this.#offering === id) this.#offering = undefined;
+    if (this.#offering === id) {
+      this.#offering = undefined;
+      this.#discardUnused();
+    }
     const before = this.#before;
     if (before?.id !== id) return;
     this.#before = undefined;
     await this.#adopt(before.plan);
   }
 
-  #local(): AudioLocal {
-    const { roles } = this.#o.request;
-    const [hears, speaks] = [roles.includes('send'), roles.includes('receive')];
+  /** Who asks us for an offer hears all we can do (RFC 6337 §5.2.5); of our own accord we add nothing. */
+  #partsToOffer(why: Extract<LegCommand, { type: 'make-offer' }>['why']): readonly VideoPart[] {
+    const now = Object.keys(this.#plan?.video ?? {}) as VideoPart[];
+    return why === 'offerless' || why === 'dial' ? [...new Set<VideoPart>(['main', ...now])] : now;
+  }
+
+  /** What we have to say, with ports for `parts`. Without free ports the sound goes on alone. */
+  async #local(parts: readonly VideoPart[]): Promise<CallLocal> {
+    const { address, codecs, request, sessionId, videoBps, videoCodecs } = this.#o;
+    const [hears, speaks] = [request.roles.includes('send'), request.roles.includes('receive')];
+    const direction = hears ? (speaks ? 'sendrecv' : 'recvonly') : speaks ? 'sendonly' : 'inactive';
+    const videoPorts: Partial<Record<VideoPart, number>> = {};
+    for (const part of parts) {
+      const video = this.#video.get(part) ?? (await this.#openVideo(part));
+      if (video !== undefined) videoPorts[part] = video.port;
+    }
     return {
-      sessionId: this.#o.sessionId,
-      address: this.#o.address,
-      port: this.#media.port,
-      codecs: this.#o.codecs,
-      direction: hears ? (speaks ? 'sendrecv' : 'recvonly') : speaks ? 'sendonly' : 'inactive',
+      audio: { sessionId, address, port: this.#audio.port, codecs, direction },
+      video: { codecs: videoCodecs, direction, maxBps: videoBps },
+      videoPorts,
     };
   }
 
-  // What was agreed becomes media and a place in the room.
+  async #openVideo(part: VideoPart): Promise<LegVideo | undefined> {
+    try {
+      const video = await LegVideo.open(this.#o, this.#line, part);
+      if (this.#open) this.#video.set(part, video);
+      else video.close();
+      return video;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#o.line.count('video-no-port');
+      this.#o.note(`no pictures on this leg: ${error.message}`);
+      return undefined;
+    }
+  }
 
-  async #adopt(plan: AudioPlan): Promise<void> {
-    for (const { codec } of plan.receive.values()) await this.#openMeter(codec, plan);
+  /** Ports that were opened for an offer nobody took. */
+  #discardUnused(): void {
+    for (const [part, video] of this.#video) {
+      if (video.used) continue;
+      video.close();
+      this.#video.delete(part);
+    }
+  }
+
+  async #adopt(plan: CallPlan): Promise<void> {
+    await this.#audio.prepare(plan.audio);
     if (!this.#open) throw refuse('none', 'leg-closed', 'The leg was closed while it was negotiating.');
     this.#plan = plan;
-    this.#listened ||= receives(plan.peer);
-    const hold = plan.peer === 'inactive' || (this.#listened && !receives(plan.peer));
-    this.#media.agreed(plan, hold, this.#meters, (packet, now) => {
-      if (!this.#hold && !this.#muted) this.#publication?.sink(packet, now);
-    });
-    if (receives(plan.direction)) this.#publication ??= this.#publish();
-    this.#setHold(hold);
-    this.#subscribe(plan);
-  }
-
-  async #openMeter(codec: string, plan: AudioPlan): Promise<void> {
-    const format = [...plan.receive.values()].find(f => f.codec === codec);
-    if (this.#meters.has(codec) || format === undefined) return;
-    const meter = await openLevelMeter(format);
-    if (this.#open) this.#meters.set(codec, meter);
-    else meter.close();
-  }
-
-  #publish(): Publication {
-    const format = this.#media.format as Format;
-    const { leg } = this.#o.request;
-    const track = { source: 'mic' as const, format, canKeyframe: false, syncGroup: leg };
-    const publication = this.#o.seat.publish(track, () => {}); // sound knows no feedback
-    if (this.#muted) publication.pause(true);
-    return publication;
-  }
-
-  /** The peer's music on hold is not for the room, and nothing of the room goes to a phone that does not listen. */
-  #setHold(on: boolean): void {
-    if (on === this.#hold) return;
-    this.#hold = on;
-    this.#publication?.pause(on || this.#muted);
-    this.#o.emit({ type: 'hold', by: on ? 'peer' : 'none' });
-  }
-
-  #mute(on: boolean): void {
-    this.#muted = on;
-    this.#publication?.pause(on || this.#hold);
-  }
-
-  #subscribe(plan: AudioPlan): void {
-    if (!sends(plan.direction)) {
-      this.#subscription?.close();
-      this.#subscription = undefined;
-      return;
-    }
-    const want = { kind: 'mix', codec: plan.send.format, ptimeMs: plan.send.ptimeMs } as const;
-    if (this.#subscription !== undefined) return this.#subscription.update(want);
-    this.#media.switched();
-    this.#subscription = this.#o.seat.want(want, this.#media.play, e => {
-      if (e.type === 'serving') {
-        this.#how = e.how;
-        this.#media.switched();
-      } else if (e.type === 'unserved')
-        this.#o.host.log.warn(
-          { leg: this.#o.request.leg, why: e.why },
-          'the room cannot be heard on this leg',
-        );
-    });
+    this.#audio.agreed(plan.audio);
+    for (const [part, video] of this.#video) video.agreed(plan.video[part], this.#audio.hold);
   }
 }
 

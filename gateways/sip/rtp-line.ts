@@ -95,6 +95,11 @@ export class RtpLine {
     this.arm();
   }
 
+  /** Nothing is agreed any more: reports rest. */
+  stop(): void {
+    this.#agreed = false;
+  }
+
   /** Sends the first `length` bytes. */
   send(bytes: Uint8Array, length: number): void {
     const to = this.#latch.target;
@@ -145,9 +150,14 @@ export class RtpLine {
 
   #tick(): void {
     const now = this.#o.clock.now();
-    if (now >= this.session.deadline) this.#rtcp.send(this.session.report(now), this.#pair);
+    if (now >= this.session.deadline) this.#report(now);
     this.#user.tick(now);
     this.arm();
+  }
+
+  #report(now: Millis): void {
+    const bytes = this.session.report(now);
+    if (this.#agreed) this.#rtcp.send(bytes, this.#pair);
   }
 
   /** A bug ends this leg and nothing else. Packet paths have it written out: no closure per packet. */

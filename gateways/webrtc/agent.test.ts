@@ -83,7 +83,7 @@ const until = async (what: () => boolean): Promise<void> => {
 
 test('refuses in words what it cannot serve, and keeps nothing of it', async () => {
   expect(await why(take(whip('nonsense')))).toMatchObject({ blame: 'client', reason: 'bad-sdp' });
-  const picture = makeOffer([{ kind: 'video', codecs: ['96 VP8/90000'] }]);
+  const picture = makeOffer([{ kind: 'video', codecs: ['96 AV1/90000'] }]);
   expect(await why(take(whip(picture)))).toMatchObject({
     reason: 'no-common-codec',
     text: expect.stringMatching(/send/),
@@ -114,17 +114,19 @@ test('slots: as many as the config allows; other lines are refused', async () =>
   await agent.close();
   await start({ maxSlots: 2 });
   const lines = Array.from({ length: 3 }, () => ({ direction: 'recvonly' }));
+  const picture = { kind: 'video', direction: 'recvonly', codecs: ['96 VP8/90000'] };
   const { sdp } = await take({
-    sdp: makeOffer([...lines, { kind: 'video', direction: 'recvonly', codecs: ['96 VP8/90000'] }]),
+    sdp: makeOffer([...lines, picture, { ...picture, codecs: ['97 AV1/90000'] }]),
     kind: 'whep',
   });
   expect([...sdp.matchAll(/^m=(\w+ \d+)/gm)].map(m => m[1])).toEqual([
     'audio 9',
     'audio 9',
     'audio 0',
+    'video 9',
     'video 0',
   ]);
-  expect(sdp).toContain('a=group:BUNDLE 0 1\r\n');
+  expect(sdp).toContain('a=group:BUNDLE 0 1 3\r\n');
 });
 
 test('a browser that never comes is given up after 15 s, and everything is released', async () => {

@@ -3,7 +3,6 @@ import { isIP } from 'node:net';
 import type { Address, Agent, Host, Leg, LegEvent, LegRequest, Seat } from '../../src/contract.ts';
 import { openUdp, SendSlots, type UdpSocket } from '../../src/io/udp.ts';
 import { refuse } from '../../src/kit/refusal.ts';
-import { RtpSession } from '../../src/proto/rtp/session.ts';
 import type { Identity } from '../../src/proto/webrtc/dtls/server-flight.ts';
 import { localUfrag } from '../../src/proto/webrtc/ice-lite.ts';
 import { readOffer } from '../../src/proto/webrtc/offer.ts';
@@ -13,11 +12,9 @@ import { selfSignedCertificate } from '../../src/proto/x509/self-signed.ts';
 import { candidateAddresses } from './candidates.ts';
 import type { WebRtcConfig } from './config.ts';
 import { SLOT_BYTES, WebRtcLeg } from './leg.ts';
-import type { LegMedia } from './leg-media.ts';
-import { type Begin, readBegin } from './native.ts';
-import { playedLines, publishedLine } from './plan.ts';
-import { Player } from './player.ts';
-import { Publisher } from './publisher.ts';
+import { openMedia } from './media.ts';
+import { readBegin } from './native.ts';
+import { PacketLogs } from './packet-logs.ts';
 
 /** All WebRTC media of one process on one UDP port. */
 export function createWebRtcAgent(host: Host, config: WebRtcConfig): Agent {
@@ -25,12 +22,13 @@ export function createWebRtcAgent(host: Host, config: WebRtcConfig): Agent {
 }
 
 class WebRtcAgent implements Agent {
-  readonly formats = ['opus', 'PCMU', 'PCMA', 'G722'];
+  readonly formats: readonly string[];
   readonly capacity: number;
   readonly #host: Host;
   readonly #config: WebRtcConfig;
   readonly #port = new SharedPort<WebRtcLeg>();
   readonly #legs = new Set<WebRtcLeg>();
+  readonly #logs = new PacketLogs();
   readonly #slots = new SendSlots(SLOT_BYTES);
   readonly #identity: Identity & { readonly fingerprint: string };
   #socket: UdpSocket | undefined;
@@ -39,6 +37,7 @@ class WebRtcAgent implements Agent {
     this.#host = host;
     this.#config = config;
     this.capacity = config.maxLegs;
+    this.formats = ['opus', 'PCMU', 'PCMA', 'G722', ...config.videoCodecs];
     this.#identity = makeIdentity();
   }
 
@@ -84,32 +83,23 @@ class WebRtcAgent implements Agent {
     });
     this.#legs.add(leg);
     try {
-      const sdp = leg.answer(await this.#media(begin, offer, seat, leg));
+      const sdp = leg.answer(
+        await openMedia({
+          host: this.#host,
+          config: this.#config,
+          logs: this.#logs,
+          begin,
+          offer,
+          seat,
+          leg,
+        }),
+      );
       emit({ type: 'description', id: 0, native: { sdp } });
       return leg;
     } catch (error) {
       leg.abandon();
       throw error;
     }
-  }
-
-  async #media(
-    begin: Begin,
-    offer: ReturnType<typeof readOffer>,
-    seat: Seat,
-    leg: WebRtcLeg,
-  ): Promise<LegMedia> {
-    const now = this.#host.clock.now();
-    const cname = randomBytes(9).toString('base64url'); // RFC 7022 §4.2: short-term, random
-    const unixAtZero = Date.now() - now;
-    const makeSession = (): RtpSession => new RtpSession({ cname, random: randomBytes, unixAtZero, now });
-    if (begin.kind === 'whep') {
-      const lines = playedLines(offer, this.#config.maxSlots);
-      return new Player({ seat, lines, member: begin.member, cname, makeSession, wire: leg, events: leg });
-    }
-    const line = publishedLine(offer);
-    const source = begin.track ?? 'mic';
-    return await Publisher.open({ seat, line, source, session: makeSession(), events: leg, now });
   }
 
   async close(): Promise<void> {

@@ -22,7 +22,16 @@ export const webrtcConfig = z.strictObject({
     .min(1)
     .max(64)
     .default(16)
-    .describe('Loudest members one player may receive side by side; audio lines beyond it are refused.'),
+    .describe(
+      'Members one player may hear, and see, side by side; audio and video lines beyond it are refused.',
+    ),
+  videoCodecs: z
+    .array(z.enum(['H264', 'VP8']))
+    .refine(codecs => new Set(codecs).size === codecs.length, 'Name each codec once.')
+    .default(['H264', 'VP8'])
+    .describe(
+      'Codecs for pictures, the preferred one first; phones and mini-programs take H264 untouched. Empty: sound only.',
+    ),
   maxPerAddress: z
     .number()
     .int()

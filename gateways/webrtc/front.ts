@@ -24,7 +24,7 @@ import {
   withoutPassword,
 } from './http.ts';
 import { type Begin, described, restarted } from './native.ts';
-import { Session } from './session.ts';
+import { Session, type Slots } from './session.ts';
 
 /** How long a draining front waits for its legs to say that they have ended. */
 const CLOSE_MS = 3000;
@@ -85,7 +85,7 @@ class WebRtcFront implements Front {
     this.#limit(r.address);
     const sdp = r.body.toString('utf8');
     const offer = readOffer(sdp);
-    const session = this.#session(r.address, offer.ice.ufrag);
+    const session = this.#session(r.address, offer.ice.ufrag, r.params.room ?? '');
     const request = this.#request(r, kind, sdp, offer);
     const step = { transport: 'https', text: withoutPassword(sdp) };
     this.#host.ladder(request.leg, {
@@ -183,10 +183,15 @@ class WebRtcFront implements Front {
       );
   }
 
-  #session(address: string, ufrag: string): Session {
+  #session(address: string, ufrag: string, room: string): Session {
     const id = randomBytes(18).toString('base64url'); // whoever knows it may end the session
     const ended = (): void => this.#forget(session);
-    const session: Session = new Session({ id, address, ufrag, etag: newEtag(), ended });
+    // WHEP has no words for it: the page's signalling says which member is on which line.
+    const slots = ({ audio, video, content }: Slots): void => {
+      if (session.leg !== undefined)
+        this.#host.tell(room, session.leg.participant, { type: 'slots', session: id, audio, video, content });
+    };
+    const session: Session = new Session({ id, address, ufrag, etag: newEtag(), ended, slots });
     this.#sessions.set(id, session);
     return session;
   }
@@ -200,9 +205,11 @@ class WebRtcFront implements Front {
     const leg = `webrtc-${randomBytes(9).toString('base64url')}`;
     const credential = bearer(r);
     const { member } = r.params;
-    const track = r.query.get('track') === 'screen' ? 'screen' : 'mic';
+    const screen = kind === 'whip' && r.query.get('track') === 'screen';
     const native: Begin =
-      kind === 'whip' ? { sdp, kind, track } : { sdp, kind, ...(member !== undefined && { member }) };
+      kind === 'whip'
+        ? { sdp, kind, track: screen ? 'screen' : 'camera' }
+        : { sdp, kind, ...(member !== undefined && { member }) };
     return {
       v: 1,
       leg,
@@ -217,6 +224,7 @@ class WebRtcFront implements Front {
       },
       room: r.params.room ?? '',
       roles: [kind === 'whip' ? 'send' : 'receive'],
+      ...(screen && { track: 'screen' as const }),
       formats: [...new Set(offer.media.flatMap(m => m.formats.map(f => f.format.codec)))],
       begin: { type: 'offer', native: { ...native } },
     };

@@ -1,4 +1,4 @@
-import type { Millis, StreamStats } from '../../src/contract.ts';
+import type { LegEvent, Millis, StreamStats } from '../../src/contract.ts';
 import type { Rtcp } from '../../src/proto/rtp/rtcp.ts';
 import type { AnsweredMedia } from '../../src/proto/webrtc/answer.ts';
 import type { OfferedMedia } from '../../src/proto/webrtc/offer.ts';
@@ -7,8 +7,8 @@ import type { OfferedMedia } from '../../src/proto/webrtc/offer.ts';
 export interface Wire {
   /** A buffer to write one RTP header into; sent before anything else is taken. */
   slot(): Buffer;
-  /** Seals and sends header (12 bytes, in `slot`) and payload. Returns the length on the wire, 0 when it cannot go. */
-  send(slot: Buffer, payload: Uint8Array): number;
+  /** Seals and sends header (in `slot`, whole words) and payload. Returns the length on the wire, 0 when it cannot go. */
+  send(slot: Buffer, headerBytes: number, payload: Uint8Array): number;
   /** Sends what was sealed before. */
   resend(sealed: Uint8Array): void;
 }
@@ -19,11 +19,14 @@ export interface MediaEvents {
   /** For the ladder. */
   note(text: string): void;
   count(reason: string): void;
+  slots(e: Extract<LegEvent, { type: 'slots' }>): void;
+  /** `deadline` has come nearer, not by a packet of the peer. */
+  due(): void;
   /** A bug in a chain; the leg ends. */
   failed(error: unknown): void;
 }
 
-/** One direction of a leg: a publisher or a player. */
+/** One direction of a leg: a publisher or a player, of sound, of pictures, or of both. */
 export interface LegMedia {
   /** Said to this line of the offer; undefined rejects it. */
   answer(line: OfferedMedia): AnsweredMedia | undefined;
@@ -38,7 +41,7 @@ export interface LegMedia {
   tick(now: Millis): Buffer[];
   /** The last RTCP. */
   bye(now: Millis): Buffer[];
-  mute(on: boolean): void;
+  mute(media: 'audio' | 'video', on: boolean): void;
   stats(): StreamStats[];
   close(): void;
 }

@@ -3,7 +3,7 @@ import { type Drive, drive } from '../../src/io/drive.ts';
 import type { SendSlots, UdpSocket } from '../../src/io/udp.ts';
 import { refuse, type Termination, terminationOf } from '../../src/kit/refusal.ts';
 import { readRtcp } from '../../src/proto/rtp/rtcp.ts';
-import { isRtcp, RTP_HEADER_BYTES } from '../../src/proto/rtp/rtp.ts';
+import { isRtcp } from '../../src/proto/rtp/rtp.ts';
 import { SrtpReceiver } from '../../src/proto/rtp/srtp/receiver.ts';
 import { SrtpSender } from '../../src/proto/rtp/srtp/sender.ts';
 import { writeAnswer, writeFragment } from '../../src/proto/webrtc/answer.ts';
@@ -38,7 +38,7 @@ export interface WebRtcLegOptions extends Ground {
   readonly gone: () => void;
 }
 
-/** Room for one packet with header, tag and some to spare; opus at its largest is 1275 bytes. */
+/** Room for one packet with header, extensions, tag and some to spare. */
 export const SLOT_BYTES = 1600;
 
 /** One peer connection: the peer core, its seals, and the media of one direction. */
@@ -51,6 +51,8 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
   #out: SrtpSender | undefined;
   #open = true;
   #disarm: () => void = () => {};
+  /** When the timer will go off. */
+  #armedFor: Millis = Number.POSITIVE_INFINITY;
 
   constructor(o: WebRtcLegOptions) {
     this.#o = o;
@@ -108,7 +110,10 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
       if (isRtcp(bytes)) return this.#rtcp(receiver, bytes, now);
       const plain = receiver.open(bytes);
       if (typeof plain === 'string') return this.count(`srtp-${plain}`);
-      this.#media?.rtp(plain, now);
+      const media = this.#media;
+      if (media === undefined) return;
+      media.rtp(plain, now);
+      if (media.deadline < this.#armedFor) this.#tick(now); // a hole: it is asked for at once
     } catch (error) {
       this.failed(error);
     }
@@ -128,10 +133,10 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
     return this.#o.slots.take(this.#o.socket.queued());
   }
 
-  send(slot: Buffer, payload: Uint8Array): number {
+  send(slot: Buffer, headerBytes: number, payload: Uint8Array): number {
     const to = this.#peer.target;
     if (this.#out === undefined || to === undefined || !this.#open) return 0;
-    const length = this.#out.seal(slot, RTP_HEADER_BYTES, payload);
+    const length = this.#out.seal(slot, headerBytes, payload);
     this.#o.socket.send(slot, length, to.port, to.address);
     return length;
   }
@@ -164,6 +169,14 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
     this.#o.host.count('junk', reason);
   }
 
+  slots(e: Extract<LegEvent, { type: 'slots' }>): void {
+    if (this.#open) this.#o.emit(e);
+  }
+
+  due(): void {
+    if (this.#media !== undefined && this.#media.deadline < this.#armedFor) this.#arm();
+  }
+
   failed(error: unknown): void {
     this.#o.host.log.error({ leg: this.#o.request.leg, err: error }, 'bug in a WebRTC leg: it is closed');
     this.#end(terminationOf(error));
@@ -179,8 +192,7 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
       case 'make-offer':
         return this.#o.emit(notRenegotiable(c.id));
       case 'mute':
-        if (c.media === 'audio') this.#media?.mute(c.on);
-        return;
+        return this.#media?.mute(c.media, c.on);
       case 'close':
         return this.#end(c.why);
       default: // candidates: a lite agent needs none of the peer's; the rest is not for this protocol
@@ -220,18 +232,20 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
     }
   }
 
-  /** One timer for reports and silence. */
+  /** One timer for everything the media does by itself. */
   #arm(): void {
     this.#disarm();
     if (!this.#open || this.#media === undefined) return;
     const { clock } = this.#o.host;
-    this.#disarm = clock.at(this.#media.deadline, () =>
-      this.#guard(() => {
-        if (this.#media === undefined) return;
-        for (const plain of this.#media.tick(clock.now())) this.#sendRtcp(plain);
-        this.#arm();
-      }),
-    );
+    this.#armedFor = this.#media.deadline;
+    this.#disarm = clock.at(this.#armedFor, () => this.#guard(() => this.#tick(clock.now())));
+  }
+
+  #tick(now: Millis): void {
+    const media = this.#media;
+    if (media === undefined) return;
+    if (now >= media.deadline) for (const plain of media.tick(now)) this.#sendRtcp(plain);
+    this.#arm();
   }
 
   #end(why: Termination): void {

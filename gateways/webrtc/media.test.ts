@@ -18,6 +18,8 @@ const events: MediaEvents = {
   state: s => void told.push(s),
   note: text => void told.push(`note ${text}`),
   count: reason => void told.push(`count ${reason}`),
+  slots: () => {},
+  due: () => {},
   failed: error => {
     throw error;
   },
@@ -54,7 +56,16 @@ describe('publisher', () => {
   const open = async (more: readonly string[] = []) => {
     const line = lineOf({ codecs, more });
     const session = makeSession();
-    const publisher = await Publisher.open({ seat, line, source: 'mic', session, events, now: 0 });
+    const publisher = await Publisher.open({
+      seat,
+      line,
+      source: 'mic',
+      syncGroup: 'g',
+      transportCc: false,
+      session,
+      events,
+      now: 0,
+    });
     publisher.start(100);
     return { publisher, line, session, publication: seat.publications[0]! };
   };
@@ -87,10 +98,10 @@ describe('publisher', () => {
 
   test('muted, nothing goes to the room', async () => {
     const { publisher, publication } = await open();
-    publisher.mute(true);
+    publisher.mute('audio', true);
     publisher.rtp(packet(0, 1, 160, Buffer.alloc(160)), 200);
     expect([publication.paused, publication.heard.length]).toEqual([true, 0]);
-    publisher.mute(false);
+    publisher.mute('audio', false);
     publisher.rtp(packet(0, 2, 320, Buffer.alloc(160)), 220);
     expect([publication.paused, publication.heard.length]).toEqual([false, 1]);
   });
@@ -140,9 +151,9 @@ describe('player', () => {
   const again: Buffer[] = [];
   const wire: Wire = {
     slot: () => Buffer.alloc(1600),
-    send(slot, payload) {
-      sent.push(Buffer.concat([slot.subarray(0, RTP_HEADER_BYTES), payload]));
-      return RTP_HEADER_BYTES + payload.length;
+    send(slot, headerBytes, payload) {
+      sent.push(Buffer.concat([slot.subarray(0, headerBytes), payload]));
+      return headerBytes + payload.length;
     },
     resend: sealed => void again.push(Buffer.from(sealed)),
   };
@@ -159,7 +170,16 @@ describe('player', () => {
   };
   const open = (ask: LineAsk, count = 1) => {
     const lines = Array.from({ length: count }, () => lineOf({ direction: 'recvonly', ...ask }));
-    const player = new Player({ seat, lines, member: undefined, cname: 'c', makeSession, wire, events });
+    const player = new Player({
+      seat,
+      lines,
+      member: undefined,
+      cname: 'c',
+      makeSession,
+      wire,
+      events,
+      changed: () => {},
+    });
     player.start();
     return { player, lines };
   };

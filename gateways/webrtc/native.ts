@@ -9,8 +9,8 @@ const begin = z.strictObject({
   kind: z.enum(['whip', 'whep']),
   /** Play this member only. */
   member: z.string().optional(),
-  /** Publish as a shared screen's sound instead of a microphone's. */
-  track: z.enum(['mic', 'screen']).optional(),
+  /** Publish as a shared screen and its sound, instead of camera and microphone. */
+  track: z.enum(['camera', 'screen']).optional(),
 });
 export type Begin = z.infer<typeof begin>;
 

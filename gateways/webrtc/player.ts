@@ -10,6 +10,7 @@ import type {
 } from '../../src/contract.ts';
 import { RateLimit } from '../../src/kit/limits.ts';
 import type { Rtcp } from '../../src/proto/rtp/rtcp.ts';
+import { RTP_HEADER_BYTES } from '../../src/proto/rtp/rtp.ts';
 import type { RtpSession } from '../../src/proto/rtp/session.ts';
 import type { AnsweredMedia } from '../../src/proto/webrtc/answer.ts';
 import type { OfferedMedia } from '../../src/proto/webrtc/offer.ts';
@@ -30,6 +31,8 @@ export interface PlayerOptions {
   readonly makeSession: () => RtpSession;
   readonly wire: Wire;
   readonly events: MediaEvents;
+  /** Another member is on some line. */
+  readonly changed: () => void;
 }
 
 interface Slot {
@@ -116,6 +119,11 @@ export class Player implements LegMedia {
   /** A player has nothing to mute. */
   mute(): void {}
 
+  /** Whom each line plays. */
+  get members(): readonly (string | null)[] {
+    return this.#slots.map(s => s.member ?? null);
+  }
+
   stats(): StreamStats[] {
     return this.#slots.map(({ session: { sender }, line, format, how, member }) => {
       const { packets, bytes, lost, jitterMs, rttMs } = sender.sent;
@@ -141,11 +149,17 @@ export class Player implements LegMedia {
     if (slot.format === undefined) return;
     const out = this.#o.wire.slot();
     if (slot.session.sender.write(packet, out, now) === 0) return this.#o.events.count('out-too-large');
-    const length = this.#o.wire.send(out, packet.payload);
+    const length = this.#o.wire.send(out, RTP_HEADER_BYTES, packet.payload);
     if (length > 0) slot.history?.put((out[2]! << 8) | out[3]!, out.subarray(0, length));
   }
 
   #event(slot: Slot, e: TrackEvent): void {
+    const before = slot.member;
+    this.#play(slot, e);
+    if (slot.member !== before) this.#o.changed();
+  }
+
+  #play(slot: Slot, e: TrackEvent): void {
     slot.member = undefined;
     slot.format = undefined;
     slot.how = 'idle';

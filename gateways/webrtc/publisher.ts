@@ -1,22 +1,26 @@
 import { type LevelMeter, openLevelMeter } from '../../codecs/audio.ts';
 import type { Format, Millis, Publication, Seat, StreamStats, TrackSource } from '../../src/contract.ts';
-import type { Rtcp } from '../../src/proto/rtp/rtcp.ts';
+import { type Rtcp, unixOf } from '../../src/proto/rtp/rtcp.ts';
 import { RtpView } from '../../src/proto/rtp/rtp.ts';
 import type { RtpSession } from '../../src/proto/rtp/session.ts';
 import type { AnsweredMedia } from '../../src/proto/webrtc/answer.ts';
+import { TRANSPORT_CC } from '../../src/proto/webrtc/extensions.ts';
 import type { OfferedMedia } from '../../src/proto/webrtc/offer.ts';
 import type { LegMedia, MediaEvents } from './leg-media.ts';
 import { AUDIO_LEVEL, formatsOf } from './plan.ts';
 
 /** Without a packet for this long while media is due, the log and the API call the leg silent. */
 const SILENT_MS = 5000;
-const NTP_TO_UNIX_S = 2_208_988_800;
 const NO_LEVEL = 127;
 
 export interface PublisherOptions {
   readonly seat: Seat;
   readonly line: OfferedMedia;
   readonly source: TrackSource;
+  /** Of the pictures of the same publisher, too. */
+  readonly syncGroup: string;
+  /** Further header extensions and feedback to use. */
+  readonly transportCc: boolean;
   readonly session: RtpSession;
   readonly events: MediaEvents;
   readonly now: Millis;
@@ -58,14 +62,20 @@ export class Publisher implements LegMedia {
 
   answer(line: OfferedMedia): AnsweredMedia | undefined {
     if (line !== this.#o.line) return undefined;
-    return { direction: 'recvonly', formats: line.formats, extensions: [AUDIO_LEVEL], feedback: [] };
+    const { transportCc } = this.#o;
+    return {
+      direction: 'recvonly',
+      formats: line.formats,
+      extensions: [AUDIO_LEVEL, ...(transportCc ? [TRANSPORT_CC] : [])],
+      feedback: transportCc ? ['transport-cc'] : [],
+    };
   }
 
   start(now: Millis): void {
-    const { seat, line, source, session } = this.#o;
+    const { seat, line, source, syncGroup } = this.#o;
     this.#startedAt = this.#heardAt = now;
     this.#publication = seat.publish(
-      { source, format: line.formats[0]!.format, canKeyframe: false, syncGroup: `${session.sender.ssrc}` },
+      { source, format: line.formats[0]!.format, canKeyframe: false, syncGroup },
       () => {}, // sound has no keyframes, and its sender needs no pausing
     );
     if (this.#muted) this.#publication.pause(true);
@@ -87,7 +97,7 @@ export class Publisher implements LegMedia {
     for (const p of packets) {
       if (p.type !== 'sr' || p.ssrc !== receiver.ssrc) continue;
       receiver.reception.senderReport(p.ntp, now);
-      this.#publication?.clock(receiver.ptsOf(p.rtpTime), unixMs(p.ntp));
+      this.#publication?.clock(receiver.ptsOf(p.rtpTime), unixOf(p.ntp));
     }
   }
 
@@ -109,7 +119,8 @@ export class Publisher implements LegMedia {
     return [this.#o.session.bye(now)];
   }
 
-  mute(on: boolean): void {
+  mute(media: 'audio' | 'video', on: boolean): void {
+    if (media !== 'audio') return;
     this.#muted = on;
     this.#publication?.pause(on);
   }
@@ -158,6 +169,3 @@ export class Publisher implements LegMedia {
     this.#o.events.state('up');
   }
 }
-
-const unixMs = (ntp: bigint): number =>
-  (Number(ntp >> 32n) - NTP_TO_UNIX_S) * 1000 + (Number(ntp & 0xffffffffn) * 1000) / 2 ** 32;

@@ -1,6 +1,8 @@
 import type { Json, LegEvent, PlacedLeg, Termination } from '../../src/contract.ts';
 import { Refusal, refuse } from '../../src/kit/refusal.ts';
 
+export type Slots = Extract<LegEvent, { type: 'slots' }>;
+
 interface Waiting {
   readonly done: (native: Json) => void;
   readonly failed: (error: Refusal) => void;
@@ -18,6 +20,7 @@ export class Session {
   leg: PlacedLeg | undefined;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended: (why: Termination) => void;
+  readonly #slots: (e: Slots) => void;
   #closed: Termination | undefined;
   /** Descriptions that came before anyone asked. */
   readonly #early = new Map<number, Json>();
@@ -29,12 +32,15 @@ export class Session {
     etag: string;
     ufrag: string;
     ended: (why: Termination) => void;
+    /** Whom the lines of a player carry now. */
+    slots: (e: Slots) => void;
   }) {
     this.id = o.id;
     this.address = o.address;
     this.etag = o.etag;
     this.ufrag = o.ufrag;
     this.#ended = o.ended;
+    this.#slots = o.slots;
   }
 
   readonly on = (e: LegEvent): void => {
@@ -46,7 +52,8 @@ export class Session {
     } else if (e.type === 'refused') {
       this.#waiting.get(e.id)?.failed(new Refusal(e.why));
       this.#waiting.delete(e.id);
-    } else if (e.type === 'closed') {
+    } else if (e.type === 'slots') this.#slots(e);
+    else if (e.type === 'closed') {
       this.#closed = e.why;
       for (const waiting of this.#waiting.values()) waiting.failed(new Refusal(e.why));
       this.#waiting.clear();

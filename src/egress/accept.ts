@@ -1,4 +1,5 @@
 import { acceptedLimits, levelLimits, readProfileLevelId } from '../../codecs/h264/level.ts';
+import { macroblocks as blocksOf } from '../../codecs/video/fit.ts';
 import type { Format } from '../contract.ts';
 
 /** True when a receiver that takes `accept` can be handed `format` untouched. */
@@ -107,5 +108,6 @@ const sizeOver = (size: number | undefined, maxFs: number): string | undefined =
 /** Of one picture, by its displayed size; undefined while that is unknown. */
 export function macroblocks(f: Format): number | undefined {
   const size = /^(\d{1,5})x(\d{1,5})$/.exec(f.fmtp?.['x-size'] ?? '');
-  return size === null ? undefined : Math.ceil(Number(size[1]) / 16) * Math.ceil(Number(size[2]) / 16);
+  const blocks = size === null ? 0 : blocksOf(Number(size[1]), Number(size[2]));
+  return blocks > 0 ? blocks : undefined;
 }

@@ -30,15 +30,59 @@ describe('Width', () => {
     ['room enough', [[10, 1000 * K, 2000 * K, INF]], ['full']],
     ['no estimate, no limit', [[10, 9000 * K, INF, INF]], ['full']],
     ['a little over', [[10, 1000 * K, 950 * K, INF]], ['full']],
-    ['over for a moment', [[2, 1000 * K, 400 * K, INF], [1, 1000 * K, 2000 * K, INF], [2, 1000 * K, 400 * K, INF]], ['full', 'full', 'full']],
-    ['over for long', [[4, 1000 * K, 400 * K, INF]], [300 * K]],
-    ['over what was agreed', [[4, 1000 * K, INF, 700 * K]], [600 * K]],
-    ['less than the least', [[4, 1000 * K, 90 * K, INF]], ['none']],
-    ['further down', [[4, 1000 * K, 400 * K, INF], [4, 1000 * K, 200 * K, INF]], [300 * K, 150 * K]],
-    ['back when the track shrinks', [[4, 1000 * K, 400 * K, INF], [6, 350 * K, 400 * K, INF]], [300 * K, 'full']],
-    ['back when the line recovers', [[4, 1000 * K, 400 * K, INF], [4, 1000 * K, 2000 * K, INF], [2, 1000 * K, 2000 * K, INF]], [300 * K, 300 * K, 'full']],
-    ['the limit is lifted', [[4, 1000 * K, INF, 400 * K], [6, 1000 * K, INF, INF]], [300 * K, 'full']],
-    ['never beyond what was agreed', [[4, 1000 * K, INF, 700 * K], [300, 1000 * K, INF, 700 * K]], [600 * K, 600 * K]],
+    [
+      'over for a moment',
+      [
+        [2, 1000 * K, 400 * K, INF],
+        [1, 1000 * K, 2000 * K, INF],
+        [2, 1000 * K, 400 * K, INF],
+      ],
+      ['full', 'full', 'full'],
+    ],
+    ['over for long', [[5, 1000 * K, 400 * K, INF]], [300 * K]],
+    ['over what was agreed', [[5, 1000 * K, INF, 700 * K]], [600 * K]],
+    ['less than the least', [[5, 1000 * K, 90 * K, INF]], ['none']],
+    [
+      'further down',
+      [
+        [5, 1000 * K, 400 * K, INF],
+        [5, 1000 * K, 200 * K, INF],
+      ],
+      [300 * K, 150 * K],
+    ],
+    [
+      'back when the track shrinks',
+      [
+        [5, 1000 * K, 400 * K, INF],
+        [6, 350 * K, 400 * K, INF],
+      ],
+      [300 * K, 'full'],
+    ],
+    [
+      'back when the line recovers',
+      [
+        [5, 1000 * K, 400 * K, INF],
+        [4, 1000 * K, 2000 * K, INF],
+        [2, 1000 * K, 2000 * K, INF],
+      ],
+      [300 * K, 300 * K, 'full'],
+    ],
+    [
+      'the limit is lifted',
+      [
+        [5, 1000 * K, INF, 400 * K],
+        [6, 1000 * K, INF, INF],
+      ],
+      [300 * K, 'full'],
+    ],
+    [
+      'never beyond what was agreed',
+      [
+        [5, 1000 * K, INF, 700 * K],
+        [300, 1000 * K, INF, 700 * K],
+      ],
+      [600 * K, 600 * K],
+    ],
   ] as const)('%s', (_, steps, shares) => expect(run(new Width(), steps as never)).toEqual(shares));
 
   it('an estimate that grows with what is sent is followed up, step by step', () => {
@@ -67,9 +111,9 @@ describe('Width', () => {
 
   it('without classes it is all or nothing, and tries again', () => {
     const width = new Width([]);
-    expect(run(width, [[4, 1000 * K, 400 * K, INF]])).toEqual(['none']);
+    expect(run(width, [[5, 1000 * K, 400 * K, INF]])).toEqual(['none']);
     let tries = 0;
-    for (let now = 4000; now < 60_000; now += 500)
+    for (let now = 5000; now < 60_000; now += 500)
       if (width.update(now, 1000 * K, 400 * K, INF) && width.share === 'full') tries++;
     expect(tries).toBe(2);
     expect(run(new Width([]), [[400, 1000 * K, INF, 700 * K]])).toEqual(['none']);

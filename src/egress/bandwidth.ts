@@ -31,7 +31,7 @@ export type Share = 'full' | 'none' | number;
 /** Rates are noisy: a little too much is not too much. */
 const TOLERANCE = 1.1;
 /** So long too much before less is sent: the publisher was asked, too, and may lower its rate. */
-const FALL_AFTER_MS = 3000;
+const FALL_AFTER_MS = 4000;
 const RISE_AFTER_MS = 5000;
 /** An estimate never grows far beyond what is sent: with this much room above it, more is tried, to find out. */
 const HEADROOM = 1.3;

@@ -1,17 +1,18 @@
 import type { AudioDecoder, AudioEncoder, EncoderOptions, PcmRate } from '../../codecs/audio.ts';
 import * as audio from '../../codecs/audio.ts';
 import type { AudioCodec, Format } from '../contract.ts';
+import { realVideoCodecs, type VideoCodecs } from './video-codecs.ts';
 
 export type { AudioDecoder, AudioEncoder, PcmRate };
 
 /** The codecs as egress uses them: a seam of its own, so that tests count and fail them. */
-export interface Codecs {
+export interface Codecs extends VideoCodecs {
   openDecoder(format: Format, sampleRate: PcmRate): Promise<AudioDecoder>;
   openEncoder(format: Format, sampleRate: PcmRate, o?: EncoderOptions): Promise<AudioEncoder>;
   missingFor(format: Format): string | undefined;
 }
 
-export const realCodecs: Codecs = audio;
+export const realCodecs: Codecs = { ...audio, ...realVideoCodecs };
 
 /** Everything is mixed and encoded in blocks of this length, on one line of time per room. */
 export const BLOCK_MS = 20;

@@ -1,7 +1,7 @@
 import type { Feedback, MediaPacket, Sink, Subscription, TrackEvent, Want } from '../contract.ts';
 import { terminationOf } from '../kit/refusal.ts';
 import type { Outlet } from './feed.ts';
-import type { Route } from './route.ts';
+import type { Route } from './room-view.ts';
 
 /** One want of one leg, while it lasts. Whatever the leg's own code throws ends this want and nothing else. */
 export class LiveWant implements Subscription, Outlet {

@@ -36,11 +36,40 @@ export const trackSubject = (pictures: Pictures, track: TrackInfo, accept: reado
       return { key: `${id} ${codec}`, id, open: () => pictures.pass(track), track, passes: true };
     const target = videoTarget(accept, share);
     const missing = pictures.codecs.missingForVideo();
-    if (target === undefined || missing !== undefined) return noPicture(track.format, accept, missing);
+    if (target === undefined || missing !== undefined) return noPicture(format, accept, missing);
+    if (!pictures.hasRoom) return tooMany;
     const key = `${id} ${codec}→${target.key}`;
     return { key, id, open: () => pictures.transcode(track, target), track, passes: false };
   },
 });
+
+/** Everyone's camera. */
+export const gridSubject = (pictures: Pictures, accept: readonly Format[]): Subject => ({
+  id: 'grid',
+  supply(share) {
+    if (share === 'none') return tooNarrow;
+    const whole = videoTarget(accept, 'full');
+    const target = videoTarget(accept, share);
+    const missing = pictures.codecs.missingForVideo();
+    if (whole === undefined || target === undefined || missing !== undefined) return noGrid(missing);
+    if (!pictures.hasRoom) return tooMany;
+    const open = (): HeldFlow =>
+      share === 'full' ? pictures.grid(whole) : pictures.narrowGrid(whole, target);
+    return { key: `grid ${target.key}`, id: 'grid', open, passes: false };
+  },
+});
+
+const noGrid = (missing: string | undefined): Termination => ({
+  blame: missing === undefined ? 'client' : 'server',
+  reason: 'no-grid',
+  text: missing ?? 'This receiver takes no video codec; let it offer H.264 or VP8.',
+});
+
+const tooMany: Termination = {
+  blame: 'server',
+  reason: 'busy',
+  text: 'This room has more kinds of transcoded pictures than one process makes; let receivers use the same codec.',
+};
 
 /** May `supply`, begun earlier, go on now that its track is `track` (undefined: gone)? */
 export const lasts = (supply: Supply, track: TrackInfo | undefined, accept: readonly Format[]): boolean =>

@@ -1,21 +1,20 @@
 import type { Clock, TrackInfo } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
 import type { Flow } from './flow.ts';
+import { Grid } from './grid.ts';
+import type { MadeFlow } from './made-flow.ts';
 import { PictureCache } from './picture-cache.ts';
 import { Refs } from './refs.ts';
 import type { Taps } from './sound.ts';
 import type { VideoCodecs } from './video-codecs.ts';
 import type { VideoTarget } from './video-target.ts';
-import { VideoTranscode } from './video-transcode.ts';
+import { transcodeFlow } from './video-transcode.ts';
 
 /** An encoder nobody watches is kept this long: who switches to and fro finds it running. */
 const KEEP_MS = 2000;
 
-/** A flow that is made here, in a worker. */
-export interface MadeFlow extends Flow {
-  tick(now: Millis): void;
-  close(): void;
-}
+/** Kinds of transcodes in one room at most: whoever asks for ever new ones must not fill the machine. */
+const MAX_MADE = 64;
 
 /** A flow as one viewer holds it. */
 export interface HeldFlow {
@@ -44,9 +43,13 @@ export class Pictures {
   readonly #caches = new Refs<PictureCache>();
   readonly #made = new Map<string, Made>();
   readonly #viewers = new Set<Ticking>();
+  readonly #grids = new Set<Grid>();
+  readonly #cameras: () => readonly TrackInfo[];
 
-  constructor(taps: Taps, codecs: VideoCodecs, clock: Clock) {
+  /** `cameras`: those a grid shows. */
+  constructor(taps: Taps, codecs: VideoCodecs, clock: Clock, cameras: () => readonly TrackInfo[]) {
     this.#taps = taps;
+    this.#cameras = cameras;
     this.codecs = codecs;
     this.clock = clock;
   }
@@ -80,28 +83,44 @@ export class Pictures {
     return { flow, close: () => this.release(track) };
   }
 
+  /** `track` as `target`. */
   transcode(track: TrackInfo, target: VideoTarget): HeldFlow {
-    const key = `${track.id} ${track.format.codec}→${target.key}`;
-    return this.made(
-      key,
-      () =>
-        new VideoTranscode(track, this.cache(track), target, this.codecs, this.clock, () =>
-          this.release(track),
-        ),
+    return this.#hold(`${track.id} ${track.format.codec}→${target.key}`, () =>
+      transcodeFlow(track.format, this.cache(track), target, this, () => this.release(track)),
     );
   }
 
-  /** The flow of `key`, made by `make` unless there is one. */
-  made(key: string, make: () => MadeFlow): HeldFlow {
-    let entry = this.#made.get(key);
-    if (entry === undefined || entry.flow.failure !== undefined) {
-      entry = { flow: make(), users: 0, idleSince: 0 };
-      this.#made.set(key, entry);
-    }
-    const { flow } = entry;
-    const mine = entry;
-    mine.users++;
-    return { flow, close: () => this.#leave(key, mine) };
+  /** All cameras in one, as `whole`. */
+  grid(whole: VideoTarget): HeldFlow {
+    return this.#hold(`grid→${whole.key}`, () => {
+      const cameras = {
+        list: this.#cameras,
+        cache: (t: TrackInfo) => this.cache(t),
+        release: (t: TrackInfo) => this.release(t),
+      };
+      const grid: Grid = new Grid(cameras, whole, this, () => this.#grids.delete(grid));
+      this.#grids.add(grid);
+      return grid.flow;
+    });
+  }
+
+  /** The same made smaller: composed once. */
+  narrowGrid(whole: VideoTarget, target: VideoTarget): HeldFlow {
+    return this.#hold(`grid→${whole.key}→${target.key}`, () => {
+      const source = this.grid(whole);
+      const { cache, format } = source.flow;
+      return transcodeFlow(format, cache, target, this, () => source.close());
+    });
+  }
+
+  /** Room for one kind of pictures more. */
+  get hasRoom(): boolean {
+    return this.#made.size < MAX_MADE;
+  }
+
+  /** Cameras have come or gone. */
+  refresh(): void {
+    for (const grid of this.#grids) grid.refresh();
   }
 
   add(viewer: Ticking): void {
@@ -127,6 +146,18 @@ export class Pictures {
 
   close(): void {
     for (const [key, made] of this.#made) this.#end(key, made);
+  }
+
+  /** The flow of `key`, made by `make` unless there is one. */
+  #hold(key: string, make: () => MadeFlow): HeldFlow {
+    let made = this.#made.get(key);
+    if (made === undefined || made.flow.failure !== undefined) {
+      made = { flow: make(), users: 0, idleSince: 0 };
+      this.#made.set(key, made);
+    }
+    const mine = made;
+    mine.users++;
+    return { flow: mine.flow, close: () => this.#leave(key, mine) };
   }
 
   #leave(key: string, made: Made): void {

@@ -1,20 +1,23 @@
-import type { Clock, MediaPacket, Sink, Subscription, TrackEvent, Want } from '../contract.ts';
+import type { Clock, MediaPacket, Sink, Subscription, TrackEvent, TrackInfo, Want } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
 import type { RoomSource, SourceEvent, TrackState } from '../media/room-source.ts';
-import { type Codecs, formatKey, isAudio, realCodecs } from './codecs.ts';
-import { type Floor, pictureOf } from './feed.ts';
+import { type Codecs, isAudio, realCodecs } from './codecs.ts';
+import type { Floor } from './feed.ts';
+import { MAX_CELLS } from './grid.ts';
 import { LiveWant } from './live-want.ts';
 import type { PictureCache } from './picture-cache.ts';
+import { Pictures } from './pictures.ts';
 import { Refs } from './refs.ts';
-import { openRoute, type RoomView } from './route.ts';
+import type { RoomView, SlotKind } from './room-view.ts';
+import { openRoute } from './route.ts';
 import { Slots } from './slots.ts';
 import { Sound } from './sound.ts';
 import { Tap } from './tap.ts';
 
 export interface RoomEgressOptions {
-  /** Read for stamps only; `tick` is called by the owner. */
-  readonly clock: Pick<Clock, 'now'>;
-  /** Default: codecs/audio.ts. */
+  /** For stamps, and for the codecs' own timers; `tick` is called by the owner. */
+  readonly clock: Clock;
+  /** Default: codecs/audio.ts and codecs/video. */
   readonly codecs?: Codecs;
   /** Facts worth a counter: `decoder-failed`. */
   readonly count?: (reason: string) => void;
@@ -33,10 +36,12 @@ export class RoomEgress {
   readonly #taps = new Refs<Tap>();
   readonly #floor: Floor;
   readonly #view: RoomView;
-  readonly #slots = new Map<string, { readonly participant: string; readonly slots: Slots }>();
+  readonly #slots = new Map<string, OwnSlots>();
   readonly #wants = new Set<LiveWant>();
   /** Publishers that cannot be asked for a keyframe: their pictures are kept from the start. */
-  readonly #groups = new Map<string, PictureCache>();
+  readonly #groups = new Map<string, { readonly info: TrackInfo; readonly cache: PictureCache }>();
+  /** Which cameras a grid shows, should there be too many. */
+  readonly #inGrid = new Slots(MAX_CELLS);
   readonly #unlisten: () => void;
   #closed = false;
 
@@ -44,7 +49,7 @@ export class RoomEgress {
     this.#source = source;
     this.#bug = o.bug;
     const taps = {
-      acquire: (track: string) => this.#taps.acquire(track, () => new Tap(source, track)),
+      acquire: (track: string) => this.#taps.acquire(track, () => new Tap(sink => source.pull(track, sink))),
       release: (track: string) => this.#taps.release(track),
     };
     const codecs = o.codecs ?? realCodecs;
@@ -52,17 +57,19 @@ export class RoomEgress {
       taps,
       codecs,
       sound: new Sound(taps, codecs, o.count ?? (() => {})),
-      pictures: new Refs(),
+      pictures: new Pictures(taps, codecs, o.clock, () => this.#cameras()),
       now: () => o.clock.now(),
     };
     this.#view = {
       tracks: () => this.#tracks.values(),
       track: id => this.#tracks.get(id),
       speakers: () => source.speakers(),
-      slots: (participant, of) => this.#slotsOf(participant, of),
+      slots: (kind, participant, of) => this.#slotsOf(kind, participant, of),
+      cameras: () => this.#cameras(),
     };
     this.#unlisten = source.on(e => this.#onSource(e));
     for (const track of source.tracks()) this.#setTrack(track);
+    this.#assignSlots();
   }
 
   /** What `Seat.want` calls. Events and packets begin after it has returned. */
@@ -85,12 +92,13 @@ export class RoomEgress {
   /** Every 20 ms. Late ticks catch up; after a stall of more than 200 ms the missed blocks are skipped. */
   tick(now: Millis): void {
     this.#floor.sound.tick(now);
+    this.#floor.pictures.tick(now);
     for (const tap of this.#taps.values()) tap.flush(now);
   }
 
   /** False: nothing is mixed, transcoded or asked for, so `tick` has nothing to do. */
   get active(): boolean {
-    if (this.#floor.sound.active) return true;
+    if (this.#floor.sound.active || this.#floor.pictures.active) return true;
     for (const tap of this.#taps.values()) if (tap.pending) return true;
     return false;
   }
@@ -101,6 +109,7 @@ export class RoomEgress {
     this.#closed = true;
     this.#unlisten();
     for (const live of this.#wants) live.close();
+    this.#floor.pictures.close();
     for (const id of [...this.#tracks.keys()]) this.#dropTrack(id);
     this.#floor.sound.close();
   }
@@ -110,6 +119,7 @@ export class RoomEgress {
     if (e.type === 'track') this.#setTrack(e.track);
     else if (e.type === 'untrack') this.#dropTrack(e.id);
     this.#assignSlots();
+    this.#floor.pictures.refresh();
     for (const live of this.#wants) live.refresh();
   }
 
@@ -121,23 +131,24 @@ export class RoomEgress {
       this.#floor.sound.track(info.id, state.visible && !state.paused ? info : undefined);
       return;
     }
-    const same = before !== undefined && formatKey(before.info.format) === formatKey(info.format);
-    if (!same || state.paused) this.#groups.get(info.id)?.reset();
-    if (!info.canKeyframe && !this.#groups.has(info.id))
-      this.#groups.set(info.id, pictureOf(this.#floor, info));
+    const group = this.#groups.get(info.id);
+    if (before?.info.format.codec !== info.format.codec || state.paused) group?.cache.reset();
+    if (!info.canKeyframe && group === undefined)
+      this.#groups.set(info.id, { info, cache: this.#floor.pictures.cache(info) });
   }
 
   #dropTrack(id: string): void {
     this.#tracks.delete(id);
     this.#floor.sound.track(id, undefined);
-    if (this.#groups.delete(id)) this.#floor.pictures.release(id);
+    const group = this.#groups.get(id);
+    if (this.#groups.delete(id) && group !== undefined) this.#floor.pictures.release(group.info);
   }
 
-  #slotsOf(participant: string, of: number): Slots {
-    const key = `${of} ${participant}`;
+  #slotsOf(kind: SlotKind, participant: string, of: number): Slots {
+    const key = `${kind} ${of} ${participant}`;
     let entry = this.#slots.get(key);
     if (entry === undefined) {
-      entry = { participant, slots: new Slots(of) };
+      entry = { kind, participant, slots: new Slots(of) };
       this.#slots.set(key, entry);
       this.#assign(entry);
     }
@@ -146,13 +157,31 @@ export class RoomEgress {
 
   #assignSlots(): void {
     for (const entry of this.#slots.values()) this.#assign(entry);
+    this.#inGrid.assign(this.#members('cameras'), this.#source.speakers());
   }
 
-  #assign({ participant, slots }: { readonly participant: string; readonly slots: Slots }): void {
+  #assign({ kind, participant, slots }: OwnSlots): void {
+    slots.assign(this.#members(kind, participant), this.#source.speakers());
+  }
+
+  /** Who has sound; or who has a camera that is on. */
+  #members(kind: SlotKind, but?: string): Set<string> {
     const members = new Set<string>();
-    for (const { info, visible } of this.#tracks.values())
-      if (visible && info.participant !== participant && isAudio(info.format)) members.add(info.participant);
-    slots.assign(members, this.#source.speakers());
+    for (const { info, visible, paused } of this.#tracks.values()) {
+      const sound = isAudio(info.format);
+      const fits = kind === 'loudest' ? sound : !sound && !paused && info.source === 'camera';
+      if (fits && visible && info.participant !== but) members.add(info.participant);
+    }
+    return members;
+  }
+
+  /** One camera of each member that has a place in a grid. */
+  #cameras(): readonly TrackInfo[] {
+    const cameras = new Map<string, TrackInfo>();
+    for (const { info, visible, paused } of this.#tracks.values())
+      if (visible && !paused && info.source === 'camera' && !isAudio(info.format))
+        cameras.set(info.participant, info);
+    return [...cameras.values()].filter(info => this.#inGrid.has(info.participant));
   }
 
   #forget(live: LiveWant): void {
@@ -161,4 +190,11 @@ export class RoomEgress {
     for (const [key, { participant }] of this.#slots)
       if (participant === live.participant) this.#slots.delete(key);
   }
+}
+
+/** One listener's slots of one kind. */
+interface OwnSlots {
+  readonly kind: SlotKind;
+  readonly participant: string;
+  readonly slots: Slots;
 }

@@ -1,24 +1,9 @@
 import type { Format, TrackInfo, Want } from '../contract.ts';
 import type { TrackState } from '../media/room-source.ts';
 import { encodable, formatKey, isAudio } from './codecs.ts';
-import { type Feed, type Floor, feedTrack, type Outlet } from './feed.ts';
-import type { Slots } from './slots.ts';
-import { Switch } from './switch.ts';
-
-/** The room as routes see it. */
-export interface RoomView {
-  tracks(): Iterable<TrackState>;
-  track(id: string): TrackState | undefined;
-  speakers(): readonly string[];
-  /** One listener's slots, shared by its `loudest` wants. */
-  slots(participant: string, of: number): Slots;
-}
-
-/** How one want is served now. */
-export interface Route extends Feed {
-  /** The room has changed. */
-  refresh(): void;
-}
+import { type Feed, type Floor, feedSound, nothing, type Outlet } from './feed.ts';
+import { camerasRoute, follow, pictureRoute } from './picture-route.ts';
+import { type RoomView, type Route, visibleTo } from './room-view.ts';
 
 const MIN_PTIME_MS = 10;
 const MAX_PTIME_MS = 60;
@@ -28,25 +13,23 @@ export function openRoute(floor: Floor, room: RoomView, me: string, want: Want, 
     case 'mix':
       return mixRoute(floor, me, want, outlet);
     case 'track':
-      return trackRoute(floor, me, want.accept, outlet, () => room.track(want.id));
+      return trackRoute(floor, room, me, want, outlet, () => room.track(want.id));
     case 'member':
-      return trackRoute(floor, me, want.accept, outlet, () =>
+      return trackRoute(floor, room, me, want, outlet, () =>
         pickTrack(room, me, t => t.participant === want.participant && t.source === want.source, want.accept),
       );
     case 'loudest': {
-      const slots = room.slots(me, want.of);
-      return trackRoute(floor, me, want.accept, outlet, () => soundOf(room, slots.get(want.slot)));
+      const slots = room.slots('loudest', me, want.of);
+      return soundRoute(floor, me, want.accept, outlet, () => soundOf(room, slots.get(want.slot)));
     }
     case 'picture':
-      return want.source === 'grid' ? noGrid(outlet) : pictureRoute(floor, room, me, want, outlet);
+      return pictureRoute(floor, room, me, want, outlet);
+    case 'cameras':
+      return camerasRoute(floor, room, me, want, outlet);
   }
 }
 
-/** May `me` see or hear this track? */
-const shown = (state: TrackState, me: string): boolean =>
-  !state.paused && (state.visible || state.info.participant === me);
-
-const still: Route = { refresh() {}, feedback() {}, pause() {}, close() {} };
+const still: Route = { ...nothing, refresh() {} };
 
 function mixRoute(floor: Floor, me: string, want: Extract<Want, { kind: 'mix' }>, outlet: Outlet): Route {
   const missing = isAudio(want.codec)
@@ -77,8 +60,40 @@ function mixRoute(floor: Floor, me: string, want: Extract<Want, { kind: 'mix' }>
   return { ...still, close: undo };
 }
 
-/** Follows whichever track `pick` gives. */
+/** Follows whichever track `pick` gives, be it sound or a picture. */
 function trackRoute(
+  floor: Floor,
+  room: RoomView,
+  me: string,
+  want: { readonly accept: readonly Format[] },
+  outlet: Outlet,
+  pick: () => TrackState | undefined,
+): Route {
+  const open = (picture: boolean): Route =>
+    picture
+      ? follow(floor, room, me, want, outlet, () => visibleTo(me, pick()))
+      : soundRoute(floor, me, want.accept, outlet, pick);
+  const isPicture = (): boolean => {
+    const state = pick();
+    return state === undefined ? !want.accept.some(isAudio) : !isAudio(state.info.format);
+  };
+  let picture = isPicture();
+  let route = open(picture);
+  return {
+    refresh() {
+      if (pick() === undefined || isPicture() === picture) return route.refresh();
+      route.close();
+      picture = !picture;
+      route = open(picture);
+    },
+    feedback: f => route.feedback(f),
+    pause: () => route.pause(),
+    close: () => route.close(),
+  };
+}
+
+/** Follows whichever track of sound `pick` gives. */
+function soundRoute(
   floor: Floor,
   me: string,
   accept: readonly Format[],
@@ -88,15 +103,14 @@ function trackRoute(
   let feed: Feed | undefined;
   let serves: string | undefined;
   const refresh = (): void => {
-    const state = pick();
-    const info = state !== undefined && shown(state, me) ? state.info : undefined;
+    const info = visibleTo(me, pick());
     const key = info === undefined ? '' : `${info.id} ${formatKey(info.format)}`;
     if (key === serves) return;
     serves = key;
     feed?.close();
     feed = undefined;
     if (info === undefined) outlet.tell({ type: 'idle' });
-    else feed = feedTrack(floor, info, accept, outlet);
+    else feed = feedSound(floor, info, accept, outlet);
   };
   refresh();
   return {
@@ -119,7 +133,8 @@ function pickTrack(
   let bestRank = -1;
   for (const state of room.tracks()) {
     if (!fits(state.info)) continue;
-    const rank = (shown(state, me) ? 2 : 0) + (isAudio(state.info.format) === sound ? 1 : 0);
+    const rank =
+      (visibleTo(me, state) !== undefined ? 2 : 0) + (isAudio(state.info.format) === sound ? 1 : 0);
     if (rank >= bestRank) [best, bestRank] = [state, rank];
   }
   return best;
@@ -134,45 +149,4 @@ function soundOf(room: RoomView, participant: string | undefined): TrackState | 
     other ??= state;
   }
   return other;
-}
-
-function pictureRoute(
-  floor: Floor,
-  room: RoomView,
-  me: string,
-  want: Extract<Want, { kind: 'picture' }>,
-  outlet: Outlet,
-): Route {
-  const source = want.source === 'speaker' ? 'camera' : 'screen';
-  const view = new Switch(floor, want.accept, outlet);
-  const refresh = (): void => {
-    const there = new Map<string, TrackInfo>();
-    for (const state of room.tracks())
-      if (
-        state.info.source === source &&
-        state.info.participant !== me &&
-        shown(state, me) &&
-        !isAudio(state.info.format)
-      )
-        there.set(state.info.id, state.info);
-    const tracks = [...there.values()];
-    const current = view.track === undefined ? undefined : there.get(view.track);
-    const spoken = room.speakers().map(p => tracks.find(t => t.participant === p));
-    const chosen = source === 'camera' ? (spoken.find(t => t !== undefined) ?? current) : undefined;
-    view.show(chosen ?? tracks.at(-1), there);
-  };
-  refresh();
-  return { refresh, feedback: f => view.feedback(f), pause: () => view.pause(), close: () => view.close() };
-}
-
-function noGrid(outlet: Outlet): Route {
-  outlet.tell({
-    type: 'unserved',
-    why: {
-      blame: 'server',
-      reason: 'no-grid',
-      text: 'This server does not compose pictures into a grid yet; ask for the speaker or the content.',
-    },
-  });
-  return still;
 }

@@ -16,7 +16,11 @@ export class Slots {
     return this.#slots[slot];
   }
 
-  /** `members`: everyone who has sound, but the listener. `speakers`: who speaks, loudest first. */
+  has(member: string): boolean {
+    return this.#slots.includes(member);
+  }
+
+  /** `members`: everyone who has sound (a camera), but the listener. `speakers`: who speaks, loudest first. */
   assign(members: ReadonlySet<string>, speakers: readonly string[]): void {
     this.#update++;
     for (const member of this.#spoke.keys()) if (!members.has(member)) this.#spoke.delete(member);

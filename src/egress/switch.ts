@@ -46,6 +46,8 @@ export class Switch implements Ticking {
   #there: There = () => undefined;
   #shown: View | undefined;
   #next: View | undefined;
+  /** The one whose flow knows of this viewer's limit. */
+  #declared: View | undefined;
   /** What was told when there was nothing to pass on: `idle`, or why. */
   #told: string | undefined;
   #failed: { readonly key: string; readonly why: Termination; readonly at: Millis } | undefined;
@@ -80,7 +82,7 @@ export class Switch implements Ticking {
     if (f.type === 'keyframe') this.#shown?.feed.refresh(this.#pictures.clock.now());
     if (f.type !== 'bitrate') return;
     this.#estimateBps = f.bps;
-    for (const view of [this.#shown, this.#next]) view?.held.flow.limit(view, this.#limit());
+    this.#declare();
   }
 
   pause(): void {
@@ -90,7 +92,9 @@ export class Switch implements Ticking {
 
   get ticking(): boolean {
     return (
-      this.#limit() < Number.POSITIVE_INFINITY || this.#shown?.feed.replaying === true || this.#failed !== undefined
+      this.#limit() < Number.POSITIVE_INFINITY ||
+      this.#shown?.feed.replaying === true ||
+      this.#failed !== undefined
     );
   }
 
@@ -110,6 +114,18 @@ export class Switch implements Ticking {
     this.#pictures.delete(this);
     this.#shown = this.#end(this.#shown);
     this.#next = this.#end(this.#next);
+  }
+
+  /** This viewer counts once: with what it sees, or with what it is about to. */
+  #declare(): void {
+    const view = this.#shown ?? this.#next;
+    if (this.#declared !== view) this.#undeclare();
+    view?.held.flow.limit(this, this.#limit());
+    this.#declared = view;
+  }
+  #undeclare(): void {
+    this.#declared?.held.flow.limit(this, undefined);
+    this.#declared = undefined;
   }
 
   #limit(): number {
@@ -136,7 +152,11 @@ export class Switch implements Ticking {
     if (view?.track === undefined) return view;
     const track = this.#there(view.track.id);
     if (!lasts(view.supply, track, this.#accept)) return this.#end(view);
-    if (track !== undefined && view.supply.passes && formatKey(track.format) !== formatKey(view.track.format)) {
+    if (
+      track !== undefined &&
+      view.supply.passes &&
+      formatKey(track.format) !== formatKey(view.track.format)
+    ) {
       view.track = track;
       view.feed.renew();
     }
@@ -154,7 +174,7 @@ export class Switch implements Ticking {
       unfail: flow.onFailed(() => this.#broke(view)),
     };
     this.#next = view;
-    flow.limit(view, this.#limit());
+    this.#declare();
     if (flow.failure !== undefined) this.#broke(view);
     else view.feed.start(this.#pictures.clock.now());
   }
@@ -165,6 +185,7 @@ export class Switch implements Ticking {
       this.#end(this.#shown);
       this.#shown = view;
       this.#next = undefined;
+      this.#declare();
     }
     this.#told = undefined;
     const { track } = view;
@@ -217,7 +238,7 @@ export class Switch implements Ticking {
     if (view === undefined) return;
     view.unfail();
     view.feed.close();
-    view.held.flow.limit(view, undefined);
+    if (this.#declared === view) this.#undeclare();
     view.held.close();
   }
 }

@@ -113,7 +113,7 @@ export class Tap {
     const overMs = now - this.#measuredAt;
     if (overMs < MEASURE_MS) return;
     const bps = (this.#bytes * 8000) / overMs;
-    this.#bps = this.#bps === undefined ? bps : (this.#bps + bps) / 2;
+    this.#bps = this.#bps === undefined ? bps : (this.#bps + 3 * bps) / 4;
     this.#bytes = 0;
     this.#measuredAt = now;
   }

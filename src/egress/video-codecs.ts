@@ -1,31 +1,21 @@
-import type { Clock, Format, MediaPacket } from '../contract.ts';
-import type { Millis } from '../kit/core.ts';
-import type { Termination } from '../kit/refusal.ts';
+import { type GridOptions, openGrid, type VideoGrid } from '../../codecs/video/grid.ts';
+import {
+  missingForVideo,
+  openVideoTranscoder,
+  type TranscoderOptions,
+  type VideoTranscoder,
+} from '../../codecs/video/transcoder.ts';
+import type { Format } from '../contract.ts';
 
-export interface VideoTranscoderOptions {
-  readonly bitrateBps: number;
-  readonly maxFps?: number;
-  readonly clock: Clock;
-  readonly onPacket: (packet: MediaPacket, now: Millis) => void;
-  /** What comes out, before its first packet. */
-  readonly onFormat: (format: Format) => void;
-  /** It can go on only from a keyframe. */
-  readonly onKeyNeeded: () => void;
-  /** It is over; nothing more comes. */
-  readonly onFailed: (why: Termination) => void;
-}
+export type { GridOptions, TranscoderOptions, VideoGrid, VideoTranscoder };
 
-/** Pictures of one track in another codec, size or bit rate, in a worker. */
-export interface VideoTranscoder {
-  push(packet: MediaPacket, now: Millis): void;
-  requestKey(): void;
-  bitrate(bps: number): void;
-  close(): void;
-}
-
-/** The video codecs as egress uses them. */
+/** The video codecs as egress uses them: a seam of its own, so that tests need no workers. */
 export interface VideoCodecs {
-  openVideoTranscoder(from: Format, to: Format, o: VideoTranscoderOptions): Promise<VideoTranscoder>;
+  /** Rejects with a Refusal. */
+  openVideoTranscoder(from: Format, to: Format, o: TranscoderOptions): Promise<VideoTranscoder>;
+  openGrid(to: Format, o: GridOptions): Promise<VideoGrid>;
   /** Why this machine cannot transcode pictures, as a sentence; undefined when it can. */
   missingForVideo(): string | undefined;
 }
+
+export const realVideoCodecs: VideoCodecs = { openVideoTranscoder, openGrid, missingForVideo };

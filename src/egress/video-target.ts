@@ -1,4 +1,4 @@
-import { acceptedLimits, levelLimits } from '../../codecs/h264/level.ts';
+import { acceptedLimits, levelLimits, readProfileLevelId } from '../../codecs/h264/level.ts';
 import type { Format } from '../contract.ts';
 import type { Termination } from '../kit/refusal.ts';
 import { packetizationMode, refusal } from './accept.ts';
@@ -22,13 +22,19 @@ const LEVEL_OF_CLASS = [
   [150_000, 20],
   [600_000, 30],
 ] as const;
+/** Of VP8 receivers that set limits: macroblocks a picture (QCIF, CIF, VGA, 720p), pictures a second. */
+const VP8_SIZES = [3600, 1200, 396, 99] as const;
+const RATES = [30, 15, 7] as const;
 const MAX_FPS = 30;
 /** Half the pictures for the narrowest class. */
 const NARROW_FPS = 15;
 const NARROW_BPS = 150_000;
 
 /** What to encode for a receiver of `accept`; undefined when it takes no video codec. H264 first: more can share it. */
-export function videoTarget(accept: readonly Format[], share: Exclude<Share, 'none'>): VideoTarget | undefined {
+export function videoTarget(
+  accept: readonly Format[],
+  share: Exclude<Share, 'none'>,
+): VideoTarget | undefined {
   const a =
     accept.find(f => f.codec === 'H264' && packetizationMode(f) > 0) ??
     accept.find(f => f.codec === 'VP8') ??
@@ -36,7 +42,8 @@ export function videoTarget(accept: readonly Format[], share: Exclude<Share, 'no
   if (a === undefined) return undefined;
   const classBps = share === 'full' ? undefined : share;
   const narrowest = classBps !== undefined && classBps <= NARROW_BPS;
-  const maxFps = Math.min(narrowest ? NARROW_FPS : MAX_FPS, positive(a.fmtp?.['max-fr']));
+  const rate = Math.min(narrowest ? NARROW_FPS : MAX_FPS, positive(a.fmtp?.['max-fr']));
+  const maxFps = RATES.find(fps => fps <= rate) ?? 7;
   const format = a.codec === 'H264' ? h264Target(a, classBps) : vp8Target(a, classBps);
   const key = `${format.codec} ${Object.values(format.fmtp ?? {}).join(' ')} ${maxFps} ${share}`;
   return { format, classBps, maxFps, key };
@@ -56,16 +63,24 @@ function h264Target(a: Format, classBps: number | undefined): Format {
 
 function vp8Target(a: Format, classBps: number | undefined): Format {
   const maxFs = Math.min(levelLimits(classLevel(classBps)).maxFs, positive(a.fmtp?.['max-fs']));
-  return { codec: 'VP8', clockRate: 90_000, fmtp: { 'max-fs': String(maxFs) } };
+  const size = VP8_SIZES.find(blocks => blocks <= maxFs) ?? 99;
+  return { codec: 'VP8', clockRate: 90_000, fmtp: { 'max-fs': String(size) } };
 }
 
-/** The highest of our levels that the receiver takes; one that names no profile takes all. */
+/**
+ * The highest of our levels that the receiver takes: its own, or a higher one that its `max-fs` and `max-mbps` allow;
+ * one that names no profile takes all.
+ */
 function levelWithin(a: Format): number {
-  if (a.fmtp?.['profile-level-id'] === undefined) return LEVELS[0];
+  const id = a.fmtp?.['profile-level-id'];
+  if (id === undefined) return LEVELS[0];
+  const own = readProfileLevelId(id)?.level ?? 10;
+  const base = levelLimits(own);
   const limits = acceptedLimits(a);
   const fits = LEVELS.find(level => {
     const { maxFs, maxMbps } = levelLimits(level);
-    return maxFs <= limits.maxFs && maxMbps <= limits.maxMbps;
+    const needed = level <= own || maxFs > base.maxFs || maxMbps > base.maxMbps;
+    return needed && maxFs <= limits.maxFs && maxMbps <= limits.maxMbps;
   });
   return fits ?? 10;
 }
@@ -89,7 +104,11 @@ const MIN_BPS = 250_000;
 const MAX_BPS = 2_500_000;
 
 /** Why a picture cannot be shown, for a receiver of `accept`; `missing`: why it cannot be transcoded. */
-export function noPicture(format: Format, accept: readonly Format[], missing: string | undefined): Termination {
+export function noPicture(
+  format: Format,
+  accept: readonly Format[],
+  missing: string | undefined,
+): Termination {
   const wanted = accept.filter(f => !isAudio(f));
   const same = wanted.find(f => f.codec === format.codec);
   const because = same && refusal(same, format);

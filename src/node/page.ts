@@ -4,14 +4,18 @@ import { build } from 'esbuild';
 import type { Page } from '../ops/http/server.ts';
 
 const WEB = fileURLToPath(new URL('../../web/', import.meta.url));
+const TYPES: Readonly<Record<string, string>> = {
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+};
 
 /** The room page, built from `web/` when the process starts: tens of milliseconds, and no build step to forget. */
 export async function roomPage(): Promise<Page[]> {
-  const [html, css, script] = await Promise.all([
+  const [html, built] = await Promise.all([
     readFile(`${WEB}room.html`, 'utf8'),
-    readFile(`${WEB}room.css`, 'utf8'),
     build({
-      entryPoints: [`${WEB}room.ts`],
+      entryPoints: [`${WEB}room.ts`, `${WEB}room.css`],
+      outdir: WEB, // for the names alone: nothing is written
       bundle: true,
       minify: true,
       write: false,
@@ -22,11 +26,13 @@ export async function roomPage(): Promise<Page[]> {
   ]);
   return [
     { path: '/r/:room', type: 'text/html; charset=utf-8', body: html },
-    { path: '/assets/room.css', type: 'text/css; charset=utf-8', body: css },
-    {
-      path: '/assets/room.js',
-      type: 'text/javascript; charset=utf-8',
-      body: script.outputFiles[0]?.contents ?? '',
-    },
+    ...built.outputFiles.map(({ path, contents }) => {
+      const name = path.split(/[\\/]/).at(-1) as string;
+      return {
+        path: `/assets/${name}`,
+        type: TYPES[name.split('.').at(-1) as string] as string,
+        body: contents,
+      };
+    }),
   ];
 }

@@ -32,7 +32,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** CPU time of this process since `before`, µs. */
-export function cpuSince(before: NodeJS.CpuUsage): number {
+function cpuSince(before: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(before);
   return user + system;
 }

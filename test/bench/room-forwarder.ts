@@ -53,13 +53,18 @@ const request = (user: string): LegRequest => ({
 });
 
 const options: MediaOptions = {
-  clock,
-  ports,
-  family: 4,
-  signalling: '127.0.0.1',
-  random: randomBytes,
-  count: fail,
-  on: { state() {}, key() {}, format() {}, clock() {}, failed: fail },
+  line: {
+    clock,
+    ports,
+    family: 4,
+    signalling: '127.0.0.1',
+    random: randomBytes,
+    cname: 'bench',
+    unixAtZero: 0,
+    count: fail,
+    failed: fail,
+  },
+  on: { state() {}, key() {}, format() {}, clock() {} },
 };
 
 const plan = (remote: number): AudioPlan => ({

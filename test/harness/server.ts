@@ -16,6 +16,8 @@ export interface Ports {
   readonly https: number;
   readonly http: number;
   readonly webrtc: number;
+  /** UDP; TLS is the next one. Open in several processes only. */
+  readonly artp: number;
 }
 
 /** A Roombridge under test: the program as users start it, on free ports of loopback. */
@@ -52,9 +54,9 @@ export class Server {
     const [sip, rtmp, https, http, webrtc, artp, bus] = await Promise.all(
       Array.from({ length: 7 }, freePort),
     );
-    const ports = { sip, rtmp, https, http, webrtc } as Ports;
+    const ports = { sip, rtmp, https, http, webrtc, artp } as Ports;
     const config = join(dir, 'roombridge.yaml');
-    writeFileSync(config, configText(dir, ports, artp as number, extra));
+    writeFileSync(config, configText(dir, ports, extra));
     const processes = new Map<string, Child>();
     let nats: Child | undefined;
     const run = (name: string): Child => {
@@ -179,13 +181,13 @@ export class Server {
   }
 }
 
-const configText = (dir: string, p: Ports, artp: number, extra: string): string => `
+const configText = (dir: string, p: Ports, extra: string): string => `
 dataDir: ${join(dir, 'data')}
 http: { address: 127.0.0.1, httpsPort: ${p.https}, httpPort: ${p.http} }
 sip: { address: 127.0.0.1, port: ${p.sip} }
 rtmp: { address: 127.0.0.1, port: ${p.rtmp} }
 webrtc: { address: 127.0.0.1, port: ${p.webrtc} }
-artp: { address: 127.0.0.1, port: ${artp}, tlsPort: ${artp + 1} }
+artp: { address: 127.0.0.1, port: ${p.artp}, tlsPort: ${p.artp + 1} }
 log: { level: info, pretty: false }
 ${extra}
 `;

@@ -15,7 +15,7 @@ import type { Sound } from '../harness/wav.ts';
 const PEERS = ['baresip', 'linphonec', 'sipp', 'tshark', 'ffmpeg', 'chromium'];
 const NAMES = ['baresip opus', 'baresip PCMU', 'linphone opus', 'sipp PCMU', 'ffmpeg RTMP', 'Chromium'];
 /** Time for everyone to join before the first slot, ms. */
-const JOIN_MS = 9000;
+const JOIN_MS = 14_000;
 /** From the call to the first packet of one's own file, as peers behave: keeps each tone inside its slot. */
 const START_MS = 300;
 

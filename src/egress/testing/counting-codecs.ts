@@ -1,8 +1,11 @@
 import type { Format } from '../../contract.ts';
 import type { AudioDecoder, AudioEncoder, Codecs, PcmRate } from '../codecs.ts';
+import type { GridOptions, TranscoderOptions, VideoGrid, VideoTranscoder } from '../video-codecs.ts';
+import { FakeVideo } from './fake-video.ts';
 
 /** Codecs that cost nothing and keep books: how many are open, how often each was called. */
 export class CountingCodecs implements Codecs {
+  readonly video = new FakeVideo();
   opened = 0;
   open = 0;
   encoders = 0;
@@ -16,6 +19,16 @@ export class CountingCodecs implements Codecs {
 
   missingFor(format: Format): string | undefined {
     return format.codec === 'AAC' ? 'AAC needs node-av, which is not installed.' : undefined;
+  }
+
+  missingForVideo(): string | undefined {
+    return this.video.missingForVideo();
+  }
+  openVideoTranscoder(from: Format, to: Format, o: TranscoderOptions): Promise<VideoTranscoder> {
+    return this.video.openVideoTranscoder(from, to, o);
+  }
+  openGrid(to: Format, o: GridOptions): Promise<VideoGrid> {
+    return this.video.openGrid(to, o);
   }
 
   async openEncoder(

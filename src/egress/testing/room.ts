@@ -162,7 +162,7 @@ export class World {
   #i = 0;
 
   constructor(o: Partial<RoomEgressOptions> = {}) {
-    this.egress = new RoomEgress(this.room, { clock: { now: () => this.now }, ...o });
+    this.egress = new RoomEgress(this.room, { clock: { now: () => this.now, at: () => () => {} }, ...o });
   }
 
   async singer(id: string, hz: number, format: Format): Promise<Singer> {

@@ -110,7 +110,10 @@ export const legView = z.object({
       fps: z.number().optional().describe('Pictures a second, lately.'),
       bitrateBps: z.number().optional(),
       keyframesAsked: z.number().optional().describe('Coming in: by us; going out: by the receiver.'),
-      freezes: z.number().optional().describe('Times the pictures stood still: three times as long as usual, and 150 ms more.'),
+      freezes: z
+        .number()
+        .optional()
+        .describe('Times the pictures stood still: three times as long as usual, and 150 ms more.'),
     }),
   ),
 });

@@ -80,6 +80,11 @@ it('a publisher is understood whole, byte by byte and cut at every place', () =>
     expect(JSON.stringify(told([recorded.subarray(0, at), recorded.subarray(at)]))).toBe(asText);
 });
 
+it('junk in one piece with the goodbye is nobody’s any more: one end', () => {
+  const tooLong = Buffer.from('03000000ffffff1400000000', 'hex');
+  expect(JSON.stringify(told([Buffer.concat([recorded, tooLong])]))).toBe(asText);
+});
+
 it('the same with bytes changed, lost and doubled, in pieces of any size: never a throw, one end, nothing after it', () => {
   const edit = fc.record({
     at: fc.nat(recorded.length - 1),

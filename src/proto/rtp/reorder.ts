@@ -87,6 +87,13 @@ export class Reorder {
     }
   }
 
+  /** What waits is dropped; the next packet begins anew. */
+  reset(): void {
+    this.#slots.fill(undefined);
+    this.#due = this.#end = -1;
+    this.#holeAt = this.#askAt = NEVER;
+  }
+
   /** Everything before `seq` passes or is given up. */
   #passTo(seq: number, now: Millis): void {
     let lost = 0;

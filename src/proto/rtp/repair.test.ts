@@ -100,6 +100,16 @@ describe('putting in order', () => {
     expect(lost.reduce((a, b) => a + b)).toBe(1 + 3000 - 300);
   });
 
+  test('a reset forgets what waits', () => {
+    const { r, got } = make();
+    for (const seq of [1, 3]) r.push(packet(seq), 0);
+    r.reset();
+    expect(r.deadline).toBe(Number.POSITIVE_INFINITY);
+    r.push(packet(3), 0);
+    r.push(packet(4), 0);
+    expect(got).toEqual([1, 3, 4]);
+  });
+
   test('the receiver knows the number on the wire of what is missing', () => {
     const receiver = new RtpReceiver();
     receiver.expect(new Map([[96, 90_000]]));

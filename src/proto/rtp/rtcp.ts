@@ -60,6 +60,7 @@ export type Rtcp =
 /** Larger than any RTCP datagram that fits a network; bounds what one datagram can make us do. */
 const MAX_BYTES = 2048;
 const MAX_PACKETS = 32;
+const OLD_FIR = 192;
 const SR = 200;
 const RR = 201;
 const SDES = 202;
@@ -118,6 +119,8 @@ function readOne(b: Buffer, packetType: number, count: number): Rtcp | string | 
         name: b.toString('latin1', 8, 12),
         data: new Uint8Array(b.subarray(12)),
       };
+    case OLD_FIR: // RFC 2032 §5.2.1, made for H.261 and still sent by softphones: a PLI without a media SSRC
+      return b.length < 8 ? 'fir-short' : { type: 'pli', sender: b.readUInt32BE(4), media: 0 };
     case PT_RTPFB:
     case PT_PSFB:
       return readFeedback(b, packetType, count);

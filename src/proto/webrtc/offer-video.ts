@@ -14,7 +14,8 @@ export function readRetransmissions(m: MediaLine): Map<number, number> {
   const found = new Map<number, number>();
   const listed = String(m.payloads ?? '').split(' ');
   for (const { payload, codec } of m.rtp) {
-    if (String(codec).toLowerCase() !== 'rtx' || !mayBeRtp(payload) || !listed.includes(`${payload}`)) continue;
+    if (String(codec).toLowerCase() !== 'rtx' || !mayBeRtp(payload) || !listed.includes(`${payload}`))
+      continue;
     const apt = /(?:^|;)\s*apt=(\d{1,3})(?:;|$)/.exec(
       String(m.fmtp.find(f => f.payload === payload)?.config ?? ''),
     );

@@ -79,7 +79,8 @@ export class PacketLog {
   #room(length: number, now: Millis): void {
     const packets = this.#lengths.length;
     this.#young = Math.max(this.#young, this.#next - packets);
-    while (this.#young < this.#next && now - this.#times[this.#young & (packets - 1)]! >= KEEP_MS) this.#young++;
+    while (this.#young < this.#next && now - this.#times[this.#young & (packets - 1)]! >= KEEP_MS)
+      this.#young++;
     if (this.#young === this.#next) return;
     const bytes = this.#written + length - this.#begins[this.#young & (packets - 1)]!;
     if (this.#next - this.#young === packets && packets < MOST_PACKETS)

@@ -28,11 +28,8 @@ export interface VideoSenderOptions {
   readonly playoutDelayId?: number;
 }
 
-/** A retransmission as `VideoSender.again` prepares it. Reused. */
-export interface Again {
-  headerBytes: number;
-  payload: Uint8Array;
-}
+/** Original sequence number and payload of the retransmission being sealed: sealing copies at once. */
+const scratch = new Uint8Array(RTX_HEADER_BYTES + MOST_PAYLOAD);
 
 /**
  * The sending half of one picture line: own SSRC, one continuous line over changes of source, header extensions, and
@@ -58,7 +55,8 @@ export class VideoSender {
   #seqs: Uint16Array | undefined;
   #positions: Int32Array | undefined;
   #timestamps: Uint32Array | undefined;
-  readonly #again: Again = { headerBytes: 0, payload: new Uint8Array(0) };
+  /** Of the retransmission written last; borrowed until the next. */
+  againPayload: Uint8Array = scratch;
 
   constructor(o: VideoSenderOptions) {
     const r = o.random(16);
@@ -106,31 +104,31 @@ export class VideoSender {
     return this.#extensions(out, number, p.frame?.key === true);
   }
 
-  /**
-   * Writes the header of a retransmission of `seq` (16 bits) into `out`; undefined when the packet is gone. Without
-   * retransmission streams it is the same packet again, bit by bit: under SRTP another one with this number would
-   * break its secrecy (RFC 3711 §9.1), so such lines negotiate no header extensions.
-   */
-  again(seq: number, out: Uint8Array, number: number): Again | undefined {
+  /** The payload that went out as `seq` (16 bits), borrowed; undefined when it is gone. */
+  find(seq: number): Uint8Array | undefined {
     const at = seq & (KEPT - 1);
-    const log = this.#log;
     const position = this.#seqs?.[at] === seq ? this.#positions![at]! : -1;
-    if (log === undefined || position < 0 || !log.find(position)) return undefined;
-    const timestamp = this.#timestamps![at]!;
-    const again = this.#again;
+    return position >= 0 && this.#log?.find(position) ? this.#log.payload : undefined;
+  }
+
+  /**
+   * After `find` of the same: writes the header of its retransmission into `out`; its length. The payload to seal
+   * is `againPayload`. Without retransmission streams it is the same packet again, bit by bit: under SRTP another one
+   * with this number would break its secrecy (RFC 3711 §9.1), which is why such lines negotiate no header extensions.
+   */
+  again(seq: number, out: Uint8Array, number: number): number {
+    const { payload, marker } = this.#log!;
+    const timestamp = this.#timestamps![seq & (KEPT - 1)]!;
     if (this.#rtxPayloadType === undefined || this.rtxSsrc === undefined) {
-      writeRtpHeader(out, this.#payloadType, log.marker, seq, timestamp, this.ssrc);
-      again.headerBytes = RTP_HEADER_BYTES;
-      again.payload = log.payload;
-      return again;
+      this.againPayload = payload;
+      return writeRtpHeader(out, this.#payloadType, marker, seq, timestamp, this.ssrc);
     }
-    writeRtpHeader(out, this.#rtxPayloadType, log.marker, this.#rtxSeq++, timestamp, this.rtxSsrc);
-    again.headerBytes = this.#extensions(out, number, false);
+    writeRtpHeader(out, this.#rtxPayloadType, marker, this.#rtxSeq++, timestamp, this.rtxSsrc);
     scratch[0] = seq >> 8;
     scratch[1] = seq & 255;
-    scratch.set(log.payload, RTX_HEADER_BYTES);
-    again.payload = scratch.subarray(0, RTX_HEADER_BYTES + log.payload.length);
-    return again;
+    scratch.set(payload, RTX_HEADER_BYTES);
+    this.againPayload = scratch.subarray(0, RTX_HEADER_BYTES + payload.length);
+    return this.#extensions(out, number, false);
   }
 
   #keep(p: MediaPacket, seq: number, timestamp: number, now: Millis): boolean {
@@ -172,6 +170,3 @@ export class VideoSender {
     return at;
   }
 }
-
-/** Original sequence number and payload of the retransmission being sealed: sealing copies at once. */
-const scratch = new Uint8Array(RTX_HEADER_BYTES + MOST_PAYLOAD);

@@ -23,6 +23,7 @@ export class Capture {
 
   /** Ends the capture and gives `fields` of what passes `filter`, in tshark's words: one line a packet, tabs between. */
   async read(decodeAs: string, filter: string, ...fields: string[]): Promise<string> {
+    await new Promise(resolve => setTimeout(resolve, 500)); // the kernel hands packets on in lots
     await this.stop();
     const reader = new Child('tshark', 'tshark', [
       ...['-r', this.#file, '-d', decodeAs, '-Y', filter, '-T', 'fields'],

@@ -1,0 +1,146 @@
+/** The sound of a leg: what was agreed becomes media and a place in the room. */
+import { type LevelMeter, openLevelMeter } from '../../codecs/audio.ts';
+import type {
+  Format,
+  MediaPacket,
+  Millis,
+  Publication,
+  Sink,
+  StreamStats,
+  Subscription,
+} from '../../src/contract.ts';
+import type { AudioPlan } from '../../src/proto/sdp/audio.ts';
+import { receives, sends } from '../../src/proto/sdp/section.ts';
+import type { LegOptions } from './leg-options.ts';
+import { AudioMedia } from './media.ts';
+import type { LineOptions } from './rtp-line.ts';
+
+export class LegAudio {
+  readonly #o: LegOptions;
+  #media!: AudioMedia;
+  readonly #meters = new Map<string, LevelMeter>();
+  #publication: Publication | undefined;
+  #subscription: Subscription | undefined;
+  /** The peer has wanted our sound before: only then is "do not send to me" a hold. */
+  #listened = false;
+  #hold = false;
+  #muted = false;
+  #how = 'mix';
+  #open = true;
+
+  /** Rejects with a Refusal when there are no ports. */
+  static async open(o: LegOptions, line: LineOptions): Promise<LegAudio> {
+    const audio = new LegAudio(o);
+    audio.#media = await AudioMedia.open({
+      line,
+      on: {
+        state: state => audio.#state(state),
+        key: ({ digit, ms }) => o.emit({ type: 'dtmf', digit, ms, via: 'rtp' }),
+        format: f => audio.#publication?.format(f),
+        clock: (pts, captureMs) => audio.#publication?.clock(pts, captureMs),
+      },
+    });
+    return audio;
+  }
+
+  private constructor(o: LegOptions) {
+    this.#o = o;
+  }
+
+  get port(): number {
+    return this.#media.port;
+  }
+
+  /** The peer holds the call. */
+  get hold(): boolean {
+    return this.#hold;
+  }
+
+  /** Opens what `plan` needs before it can be `agreed`. */
+  async prepare(plan: AudioPlan): Promise<void> {
+    for (const { codec } of plan.receive.values()) await this.#openMeter(codec, plan);
+  }
+
+  agreed(plan: AudioPlan): void {
+    this.#listened ||= receives(plan.peer);
+    const hold = plan.peer === 'inactive' || (this.#listened && !receives(plan.peer));
+    this.#media.agreed(plan, hold, this.#meters, this.#hear);
+    if (receives(plan.direction)) this.#publication ??= this.#publish();
+    this.#setHold(hold);
+    this.#subscribe(plan);
+  }
+
+  mute(on: boolean): void {
+    this.#muted = on;
+    this.#publication?.pause(on || this.#hold);
+  }
+
+  stats(): readonly StreamStats[] {
+    return this.#media.stats(this.#how);
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#subscription?.close();
+    this.#publication?.close();
+    this.#media.close();
+    for (const meter of this.#meters.values()) meter.close();
+  }
+
+  readonly #hear: Sink<MediaPacket> = (packet: MediaPacket, now: Millis) => {
+    if (!this.#hold && !this.#muted) this.#publication?.sink(packet, now);
+  };
+
+  #state(state: 'up' | 'silent'): void {
+    this.#o.note(
+      state === 'up' ? 'sound comes from the peer' : 'no sound from the peer for 15 s; the call goes on',
+    );
+    this.#o.emit({ type: 'media', state });
+  }
+
+  async #openMeter(codec: string, plan: AudioPlan): Promise<void> {
+    const format = [...plan.receive.values()].find(f => f.codec === codec);
+    if (this.#meters.has(codec) || format === undefined) return;
+    const meter = await openLevelMeter(format);
+    if (this.#open) this.#meters.set(codec, meter);
+    else meter.close();
+  }
+
+  #publish(): Publication {
+    const format = this.#media.format as Format;
+    const { leg } = this.#o.request;
+    const track = { source: 'mic' as const, format, canKeyframe: false, syncGroup: leg };
+    const publication = this.#o.seat.publish(track, () => {}); // sound knows no feedback
+    if (this.#muted) publication.pause(true);
+    return publication;
+  }
+
+  /** The peer's music on hold is not for the room, and nothing of the room goes to a phone that does not listen. */
+  #setHold(on: boolean): void {
+    if (on === this.#hold) return;
+    this.#hold = on;
+    this.#publication?.pause(on || this.#muted);
+    this.#o.emit({ type: 'hold', by: on ? 'peer' : 'none' });
+  }
+
+  #subscribe(plan: AudioPlan): void {
+    if (!sends(plan.direction)) {
+      this.#subscription?.close();
+      this.#subscription = undefined;
+      return;
+    }
+    const want = { kind: 'mix', codec: plan.send.format, ptimeMs: plan.send.ptimeMs } as const;
+    if (this.#subscription !== undefined) return this.#subscription.update(want);
+    this.#media.switched();
+    this.#subscription = this.#o.seat.want(want, this.#media.play, e => {
+      if (e.type === 'serving') {
+        this.#how = e.how;
+        this.#media.switched();
+      } else if (e.type === 'unserved')
+        this.#o.host.log.warn(
+          { leg: this.#o.request.leg, why: e.why },
+          'the room cannot be heard on this leg',
+        );
+    });
+  }
+}

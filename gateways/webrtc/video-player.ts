@@ -1,0 +1,319 @@
+import type {
+  Format,
+  MediaPacket,
+  Millis,
+  Seat,
+  StreamStats,
+  Subscription,
+  TrackEvent,
+  Want,
+} from '../../src/contract.ts';
+import { RateLimit } from '../../src/kit/limits.ts';
+import { type Rtcp, writeRtcp } from '../../src/proto/rtp/rtcp.ts';
+import type { AnsweredMedia } from '../../src/proto/webrtc/answer.ts';
+import { BandwidthEstimate } from '../../src/proto/webrtc/estimate.ts';
+import { PLAYOUT_DELAY, TRANSPORT_CC } from '../../src/proto/webrtc/extensions.ts';
+import type { OfferedMedia } from '../../src/proto/webrtc/offer.ts';
+import { SentLog } from '../../src/proto/webrtc/sent-log.ts';
+import { MOST_PAYLOAD, VideoSender } from '../../src/proto/webrtc/video-sender.ts';
+import type { LegMedia, MediaEvents, Wire } from './leg-media.ts';
+import type { PacketLogs } from './packet-logs.ts';
+import { PictureMeter } from './picture-meter.ts';
+import { offeredAs, type PictureLine } from './plan.ts';
+import { shareBps } from './share.ts';
+
+/** Sender reports, rates, and what the line takes, as told upstream. */
+const EVERY_MS = 1000;
+/** A change of the estimate worth telling. */
+const WORTH_TELLING = 0.03;
+/** Packets sent again, a second and at once: a burst of loss is repaired, an echo chamber is not built. */
+const RESENDS_PER_SECOND = 600;
+const RESENDS_AT_ONCE = 300;
+/** Keyframe requests of one line that are heard. */
+const KEYFRAMES_PER_SECOND = 5;
+/** One-byte header extensions (RFC 8285 §4.2). */
+const MAX_ID = 14;
+
+export interface VideoPlayerOptions {
+  readonly seat: Seat;
+  readonly lines: readonly PictureLine[];
+  /** What each line is for. */
+  readonly wants: readonly Want[];
+  /** Media stream id of each line. */
+  readonly streams: readonly string[];
+  readonly cname: string;
+  readonly random: (bytes: number) => Buffer;
+  /** Unix ms when the monotonic clock was 0. */
+  readonly unixAtZero: number;
+  readonly logs: PacketLogs;
+  readonly wire: Wire;
+  readonly events: MediaEvents;
+  /** Another member is on some line. */
+  readonly changed: () => void;
+  readonly now: Millis;
+}
+
+interface Line extends PictureLine {
+  readonly want: Want;
+  readonly stream: string;
+  readonly sender: VideoSender;
+  readonly meter: PictureMeter;
+  readonly keyframes: RateLimit;
+  readonly transportCc: boolean;
+  subscription: Subscription | undefined;
+  /** What is played now; undefined: nothing, or nothing this line can carry. */
+  format: Format | undefined;
+  how: string;
+  member: string | undefined;
+  /** Gives the log back. */
+  release: () => void;
+  toldBps: number;
+  firSeq: number;
+}
+
+/** Pictures of a room to a browser: subscription ► numbers of its line ► seal; NACK ► the log all viewers share. */
+export class VideoPlayer implements LegMedia {
+  readonly #o: VideoPlayerOptions;
+  readonly #lines: readonly Line[];
+  readonly #bySsrc: ReadonlyMap<number, Line>;
+  readonly #sent = new SentLog();
+  readonly #estimate = new BandwidthEstimate();
+  readonly #resends = new RateLimit(RESENDS_PER_SECOND, RESENDS_AT_ONCE);
+  #at: Millis;
+
+  constructor(o: VideoPlayerOptions) {
+    this.#o = o;
+    this.#lines = o.lines.map((planned, i) => this.#line(planned, o.wants[i]!, o.streams[i]!));
+    this.#bySsrc = new Map(this.#lines.map(l => [l.sender.ssrc, l]));
+    this.#at = o.now + EVERY_MS;
+  }
+
+  answer(line: OfferedMedia): AnsweredMedia | undefined {
+    const found = this.#lines.find(l => l.line === line);
+    if (found === undefined) return undefined;
+    const { sender, stream, formats, transportCc } = found;
+    const { ssrc, rtxSsrc } = sender;
+    const rtx = rtxSsrc !== undefined;
+    return {
+      direction: 'sendonly',
+      formats,
+      extensions: rtx ? [TRANSPORT_CC, PLAYOUT_DELAY].filter(uri => idOf(line, uri) !== undefined) : [],
+      feedback: ['nack', 'nack pli', 'ccm fir', ...(transportCc ? ['transport-cc'] : [])],
+      rtx,
+      source: { ssrc, cname: this.#o.cname, stream, track: `picture-${ssrc}`, ...(rtx && { rtxSsrc }) },
+    };
+  }
+
+  start(): void {
+    for (const line of this.#lines)
+      line.subscription = this.#o.seat.want(
+        line.want,
+        (packet, now) => {
+          try {
+            this.#send(line, packet, now);
+          } catch (error) {
+            this.#o.events.failed(error);
+          }
+        },
+        event => this.#event(line, event),
+      );
+    this.#o.events.state('up');
+  }
+
+  rtp(): void {
+    this.#o.events.count('rtp-from-player');
+  }
+
+  /** True when `ssrc` is one of these lines. */
+  owns(ssrc: number): boolean {
+    return this.#bySsrc.has(ssrc);
+  }
+
+  rtcp(packets: readonly Rtcp[], now: Millis): void {
+    for (const p of packets) {
+      if (p.type === 'nack') this.#again(p.media, p.lost, now);
+      else if (p.type === 'pli') this.#keyframe(this.#bySsrc.get(p.media), now);
+      else if (p.type === 'fir') for (const e of p.entries) this.#fir(this.#bySsrc.get(e.ssrc), e.seq, now);
+      else if (p.type === 'twcc') {
+        this.#sent.feedback(p, now, this.#estimate);
+        this.#estimate.update(now);
+      } else if (p.type === 'sr' || p.type === 'rr')
+        for (const r of p.reports) this.#bySsrc.get(r.ssrc)?.sender.sent.reported(r, now);
+    }
+  }
+
+  get deadline(): Millis {
+    return this.#at;
+  }
+
+  tick(now: Millis): Buffer[] {
+    this.#at = now + EVERY_MS;
+    for (const line of this.#lines) line.meter.tick(now);
+    this.#tellRates();
+    const sending = this.#lines.filter(l => l.sender.sent.packets > 0);
+    return sending.map(l => writeRtcp(this.#report(l, now)));
+  }
+
+  bye(now: Millis): Buffer[] {
+    return this.#lines.map(l =>
+      writeRtcp([...this.#report(l, now), { type: 'bye', ssrcs: [l.sender.ssrc] }]),
+    );
+  }
+
+  /** A player has nothing to mute. */
+  mute(): void {}
+
+  /** Whom each line shows. */
+  get members(): readonly (string | null)[] {
+    return this.#lines.map(l => l.member ?? null);
+  }
+
+  stats(): StreamStats[] {
+    return this.#lines.map(({ want, sender: { sent }, formats, format, how, member, meter }) => ({
+      media: want.kind === 'picture' && want.source === 'content' ? 'screen' : 'video',
+      direction: 'out',
+      codec: (format ?? formats[0]!.format).codec,
+      how: member === undefined ? how : `${how} of ${member}`,
+      packets: sent.packets,
+      bytes: sent.bytes,
+      ...(sent.lost !== undefined && { lost: sent.lost }),
+      ...(sent.jitterMs !== undefined && { jitterMs: sent.jitterMs }),
+      ...(sent.rttMs !== undefined && { rttMs: sent.rttMs }),
+      ...meter.stats(format),
+    }));
+  }
+
+  close(): void {
+    for (const line of this.#lines) {
+      line.subscription?.close();
+      line.release();
+    }
+  }
+
+  #line(planned: PictureLine, want: Want, stream: string): Line {
+    const { line, formats } = planned;
+    const { random, unixAtZero } = this.#o;
+    const rtx = formats.every(f => f.rtx !== undefined);
+    const transportCcId = rtx ? idOf(line, TRANSPORT_CC) : undefined;
+    const playoutDelayId = rtx ? idOf(line, PLAYOUT_DELAY) : undefined;
+    const ids = {
+      ...(transportCcId !== undefined && { transportCcId }),
+      ...(playoutDelayId !== undefined && { playoutDelayId }),
+    };
+    return {
+      ...planned,
+      want,
+      stream,
+      sender: new VideoSender({ random, unixAtZero, rtx, ...ids }),
+      meter: new PictureMeter(),
+      keyframes: new RateLimit(KEYFRAMES_PER_SECOND, KEYFRAMES_PER_SECOND),
+      transportCc: transportCcId !== undefined,
+      subscription: undefined,
+      format: undefined,
+      how: 'idle',
+      member: undefined,
+      release: () => {},
+      toldBps: Number.POSITIVE_INFINITY,
+      firSeq: -1,
+    };
+  }
+
+  #send(line: Line, packet: MediaPacket, now: Millis): void {
+    if (line.format === undefined) return;
+    if (packet.payload.length > MOST_PAYLOAD) return this.#o.events.count('out-too-large');
+    if (!line.sender.take(packet, now)) return this.#o.events.count('out-late');
+    line.meter.packet(packet, now);
+    const out = this.#o.wire.slot();
+    const number = line.transportCc ? this.#sent.next(packet.payload.length, now) : 0;
+    const headerBytes = line.sender.write(packet, out, number, now);
+    this.#o.wire.send(out, headerBytes, packet.payload);
+  }
+
+  #again(ssrc: number, lost: readonly number[], now: Millis): void {
+    const line = this.#bySsrc.get(ssrc);
+    if (line === undefined) return;
+    for (const seq of lost) {
+      if (!this.#resends.take(now)) return this.#o.events.count('nack-too-many');
+      const out = this.#o.wire.slot();
+      const payload = line.sender.find(seq);
+      if (payload === undefined) {
+        this.#o.events.count('nack-too-late');
+        continue;
+      }
+      const number = line.transportCc ? this.#sent.next(payload.length, now) : 0;
+      const headerBytes = line.sender.again(seq, out, number);
+      this.#o.wire.send(out, headerBytes, line.sender.againPayload);
+    }
+  }
+
+  #event(line: Line, e: TrackEvent): void {
+    const before = line.member;
+    this.#play(line, e);
+    line.meter.restart();
+    if (line.member !== before) this.#o.changed();
+  }
+
+  #play(line: Line, e: TrackEvent): void {
+    line.release();
+    line.release = () => {};
+    line.member = line.format = undefined;
+    line.how = 'idle';
+    if (e.type === 'idle') return;
+    if (e.type === 'unserved') {
+      line.how = `unserved: ${e.why.reason}`;
+      return this.#o.events.note(e.why.text ?? e.why.reason);
+    }
+    const offered = offeredAs(line.formats, e.format);
+    if (offered === undefined) return this.#o.events.count('format-not-negotiated');
+    line.format = e.format;
+    line.how = e.how;
+    line.toldBps = Number.POSITIVE_INFINITY; // another source: it has not heard yet
+    line.member = e.track?.participant;
+    const { log, release } = this.#o.logs.acquire(e.track && `${e.track.id} ${e.how}`);
+    line.release = release;
+    line.sender.serve(offered.payloadType, offered.rtx, log);
+  }
+
+  /** RFC 5104 §4.3.1.2: a request repeated has the same number. */
+  #fir(line: Line | undefined, seq: number, now: Millis): void {
+    if (line === undefined || line.firSeq === seq) return;
+    line.firSeq = seq;
+    this.#keyframe(line, now);
+  }
+
+  #keyframe(line: Line | undefined, now: Millis): void {
+    if (line === undefined || !line.keyframes.take(now)) return;
+    line.meter.keyframesAsked++;
+    line.subscription?.feedback({ type: 'keyframe' });
+  }
+
+  /** What each line may take of what the way to the browser takes in all. */
+  #tellRates(): void {
+    if (this.#estimate.arrivedBps === undefined) return;
+    const playing = this.#lines.filter(l => l.transportCc && l.format !== undefined);
+    const shares = shareBps(
+      this.#estimate.bps,
+      playing.map(l => l.meter.bps),
+    );
+    for (const [i, line] of playing.entries()) {
+      const bps = Math.round(shares[i]!);
+      if (Math.abs(bps - line.toldBps) < line.toldBps * WORTH_TELLING) continue;
+      line.toldBps = bps;
+      line.subscription?.feedback({ type: 'bitrate', bps });
+    }
+  }
+
+  #report({ sender }: Line, now: Millis): Rtcp[] {
+    const { cname } = this.#o;
+    return [
+      { type: 'sr', ssrc: sender.ssrc, ...sender.sent.senderInfo(now), reports: [] },
+      { type: 'sdes', chunks: [{ ssrc: sender.ssrc, cname }] },
+    ];
+  }
+}
+
+/** Id of a header extension of the line, if it can be written in the one-byte form. */
+function idOf(line: OfferedMedia, uri: string): number | undefined {
+  const id = line.extensions.get(uri);
+  return id !== undefined && id >= 1 && id <= MAX_ID ? id : undefined;
+}

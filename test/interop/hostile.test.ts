@@ -1,0 +1,139 @@
+import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
+import { missing } from '../harness/child.ts';
+import { gapsOf, heardMs, spansOf } from '../harness/heard.ts';
+import { type Holdings, Inspector } from '../harness/inspector.ts';
+import { Junk, SAMPLES, slowly } from '../harness/junk.ts';
+import { bye, call, pause, plays, scenario } from '../harness/peers/sipp-scenario.ts';
+import { ARRANGEMENTS } from '../harness/server.ts';
+import { Stage } from '../harness/stage.ts';
+import type { Sound } from '../harness/wav.ts';
+
+const [BOB, SIPP, PAGE] = [0, 1, 2];
+const SECONDS = 20;
+const SHOTS = 2000;
+const CONNECTIONS = 100;
+const LINGERING = 100;
+/** An attack costs time of the two or so cores that all of this shares: a word may be lost, no more. */
+const LOST_MS = 1500;
+/** Longer than any parser waits for the rest of a message. */
+const SLOW_MS = 14_000;
+const HEAP_BYTES = 10 * 1024 * 1024;
+/** Where each kind of junk is counted; in several processes only the front has a web server to tell its own. */
+const COUNTERS = {
+  front: ['sip_sip_dropped', 'http_refused'],
+  agent: ['sip_rtp_dropped', 'webrtc_junk', 'rtmp_unasked'],
+};
+
+const suite = missing('baresip', 'sipp', 'tshark', 'chromium') ? describe.skip : describe;
+
+suite.each(ARRANGEMENTS)('any bytes on any port while two phones talk, %s', arrangement => {
+  let stage: Stage;
+  const linked = arrangement === 'three processes';
+  let inspectors: Inspector[] = [];
+  beforeAll(async () => {
+    stage = await Stage.open(arrangement, '', ['--inspect=127.0.0.1:0']);
+    inspectors = await Promise.all(
+      [...stage.server.processes.values()].map(child => Inspector.attach(child)),
+    );
+  });
+  afterAll(async () => {
+    for (const inspector of inspectors) inspector.close();
+    await stage?.close();
+  });
+  afterEach(t => stage.tell(t.task));
+
+  it('they go on hearing each other, nothing grows, junk is counted', async ({
+    expect,
+    onTestFinished: end,
+  }) => {
+    const page = await stage.browser(end, '1000', 'page', PAGE);
+    const bob = await stage.phone(end, '1000', 'bob', BOB);
+    const sipp = await stage.sipp(end, '1000', SIPP, {
+      scenario: files => scenario('talks', call(), plays(files), pause(SECONDS * 1000), bye(2)),
+    });
+    await stage.members('1000', 'bob', 'page', 'sipp');
+    const before = await Promise.all(inspectors.map(i => i.holdings()));
+    const media = await Promise.all(['bob', 'sipp'].map(mediaPort));
+
+    const [closed] = await Promise.all([linger(), attack(media)]);
+    expect(closed, 'a message that does not come to its end ends its connection').toEqual({
+      rtmp: LINGERING,
+      http: LINGERING,
+    });
+    expect(await stage.server.participants('1000')).toEqual(['bob', 'page', 'sipp']);
+    expect(await sipp.finished(), sipp.output.slice(-2000)).toBe(0);
+    const pageHeard = await page.heard();
+    await page.page.click('#leave');
+    await page.stop();
+    await bob.stop();
+    const [bobHeard, sippHeard] = [bob.heard(), await sipp.heard()];
+    const pairs: [Sound, number][] = [
+      [bobHeard, SIPP],
+      [bobHeard, PAGE],
+      [sippHeard, BOB],
+      [sippHeard, PAGE],
+      [pageHeard, BOB],
+      [pageHeard, SIPP],
+    ];
+    for (const [sound, tone] of pairs) {
+      const spans = spansOf(sound, tone);
+      expect(Math.max(0, ...gapsOf(spans)), `tone ${tone} goes on`).toBeLessThan(LOST_MS);
+      expect(heardMs(spans)).toBeGreaterThan(SECONDS * 600);
+    }
+
+    const metrics = await (await fetch(`${stage.server.web}/metrics`)).text();
+    for (const counter of linked ? COUNTERS.front : [...COUNTERS.front, ...COUNTERS.agent])
+      expect(metrics).toMatch(new RegExp(`^roombridge_${counter}_total\\{reason="[^"]+"\\} [1-9]`, 'm'));
+    const after = await Promise.all(inspectors.map(i => i.holdings()));
+    for (const [i, { heapBytes }] of after.entries())
+      expect(heapBytes - (before[i] as Holdings).heapBytes).toBeLessThan(HEAP_BYTES);
+    const again = await stage.phone(end, '1000', 'again', BOB);
+    await stage.members('1000', 'again');
+    await again.command('hangup');
+    await stage.gone('1000');
+    expect(stage.server.bugs()).toEqual([]);
+  }, 120_000);
+
+  const mediaPort = async (who: string): Promise<number> => {
+    const port = Number(/m=audio (\d+)/.exec(await stage.step(who, /^200 OK \(INVITE/))?.[1]);
+    if (!(port > 0)) throw new Error(`no media port of ${who}`);
+    return port;
+  };
+
+  /** How many of the connections that dawdle were closed by the server. */
+  async function linger(): Promise<Record<string, number>> {
+    const { sip, rtmp, http, https, artp } = stage.server.ports;
+    const hello = Buffer.from('160301020001', 'hex'); // of TLS
+    const [onRtmp, onHttp] = await Promise.all([
+      slowly(rtmp, SAMPLES.rtmp[0], LINGERING, SLOW_MS),
+      slowly(http, SAMPLES.http[0] as Buffer, LINGERING, SLOW_MS),
+      slowly(sip, SAMPLES.sip[0] as Buffer, LINGERING, SLOW_MS),
+      slowly(https, hello, LINGERING, SLOW_MS),
+      ...(linked ? [slowly(artp + 1, hello, LINGERING, SLOW_MS)] : []),
+    ]);
+    return { rtmp: onRtmp as number, http: onHttp as number };
+  }
+
+  async function attack(media: readonly number[]): Promise<void> {
+    const junk = new Junk(Number(process.env.JUNK_SEED ?? 1));
+    const { sip, rtmp, http, https, webrtc, artp } = stage.server.ports;
+    await Promise.all([
+      junk.shoot(sip, 'sip', SHOTS),
+      junk.shoot(webrtc, 'media', SHOTS),
+      ...media.flatMap(port => [junk.shoot(port, 'media', SHOTS), junk.shoot(port + 1, 'media', SHOTS)]),
+      junk.pour(sip, 'sip', CONNECTIONS),
+      junk.pour(rtmp, 'rtmp', CONNECTIONS),
+      junk.pour(http, 'http', CONNECTIONS),
+      junk.pour(https, 'http', CONNECTIONS),
+      junk.pour(https, 'http', CONNECTIONS, true),
+      junk.whisper(`ws://127.0.0.1:${http}/stomp`, CONNECTIONS),
+      ...(linked
+        ? [
+            junk.shoot(artp, 'media', SHOTS),
+            junk.pour(artp + 1, 'artp', CONNECTIONS),
+            junk.pour(artp + 1, 'artp', CONNECTIONS, true),
+          ]
+        : []),
+    ]);
+  }
+});

@@ -1,0 +1,43 @@
+import { by, make } from './dom.ts';
+import { words } from './words.ts';
+
+/** The server takes no more of one text, bytes of UTF-8. */
+const MAX_BYTES = 4096;
+const MAX_LINES = 500;
+
+/** What members write to each other. */
+export class Chat {
+  #send: (text: string) => void = () => {};
+
+  constructor() {
+    const line = by<HTMLInputElement>('line');
+    line.placeholder = words.yourLine;
+    line.addEventListener('input', () => line.setCustomValidity(''));
+    by('say').addEventListener('submit', event => {
+      event.preventDefault();
+      const text = line.value.trim();
+      if (text === '') return;
+      if (new TextEncoder().encode(text).length > MAX_BYTES) {
+        line.setCustomValidity(words.lineTooLong);
+        line.reportValidity();
+        return;
+      }
+      this.#send(text);
+      line.value = '';
+    });
+  }
+
+  /** An empty page; what is written goes to `send`. */
+  begin(send: (text: string) => void): void {
+    this.#send = send;
+    by('lines').replaceChildren();
+  }
+
+  heard(from: string, text: string, self: boolean): void {
+    const lines = by('lines');
+    const who = make('b', '', self ? `${from} (${words.you})` : from);
+    lines.append(make('li', self ? 'mine' : '', who, ' ', make('span', '', text)));
+    while (lines.children.length > MAX_LINES) lines.firstElementChild?.remove();
+    lines.scrollTop = lines.scrollHeight;
+  }
+}
