@@ -146,7 +146,7 @@ export type Want =
     };
 
 export type TrackEvent =
-  /** From now on the sink carries this; `how` is `passthrough`, `mix` or `transcode A→B`. A new pts line begins. */
+  /** From now on the sink carries this; `how` is `passthrough`, `mix`, `grid` or `transcode A→B`. A new pts line begins. */
   | { readonly type: 'serving'; readonly track?: TrackInfo; readonly format: Format; readonly how: string }
   /** Nothing comes until the next `serving`. */
   | { readonly type: 'idle' }

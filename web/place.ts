@@ -5,10 +5,16 @@ const query = new URLSearchParams(location.search);
 export const room = decodeURIComponent(location.pathname.split('/')[2] ?? '');
 /** With `?raw=1` the browser leaves the sound as it is, and opens no device before Join: for music and for tests. */
 export const raw = query.get('raw') === '1';
+/** `?camera=1` or `0`; else as last time, on at first. `?raw=1` is for sound: there it is off. */
+const cameraAsked = query.get('camera');
 /** An invitation that needs one carries it. */
 export const token = query.get('token') ?? '';
 /** A token says who one is; else the address may. */
 export const givenName = userOf(token) ?? query.get('name');
+
+/** Whether to begin with the camera on. */
+export const wantsCamera = (): boolean =>
+  cameraAsked === null ? !raw && recall('camera-on') !== 'no' : cameraAsked === '1';
 
 type Kept = 'name' | 'microphone' | 'camera' | 'speaker' | 'camera-on';
 

@@ -2,7 +2,7 @@ import type { Capture } from './capture.ts';
 import { DevicePicker } from './device-picker.ts';
 import { by, dress } from './dom.ts';
 import { LevelMeter } from './level.ts';
-import { givenName, keep, raw, recall } from './place.ts';
+import { givenName, keep, raw, recall, wantsCamera } from './place.ts';
 import { wordsOf } from './trouble.ts';
 import { words } from './words.ts';
 
@@ -18,7 +18,7 @@ export class PreJoin {
   readonly #meter = new LevelMeter(by<HTMLMeterElement>('level'));
   readonly #submit = by('join').querySelector('button') as HTMLButtonElement;
   #muted = false;
-  #camera = recall('camera-on') !== 'no';
+  #camera = wantsCamera();
   /** The microphone's trouble was shown, and Join says that it goes without. */
   #warned = false;
   #shown = false;
@@ -38,10 +38,6 @@ export class PreJoin {
       event.preventDefault();
       void this.#join(join);
     });
-  }
-
-  get camera(): boolean {
-    return this.#camera;
   }
 
   show(): void {

@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { readAnnexB, writeAnnexB } from './annexb.ts';
 import { readAvcc, writeAvcc } from './avcc.ts';
 import { h264Depacketizer } from './depacketize.ts';
+import { h264Ingress } from './ingress.ts';
+import { h264Mode0 } from './mode0.ts';
 import { readLengthPrefixed } from './nal.ts';
 import { h264Packetizer } from './packetize.ts';
+import { readPps, readSlice } from './slice.ts';
+import { readSps } from './sps.ts';
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 200);
 
@@ -54,6 +59,63 @@ it('avcC and length prefixes: anything is read or refused', () => {
       const sps = avcc?.sps.filter(s => s.length >= 4) ?? [];
       if (avcc && sps.length > 0) writeAvcc(sps, avcc.pps);
       if (b.length >= 4) writeAvcc([Uint8Array.of(0x67, 100, 0, 30, ...b)], []);
+    }),
+    { numRuns },
+  );
+});
+
+it('parameter sets and slices: anything is read within bounds, or refused', () => {
+  const head = fc.constantFrom(0x67, 0x68, 0x65, 0x41, 0x01);
+  fc.assert(
+    fc.property(head, fc.uint8Array({ maxLength: 60 }), (first, rest) => {
+      const unit = Uint8Array.of(first, ...rest);
+      const sps = readSps(unit);
+      if (sps !== undefined) {
+        expect(sps.width * sps.height).toBeGreaterThan(0);
+        expect(sps.macroblocks).toBeLessThanOrEqual(36_864);
+        expect(sps.reorderFrames ?? 0).toBeLessThanOrEqual(16);
+      }
+      readPps(unit);
+      readSlice(unit);
+    }),
+    { numRuns },
+  );
+});
+
+it('the ingress and the way to mode 0: any payloads, in any order, are marked or dropped', () => {
+  const type = fc.constantFrom(0x65, 0x41, 0x67, 0x68, 0x06, 0x7c, 0x78, 0x19, 0xff);
+  const payload = fc
+    .tuple(type, fc.uint8Array({ maxLength: 40 }))
+    .map(([first, rest]) => Uint8Array.of(first, ...rest));
+  const packet = fc.record({
+    seq: fc.integer({ min: 0, max: 40 }),
+    pts: fc.integer({ min: 0, max: 6 }).map(n => n * 3000),
+    marker: fc.boolean(),
+    payload: fc.oneof(payload, fc.uint8Array({ maxLength: 8 })),
+  });
+  fc.assert(
+    fc.property(fc.array(packet, { maxLength: 60 }), packets => {
+      let out = 0;
+      let drops = 0;
+      const single = h264Mode0(() => {}, { unfit() {}, keyNeeded() {} }, 30);
+      const stage = h264Ingress({ format() {}, drop: () => drops++ })((p, now) => {
+        out++;
+        expect(p.frame).toBeDefined();
+        single.sink(p, now);
+      });
+      for (const p of packets) stage(p, 0);
+      const held = packets.length - out - drops;
+      expect(held >= 0 && held <= 8).toBe(true);
+    }),
+    { numRuns },
+  );
+});
+
+it('annex B: anything is read, and what was written comes back', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 5 }), parts => {
+      const units = readAnnexB(writeAnnexB(parts));
+      expect(readAnnexB(writeAnnexB(units))).toEqual(units);
     }),
     { numRuns },
   );

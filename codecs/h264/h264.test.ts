@@ -188,6 +188,16 @@ describe('decode times', () => {
     expect([11, 14, 12, 13, 17].map(t => d.next(t)).slice(2)).toEqual([12, 13, 14]);
   });
 
+  it('are right from the first group on when the SPS tells the depth', () => {
+    const d = new DecodeTimes();
+    d.deepen(1);
+    const pts = [1, 4, 2, 3, 7, 5, 6, 10];
+    expect(pts.map(t => d.next(t))).toEqual([1, 1, 2, 3, 4, 5, 6, 7]);
+    const pyramid = new DecodeTimes();
+    pyramid.deepen(2);
+    expect([2, 6, 4, 3, 5, 10, 8, 7, 9].map(t => pyramid.next(t))).toEqual([2, 2, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
   it('learn a B-pyramid', () => {
     const d = new DecodeTimes();
     const pts = [2, 6, 4, 3, 5, 10, 8, 7, 9, 14, 12, 11, 13];

@@ -77,7 +77,7 @@ describe('a transcoder', () => {
     ['H264', h264(), 'VP8', vp8(), [640, 360]],
     ['VP8', vp8(), 'H264', h264(), [640, 360]],
     ['H264', h264(), 'H264', h264({ 'profile-level-id': '42e00d' }), [416, 234]],
-    ['H264', h264(), 'VP8', vp8({ 'max-fs': '99' }), [198, 112]],
+    ['H264', h264(), 'VP8', vp8({ 'max-fs': '99' }), [200, 112]],
   ] as const)('makes of %s %o what takes %s %o, and the pattern is read', async (_, from, __, to, size) => {
     const { transcoder, viewer, run, close } = await open(from, to);
     const pattern = await openPattern({

@@ -28,6 +28,34 @@ function bench(offerless = false) {
   return { call, feed, described, up, sip };
 }
 
+describe('keyframes by INFO', () => {
+  const PFU =
+    '<?xml version="1.0"?>\r\n<media_control>\r\n <vc_primitive><to_encoder><picture_fast_update></picture_fast_update></to_encoder></vc_primitive></media_control>';
+
+  test('the phone asks', () => {
+    const b = bench();
+    b.up();
+    const info = (contentType: string, content: string): CallOut[] =>
+      b.sip({ type: 'info', call: 'c', contentType, content });
+    expect(info('application/media_control+xml', PFU)).toEqual([
+      { type: 'leg', command: { type: 'keyframe' } },
+    ]);
+    expect(info('application/media_control+xml', '<media_control><general_error/></media_control>')).toEqual(
+      [],
+    );
+    expect(info('text/xml', PFU)).toEqual([]);
+  });
+
+  test('the phone is asked, in words it would ask us with', () => {
+    const b = bench();
+    b.up();
+    const [out] = b.feed({ type: 'leg', event: { type: 'keyframe-by-signalling' } });
+    expect(out).toMatchObject({ type: 'info' });
+    const { contentType, content } = out as Extract<CallOut, { type: 'info' }>;
+    expect(b.sip({ type: 'info', call: 'c', contentType, content })).toHaveLength(1);
+  });
+});
+
 describe('placing', () => {
   test('rings when it takes a little, gives up when it takes too long', () => {
     const b = bench();

@@ -307,6 +307,7 @@ describe('a call', () => {
     call.info('application/dtmf-relay', 'Signal=#\r\nDuration=200\r\n');
     call.info('application/unheard-of', 'x');
     call.info('application/dtmf', '7');
+    call.info('application/media_control+xml', '<media_control>…<picture_fast_update/>…</media_control>');
     call.hangup();
     await phone.next('ended');
     expect(platform.requests[0]?.begin).toEqual({ type: 'make-offer' });
@@ -315,6 +316,7 @@ describe('a call', () => {
       { type: 'confirmed' },
       { type: 'dtmf', digit: '#', ms: 200 },
       { type: 'dtmf', digit: '7', ms: 160 },
+      { type: 'keyframe' },
       { type: 'close', why: { blame: 'none', reason: 'hung-up' } },
     ]);
   });

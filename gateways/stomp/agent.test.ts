@@ -97,6 +97,9 @@ class World {
   }
 }
 
+/** On a busy machine a WebSocket may take its time. */
+const eventually = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 10_000, interval: 10 });
+
 /** A member with the STOMP client that browsers use. */
 class Member {
   readonly facts: { type: string; [key: string]: unknown }[] = [];
@@ -123,12 +126,12 @@ class Member {
     });
   }
   async joined(): Promise<this> {
-    await vi.waitFor(() => expect(this.facts[1]).toMatchObject({ type: 'roster' }));
+    await eventually(() => expect(this.facts[1]).toMatchObject({ type: 'roster' }));
     return this;
   }
   /** The first fact of this kind. */
   async fact(type: string): Promise<object> {
-    return vi.waitFor(() => {
+    return eventually(() => {
       const fact = this.facts.find(f => f.type === type);
       if (fact === undefined) throw new Error(`no ${type}; got ${JSON.stringify(this.facts)}`);
       return fact;
@@ -179,7 +182,7 @@ describe('joining', () => {
       throw refuse('client', 'room-full', 'Room 1000 is full; try again later.');
     };
     const member = join();
-    await vi.waitFor(() => expect(member.closedBy).toBe(1000));
+    await eventually(() => expect(member.closedBy).toBe(1000));
     expect(member.errors[0]).toMatchObject({
       headers: { message: 'room-full' },
       body: 'Room 1000 is full; try again later.',
@@ -194,9 +197,9 @@ describe('joining', () => {
       return new Promise(resolve => (seating = resolve));
     };
     const member = join();
-    await vi.waitFor(() => expect(seating).toBeDefined());
+    await eventually(() => expect(seating).toBeDefined());
     await member.client.deactivate({ force: true });
-    await vi.waitFor(() => expect(aborted).toBe(true));
+    await eventually(() => expect(aborted).toBe(true));
     seating?.();
     await expect(
       world.agent.take(world.requests[0] as LegRequest, new FakeSeat(), () => {}),
@@ -249,7 +252,7 @@ describe('a member', () => {
       text: expect.stringMatching(text),
     });
     member.send('text', { text: 'still here' });
-    await vi.waitFor(() => expect(world.asked).toEqual(['still here']));
+    await eventually(() => expect(world.asked).toEqual(['still here']));
   });
 
   it('is told when an admin mutes it', async () => {
@@ -263,13 +266,13 @@ describe('the end', () => {
   it('by DISCONNECT is nobody’s fault', async () => {
     const member = await join().joined();
     await member.client.deactivate();
-    await vi.waitFor(() => expect(world.closed).toEqual([{ blame: 'none', reason: 'hung-up' }]));
+    await eventually(() => expect(world.closed).toEqual([{ blame: 'none', reason: 'hung-up' }]));
   });
 
   it('by a broken connection keeps the seat’s claim: connection-lost', async () => {
     await join().joined();
     for (const socket of world.sockets) socket.destroy();
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(world.closed).toMatchObject([{ blame: 'client', reason: 'connection-lost' }]),
     );
   });
@@ -279,7 +282,7 @@ describe('the end', () => {
   it('by a kick is told, once, and keeps its verdict', async () => {
     const member = await join().joined();
     world.leg?.handle({ type: 'close', why: kicked });
-    await vi.waitFor(() => expect(member.closedBy).toBe(1000));
+    await eventually(() => expect(member.closedBy).toBe(1000));
     expect(member.errors).toHaveLength(1);
     expect(member.errors[0]).toMatchObject({ headers: { message: 'kicked' }, body: kicked.text });
     expect(world.closed).toEqual([kicked]);
@@ -288,7 +291,7 @@ describe('the end', () => {
   it('of the leg elsewhere ends the connection too', async () => {
     const member = await join().joined();
     world.tell({ type: 'closed', why: kicked });
-    await vi.waitFor(() => expect(member.errors[0]?.headers.message).toBe('kicked'));
+    await eventually(() => expect(member.errors[0]?.headers.message).toBe('kicked'));
   });
 
   it('of the agent tells everyone', async () => {
@@ -297,7 +300,7 @@ describe('the end', () => {
     all.push(await join().joined());
     await world.agent.close();
     for (const member of all)
-      await vi.waitFor(() => expect(member.errors[0]?.headers.message).toBe('shutting-down'));
+      await eventually(() => expect(member.errors[0]?.headers.message).toBe('shutting-down'));
     expect(world.closed.map(w => w.reason)).toEqual(['shutting-down', 'shutting-down']);
   });
 });

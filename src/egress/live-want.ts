@@ -58,9 +58,11 @@ export class LiveWant implements Subscription, Outlet {
     }
   }
 
+  /** The same want again (a phone refreshes its session) changes nothing. */
   update(want: Want): void {
+    const same = JSON.stringify(want) === JSON.stringify(this.#want);
     this.#want = want;
-    if (this.#open === undefined) return; // not begun: it begins with this
+    if (this.#open === undefined || same) return; // not begun: it begins with this
     this.#open.close();
     this.#open = undefined;
     this.open();
@@ -70,8 +72,8 @@ export class LiveWant implements Subscription, Outlet {
     if (f.type !== 'pause') return this.#open?.feedback(f);
     if (f.on === this.#paused) return;
     this.#paused = f.on;
-    if (f.on) this.#open?.pause();
-    else this.#open?.feedback({ type: 'keyframe' });
+    this.#open?.pause();
+    if (!f.on) this.#open?.feedback({ type: 'keyframe' }); // what began meanwhile was not seen, either
   }
 
   close(): void {

@@ -104,6 +104,31 @@ describe('a viewer of a publisher that can be asked', () => {
   });
 });
 
+it('what began while a viewer had paused is not gone on with: it starts with a keyframe', async () => {
+  const world = new World();
+  const camera = new Camera(world, 'alice', true);
+  const ears = watch(world, 'alice');
+  await settled();
+  ears.subscription!.feedback({ type: 'pause', on: true });
+  camera.key();
+  ears.subscription!.feedback({ type: 'pause', on: false });
+  camera.frames(2);
+  camera.key();
+  expect(texts(ears)).toEqual(['sps', 'k4a', 'k4b']);
+});
+
+it('the same want again changes nothing', async () => {
+  const world = new World();
+  const camera = new Camera(world, 'alice', true);
+  const want = { kind: 'picture', source: 'speaker', accept: [H264], maxBps: 1e6 } as const;
+  const ears = world.want('viewer', want);
+  await settled();
+  camera.key();
+  ears.subscription!.update({ ...want });
+  camera.frames(1);
+  expect(texts(ears)).toEqual(['sps', 'k1a', 'k1b', 'p2']);
+});
+
 describe('a viewer of an RTMP publisher', () => {
   it('gets the current group of pictures at once, closing up to live', async () => {
     const world = new World();

@@ -39,6 +39,8 @@ interface Made {
 export class Pictures {
   readonly codecs: VideoCodecs;
   readonly clock: Clock;
+  /** Counts why someone sees nothing. */
+  readonly count: (reason: string) => void;
   readonly #taps: Taps;
   readonly #caches = new Refs<PictureCache>();
   readonly #made = new Map<string, Made>();
@@ -47,7 +49,14 @@ export class Pictures {
   readonly #cameras: () => readonly TrackInfo[];
 
   /** `cameras`: those a grid shows. */
-  constructor(taps: Taps, codecs: VideoCodecs, clock: Clock, cameras: () => readonly TrackInfo[]) {
+  constructor(
+    taps: Taps,
+    codecs: VideoCodecs,
+    clock: Clock,
+    cameras: () => readonly TrackInfo[],
+    count: (reason: string) => void,
+  ) {
+    this.count = count;
     this.#taps = taps;
     this.#cameras = cameras;
     this.codecs = codecs;

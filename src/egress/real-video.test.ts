@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { gridCells } from '../../codecs/video/fit.ts';
 import { openPattern, type Pattern } from '../../codecs/video/pattern.ts';
 import type { PatternColour } from '../../codecs/video/pattern-code.ts';
-import { h264, openViewer, realClock, until, vp8 } from '../../codecs/video/testing/tape.ts';
+import { h264, openViewer, realClock, vp8 } from '../../codecs/video/testing/tape.ts';
 import { closeVideoWorkers } from '../../codecs/video/transcoder.ts';
 import type { Format, MediaPacket, Want } from '../contract.ts';
 import { Restamp } from '../media/restamp.ts';
@@ -13,6 +13,7 @@ import { FakeRoom } from './testing/room.ts';
 class Site {
   readonly room = new FakeRoom();
   readonly egress = new RoomEgress(this.room, { clock: realClock });
+  #closed = false;
   readonly cameras: { id: string; pattern: Pattern; asked: number }[] = [];
 
   async camera(id: string, colour: PatternColour, format: Format, width: number, height: number) {
@@ -37,11 +38,11 @@ class Site {
     this.egress.tick(realClock.now());
   }
 
-  /** Steps until so many pictures were seen. */
+  /** Steps until so many pictures were seen; workers take real time. */
   async until(fulfilled: () => boolean): Promise<void> {
-    while (!fulfilled()) {
+    while (!fulfilled() && !this.#closed) {
       this.step();
-      await until(() => true);
+      await new Promise(resolve => setTimeout(resolve, 10));
     }
   }
 
@@ -66,14 +67,15 @@ class Site {
   }
 
   close(): void {
+    this.#closed = true;
     this.egress.close();
     for (const { pattern } of this.cameras) pattern.close();
   }
 }
 
-let site: Site;
-beforeAll(() => void (site = new Site()));
-afterAll(() => closeVideoWorkers());
+let site: Site | undefined;
+afterEach(() => site?.close());
+afterAll(closeVideoWorkers);
 
 describe('real codecs', () => {
   it('who speaks is seen whatever the codec, transcoded or not, without a damaged picture between', async () => {
@@ -106,7 +108,6 @@ describe('real codecs', () => {
     expect(phone.told).toEqual(['alice transcode VP8→H264', 'bob passthrough']);
     expect(browser.told).toEqual(['alice passthrough', 'bob transcode H264→VP8']);
     expect(phone.viewer.seen.at(-1)).toMatchObject({ width: 640, height: 360 });
-    site.close();
   });
 
   it('a grid shows all of them, each in its place', async () => {
@@ -128,7 +129,6 @@ describe('real codecs', () => {
     await site.until(() => JSON.stringify(seen()) === '["green","red"]');
     expect(leg.told).toEqual(['all grid']);
     expect(leg.viewer.seen.at(-1)).toMatchObject({ width: 1280, height: 720 });
-    site.close();
   });
 });
 

@@ -19,7 +19,7 @@ export interface RoomEgressOptions {
   readonly clock: Clock;
   /** Default: codecs/audio.ts and codecs/video. */
   readonly codecs?: Codecs;
-  /** Facts worth a counter: `decoder-failed`. */
+  /** Facts worth a counter: `decoder-failed`, or why a picture cannot be shown. */
   readonly count?: (reason: string) => void;
   /** A leg's sink or listener threw: only its want ended. */
   readonly bug?: (error: unknown) => void;
@@ -53,11 +53,12 @@ export class RoomEgress {
       release: (track: string) => this.#taps.release(track),
     };
     const codecs = o.codecs ?? realCodecs;
+    const count = o.count ?? (() => {});
     this.#floor = {
       taps,
       codecs,
-      sound: new Sound(taps, codecs, o.count ?? (() => {})),
-      pictures: new Pictures(taps, codecs, o.clock, () => this.#cameras()),
+      sound: new Sound(taps, codecs, count),
+      pictures: new Pictures(taps, codecs, o.clock, () => this.#cameras(), count),
       now: () => o.clock.now(),
     };
     this.#view = {

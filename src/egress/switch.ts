@@ -196,7 +196,9 @@ export class Switch implements Ticking {
       this.#vp8 ??= new Vp8Rewrite({ pictureId: 0, tl0PicIdx: 0 });
       this.#vp8.restart();
     }
-    this.#outlet.tell({ type: 'serving', ...(track && { track }), format, how: flow.how });
+    // A transcode gives keyframes when asked, whoever publishes.
+    const told = track && { track: view.supply.passes ? track : { ...track, canKeyframe: true } };
+    this.#outlet.tell({ type: 'serving', ...told, format, how: flow.how });
   }
 
   /** The flow of `view` gives nothing any more. */
@@ -216,6 +218,7 @@ export class Switch implements Ticking {
     const told = `${subject.id} ${why.reason} ${why.text}`;
     if (this.#told === told) return;
     this.#told = told;
+    this.#pictures.count(why.reason);
     this.#outlet.tell({ type: 'unserved', why });
   }
 

@@ -56,7 +56,7 @@ async function runningRoom({
 }): Promise<() => void> {
   let now = 10_000;
   const room = new FakeRoom();
-  const egress = new RoomEgress(room, { clock: { now: () => now } });
+  const egress = new RoomEgress(room, { clock: { now: () => now, at: () => () => {} } });
   const talking = await frames(format, -26);
   const quiet = await frames(format, -72);
   const ids = Array.from({ length: members }, (_, i) => `member-${i}`);

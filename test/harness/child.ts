@@ -30,13 +30,22 @@ export function missing(...programs: string[]): boolean {
 /** ROOMBRIDGE_PEERS is for the tests alone: to the program an unknown variable of its name is an error. */
 const { ROOMBRIDGE_PEERS: _tests, ...env } = process.env;
 
+interface Waiting {
+  readonly pattern: RegExp;
+  readonly from: number;
+  resolve(m: RegExpMatchArray): void;
+  giveUp(why: string): void;
+}
+
 /** A peer program: its output is kept, and it is ended by its own process id. */
 export class Child {
   readonly process: ChildProcess;
   output = '';
   readonly name: string;
+  /** Its exit code, once all it said is in `output`. */
   readonly exited: Promise<number | null>;
-  readonly #waiting: { pattern: RegExp; from: number; resolve: (m: RegExpMatchArray) => void }[] = [];
+  readonly #waiting: Waiting[] = [];
+  #over = false;
 
   constructor(name: string, command: string, args: readonly string[], options: SpawnOptions = {}) {
     this.name = name;
@@ -53,10 +62,16 @@ export class Child {
     this.process.stderr?.on('data', read);
     this.process.stdin?.on('error', () => {}); // it may be gone before we are done writing
     this.exited = new Promise(resolve => {
-      this.process.once('exit', code => resolve(code));
+      const over = (code: number | null): void => {
+        this.#over = true;
+        for (const w of this.#waiting.splice(0)) w.giveUp('it has ended');
+        resolve(code);
+      };
+      this.process.once('close', over);
+      this.process.once('exit', code => setTimeout(over, 2000, code)); // a child of its own may hold its output
       this.process.once('error', error => {
         this.output += String(error);
-        resolve(-1);
+        over(-1);
       });
     });
   }
@@ -70,23 +85,25 @@ export class Child {
     const seen = this.output.slice(from).match(pattern);
     if (seen) return Promise.resolve(seen);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () =>
-          reject(
-            new Error(
-              `${this.name}: no ${pattern} within ${timeoutMs} ms; it said:\n${this.output.slice(-3000)}`,
-            ),
-          ),
-        timeoutMs,
-      );
-      this.#waiting.push({
+      const giveUp = (why: string): void => {
+        clearTimeout(timer);
+        reject(new Error(`${this.name}: no ${pattern}: ${why}; it said:\n${this.output.slice(-3000)}`));
+      };
+      const waiting: Waiting = {
         pattern,
         from,
+        giveUp,
         resolve: m => {
           clearTimeout(timer);
           resolve(m);
         },
-      });
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        giveUp(`not within ${timeoutMs} ms`);
+      }, timeoutMs);
+      if (this.#over) giveUp('it has ended');
+      else this.#waiting.push(waiting);
     });
   }
 

@@ -132,6 +132,7 @@ suite('the room page in Chromium', () => {
 
   it('says what the host does', async () => {
     const alice = await inRoom('host', 'alice');
+    await inRoom('host', 'bob');
     const host = (method: string, path: string, body?: unknown) =>
       server.api(method, `/rooms/host/participants/alice${path}`, body);
     await host('POST', '/mute', { media: 'video', on: true });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Refusal } from '../../kit/refusal.ts';
-import { acceptCall, answerCall, type CallLocal, type CallPlan, offerCall } from './call.ts';
+import { answerCall, type CallLocal, type CallPlan } from './call.ts';
 import { parseSdp, type Sdp, writeSdp } from './sdp.ts';
 import { sendAs, type VideoLocal, type VideoPlan } from './video.ts';
 
@@ -38,11 +38,6 @@ const answer = (
     .split(/(?=^m=)/m)
     .slice(1);
   return { ...result, main: result.plan.video.main as VideoPlan, sections };
-};
-const accept = (offer: Sdp, reply: Sdp): CallPlan => {
-  const plan = acceptCall(reply, offer, local);
-  if (plan instanceof Refusal) throw plan;
-  return plan;
 };
 /** PCMU, and a video section of these lines. */
 const videoOffer = (...lines: string[]): Sdp =>
@@ -235,107 +230,5 @@ describe('answering pictures', () => {
     const offer = { ...h264('packetization-mode=1') };
     const result = answerCall({ ...offer, sections: offer.sections.slice(1) }, local);
     expect(result).toMatchObject({ why: { reason: 'no-audio' } });
-  });
-});
-
-describe('offering pictures', () => {
-  const { slides: _, ...camera } = { ...local.videoPorts };
-  const mine: CallLocal = { ...local, videoPorts: camera };
-
-  test('both modes, VP8, feedback beside plain AVP', () => {
-    expect(writeSdp(offerCall(mine)).split(/(?=^m=)/m)[2]).toBe(
-      [
-        'm=video 20002 RTP/AVP 97 98 99',
-        'b=AS:2100',
-        'b=TIAS:2000000',
-        'a=rtpmap:97 H264/90000',
-        'a=rtpmap:98 H264/90000',
-        'a=rtpmap:99 VP8/90000',
-        'a=fmtp:97 profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1',
-        'a=fmtp:98 profile-level-id=42e01f;packetization-mode=0;level-asymmetry-allowed=1',
-        'a=rtcp-fb:* nack',
-        'a=rtcp-fb:* nack pli',
-        'a=rtcp-fb:* ccm fir',
-        'a=sendrecv',
-        'a=rtcp-mux',
-        '',
-      ].join('\r\n'),
-    );
-  });
-
-  test('the whole first description of a call fits a datagram', () => {
-    expect(writeSdp(offerCall(mine)).length).toBeLessThan(1000);
-  });
-
-  test('the answer of a peer that is like us closes the circle', () => {
-    const offer = offerCall(mine);
-    const reply = answer(read(writeSdp(offer)), withVideo({}, { videoPorts: { main: 30_002 } })).sdp;
-    const { video } = accept(offer, read(writeSdp(reply)));
-    expect(video.slides).toBeUndefined();
-    expect(video.main).toMatchObject({
-      index: 1,
-      mux: true,
-      remote: { address: '192.0.2.1', port: 30_002 },
-      send: [{ payloadType: 97, format: { codec: 'H264' } }],
-      feedback: { nack: true, pli: true, fir: true },
-      maxBps: 2_000_000,
-    });
-    expect([...video.main!.receive.keys()]).toEqual([97]);
-  });
-
-  test('numbers may differ per direction; feedback only where the answer has it', () => {
-    const { main } = accept(
-      offerCall(mine),
-      videoOffer(
-        'm=video 5002 RTP/AVP 120',
-        'a=rtpmap:120 h264/90000',
-        'a=fmtp:120 packetization-mode=0;profile-level-id=42E014',
-        'a=rtcp-fb:120 ccm fir',
-      ),
-    ).video;
-    expect([main!.send[0]!.payloadType, [...main!.receive.keys()]]).toEqual([120, [98, 120]]);
-    expect(main!.feedback).toEqual({ nack: false, pli: false, fir: true });
-    expect(main!.send[0]!.format.fmtp!['profile-level-id']).toBe('42e014');
-  });
-
-  test.each([
-    [[]],
-    [['m=video 0 RTP/AVP 97']],
-    [['m=video 5002 RTP/AVP 31']],
-    [['m=video 5002 RTP/SAVPF 97', 'a=rtpmap:97 H264/90000']],
-  ])('an answer with %j is a call without pictures', lines => {
-    expect(accept(offerCall(mine), videoOffer(...lines)).video).toEqual({});
-  });
-
-  test('a new offer keeps places and numbers; slides stay slides', () => {
-    const { sdp: previous } = answer(vector('room-system-av'));
-    const again = offerCall(local, previous);
-    expect(again.sections.map(s => [s.kind, s.port, s.content])).toEqual([
-      ['application', 0, undefined],
-      ['video', 20_002, 'main'],
-      ['audio', 20_000, undefined],
-      ['video', 20_004, 'slides'],
-    ]);
-    expect(again.sections[1]!.codecs.map(c => [c.payloadType, c.name, c.fmtp['profile-level-id']])).toEqual([
-      [109, 'H264', '42801f'],
-      [98, 'H264', '42e01f'],
-      [99, 'VP8', undefined],
-    ]);
-    expect(again.sections[1]!.protocol).toBe('RTP/AVPF');
-  });
-
-  test('new pictures go where old ones were, or behind the rest', () => {
-    const { sdp: none } = answer(vector('softphone-opus'), mine);
-    expect(offerCall(mine, none).sections.map(s => [s.kind, s.port])).toEqual([
-      ['audio', 20_000],
-      ['video', 20_002],
-    ]);
-    const { sdp: refused } = answer(vector('room-system-av'), withVideo({ codecs: [] }));
-    expect(offerCall(mine, refused).sections.map(s => [s.kind, s.port])).toEqual([
-      ['application', 0],
-      ['video', 20_002],
-      ['audio', 20_000],
-      ['video', 0],
-    ]);
   });
 });

@@ -4,6 +4,8 @@ import type { Millis } from '../../kit/core.ts';
 const BURST_MS = 5;
 /** Bursts the line is fitted through. */
 const WINDOW = 20;
+/** A narrow line passes few bursts: that many are enough for a first judgement. */
+const LEAST = 6;
 const SMOOTHING = 0.9;
 const GAIN = 4;
 const MOST_DELTAS = 60;
@@ -17,6 +19,8 @@ const FOLLOW_MOST_MS = 100;
 /** Beyond this above the threshold it is a spike, which the threshold does not follow. */
 const SPIKE = 15;
 const OVERUSE_MS = 10;
+/** The least delay is remembered for one to two times so long: clocks drift, ways change. */
+const LEAST_DELAY_MS = 15_000;
 /** A hole so long in either clock: begin anew. */
 const PAUSE_MS = 3000;
 
@@ -26,6 +30,11 @@ const PAUSE_MS = 3000;
  */
 export class DelayTrend {
   state: 'normal' | 'overuse' | 'underuse' = 'normal';
+  /** How long packets wait now beyond the least that was seen lately, smoothed. */
+  queueMs = 0;
+  #leastMs = Number.POSITIVE_INFINITY;
+  #leastBeforeMs = Number.POSITIVE_INFINITY;
+  #leastSince: Millis | undefined;
   /** Of the burst being gathered and of the one before: time sent first, last, and arrived last. */
   #sentFrom: Millis | undefined;
   #sentTo: Millis = 0;
@@ -60,11 +69,24 @@ export class DelayTrend {
     const before = this.#before;
     this.#before = { sent, arrived };
     if (before === undefined) return;
+    this.#wait(arrived - sent, arrived);
     const sentDelta = sent - before.sent;
     const arrivedDelta = arrived - before.arrived;
     if (Math.abs(arrivedDelta) > PAUSE_MS || sentDelta > PAUSE_MS) return this.#restart();
     this.#point(arrivedDelta - sentDelta, arrived);
     this.#judge(sentDelta, arrived);
+  }
+
+  /** `delayMs`: between two clocks, so only its changes mean anything. */
+  #wait(delayMs: number, now: Millis): void {
+    this.#leastSince ??= now;
+    if (now - this.#leastSince > LEAST_DELAY_MS) {
+      this.#leastBeforeMs = this.#leastMs;
+      this.#leastMs = delayMs;
+      this.#leastSince = now;
+    }
+    this.#leastMs = Math.min(this.#leastMs, delayMs);
+    this.queueMs += (delayMs - Math.min(this.#leastMs, this.#leastBeforeMs) - this.queueMs) / 8;
   }
 
   #point(deltaMs: number, arrived: Millis): void {
@@ -76,18 +98,19 @@ export class DelayTrend {
     this.#y[at] = this.#smoothMs;
   }
 
-  /** Least squares; 0 until the window is full. */
+  /** Least squares; 0 until there are enough points. */
   #slope(): number {
-    if (this.#deltas < WINDOW) return 0;
+    const n = Math.min(this.#deltas, WINDOW);
+    if (n < LEAST) return 0;
     let meanX = 0;
     let meanY = 0;
-    for (let i = 0; i < WINDOW; i++) {
-      meanX += this.#x[i]! / WINDOW;
-      meanY += this.#y[i]! / WINDOW;
+    for (let i = 0; i < n; i++) {
+      meanX += this.#x[i]! / n;
+      meanY += this.#y[i]! / n;
     }
     let above = 0;
     let below = 0;
-    for (let i = 0; i < WINDOW; i++) {
+    for (let i = 0; i < n; i++) {
       const x = this.#x[i]! - meanX;
       above += x * (this.#y[i]! - meanY);
       below += x * x;

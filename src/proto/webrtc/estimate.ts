@@ -24,6 +24,11 @@ const LOSS_PACKETS = 20;
 const LOSS_HIGH = 0.1;
 const LOSS_LOW = 0.02;
 const RATE_WINDOW_MS = 500;
+/** A queue that stands: no growth before it is gone, and a long one must be drained. */
+const STANDING_MS = 100;
+const LONG_MS = 300;
+const DRAIN = 0.7;
+const DRAIN_EVERY_MS = 2000;
 
 /**
  * How much a receiver's line takes, from its transport-wide feedback. After draft-ietf-rmcat-gcc-02, made simple: rising
@@ -81,8 +86,10 @@ export class BandwidthEstimate implements Fate {
     this.#loss(now);
     if (this.#trend.state === 'overuse') return this.#fall(now, (this.#arrivedBps ?? this.bps) * FALL);
     if (now - this.#fellAt > FORGET_TROUBLE_MS) this.#troubleBps = undefined;
-    if (this.#trend.state === 'underuse' || this.#lossy) return; // queues drain first
-    this.#grow(elapsedS);
+    const { state, queueMs } = this.#trend;
+    if (queueMs > LONG_MS && now - this.#fellAt > DRAIN_EVERY_MS)
+      return this.#fall(now, (this.#arrivedBps ?? this.bps) * DRAIN);
+    if (state === 'normal' && queueMs < STANDING_MS && !this.#lossy) this.#grow(elapsedS);
   }
 
   #grow(elapsedS: number): void {

@@ -16,6 +16,8 @@ export interface BaresipOptions {
   /** More account parameters: `;auth_user=…;auth_pass=…`. */
   readonly account?: string;
   readonly sipTransport?: 'udp' | 'tcp';
+  /** With a camera: a clip it plays over and over, and its codecs as in its account parameter (`h264`, `vp8`). */
+  readonly video?: { readonly clip: string; readonly codecs: string };
 }
 
 /** A headless baresip: plays a file into its call and records what it decodes. */
@@ -24,6 +26,7 @@ export class Baresip {
   readonly #control: number;
   readonly #dir: string;
   readonly #wav: string;
+  #pictures = 0;
   readonly sipPort: number;
 
   private constructor(child: Child, control: number, options: BaresipOptions, sipPort: number) {
@@ -42,9 +45,10 @@ export class Baresip {
     const transport = options.sipTransport ?? 'udp';
     writeFileSync(
       join(options.dir, 'accounts'),
-      `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}${options.account ?? ''}\n`,
+      `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}${options.video ? `;video_codecs=${options.video.codecs}` : ''}${options.account ?? ''}\n`,
     );
-    writeFileSync(join(options.dir, 'config'), configText(sip, control, wav, options.dir));
+    const picture = options.video ? videoText(options.video.clip) : '';
+    writeFileSync(join(options.dir, 'config'), configText(sip, control, wav, options.dir) + picture);
     const child = new Child(`baresip ${options.user}`, 'baresip', ['-f', options.dir, '-4']);
     await child.until(/baresip is ready/);
     return new Baresip(child, control, options, sip);
@@ -99,6 +103,15 @@ export class Baresip {
     return readWav(join(this.#dir, file));
   }
 
+  /** The picture it decodes now, as a PNG file: the path. */
+  async sees(): Promise<string> {
+    const path = join(this.#dir, `sees-${this.#pictures++}`);
+    const from = this.output.length;
+    await this.command('snapshot_recv', path);
+    const [, written] = await this.until(/png: wrote (\S+)/, 10_000, from);
+    return written as string;
+  }
+
   stop(): Promise<number | null> {
     return this.#child.stop('SIGTERM');
   }
@@ -140,4 +153,19 @@ module_app menu.so
 ctrl_tcp_listen 127.0.0.1:${control}
 opus_bitrate 28000
 snd_path ${dir}
+`;
+
+/** Needs baresip's ffmpeg modules. What it shows goes nowhere; a snapshot is taken on the way. */
+const videoText = (clip: string): string => `module avcodec.so
+module avformat.so
+module vp8.so
+module fakevideo.so
+module snapshot.so
+avcodec_h264enc libx264
+avcodec_h264dec h264
+video_source avformat,${clip}
+video_display fakevideo,nil
+video_size 640x480
+video_bitrate 500000
+video_fps 15
 `;

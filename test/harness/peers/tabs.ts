@@ -55,7 +55,7 @@ export class Tabs {
   async open(url: string, o: TabOptions = {}): Promise<Page> {
     const context = await this.#browser.newContext({
       ignoreHTTPSErrors: true,
-      permissions: o.noCamera ? ['microphone'] : ['microphone', 'camera'],
+      permissions: ['microphone', 'camera'],
       locale: o.locale ?? 'en-GB',
       colorScheme: o.dark ? 'dark' : 'light',
       viewport: o.viewport ?? { width: 1100, height: 700 },
@@ -63,7 +63,8 @@ export class Tabs {
     this.#contexts.push(context);
     const page = await context.newPage();
     await page.addInitScript(`(${KEEP_SOCKETS})()`);
-    if (o.broken) await page.addInitScript(`(${BREAK_DEVICES})('${o.broken}')`);
+    if (o.broken) await page.addInitScript(`(${BREAK_DEVICES})('${o.broken}', true)`);
+    if (o.noCamera) await page.addInitScript(`(${BREAK_DEVICES})('NotFoundError', false)`);
     const to = o.plainHttp ? url.replace('localhost', STRANGE_HOST) : url;
     await page.goto(to, { waitUntil: 'load' });
     return page;
@@ -87,6 +88,11 @@ const KEEP_SOCKETS = `() => {
   };
 }`;
 
-const BREAK_DEVICES = `name => {
-  navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', name); };
+const BREAK_DEVICES = `(name, both) => {
+  const { mediaDevices } = navigator;
+  const native = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = async asked => {
+    if (both || asked.video) throw new DOMException('', name);
+    return native(asked);
+  };
 }`;

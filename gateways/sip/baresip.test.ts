@@ -1,0 +1,145 @@
+/** A real phone with a camera: what it shows reaches the room, what the room shows is decoded by it. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { writeAnnexB } from '../../codecs/h264/annexb.ts';
+import { h264Depacketizer } from '../../codecs/h264/depacketize.ts';
+import { missingForVideo } from '../../codecs/video/av.ts';
+import { openPattern, type PatternOptions } from '../../codecs/video/pattern.ts';
+import { type PatternSeen, readPattern, rgbOf } from '../../codecs/video/pattern-read.ts';
+import type { LegEvent, PlacedLeg } from '../../src/contract.ts';
+import { systemClock } from '../../src/io/clock.ts';
+import { missing } from '../../test/harness/child.ts';
+import { FakeSeat, fakeHost } from '../../test/harness/fakes.ts';
+import { toneOf } from '../../test/harness/heard.ts';
+import { Baresip } from '../../test/harness/peers/baresip.ts';
+import { endAll, onEnd } from '../../test/harness/sip-agent.ts';
+import { createSipAgent } from './agent.ts';
+import { sipConfig } from './config.ts';
+import { createSipFront } from './front.ts';
+
+afterEach(endAll);
+
+const MODULES = '/usr/lib/baresip/modules';
+const noCodec = missingForVideo();
+const peers = missing('baresip', 'ffmpeg') || noCodec !== undefined || !existsSync(`${MODULES}/avcodec.so`);
+if (peers) console.warn(`skipped: baresip with avcodec and ffmpeg are needed; ${noCodec ?? ''}`);
+
+const CLIP = { width: 640, height: 480, fps: 15 } as const;
+
+const soon = (there: () => boolean): Promise<unknown> =>
+  vi.waitUntil(there, { timeout: 10_000, interval: 20 });
+
+/** Pictures of our own in a file a phone plays. */
+async function clip(dir: string, colour: PatternOptions['colour']): Promise<string> {
+  const pattern = await openPattern({ ...CLIP, codec: 'H264', colour });
+  const units = Array.from({ length: 300 }, (_, i) => pattern.next(i * 66).units).flat();
+  pattern.close();
+  writeFileSync(join(dir, 'clip.h264'), writeAnnexB(units));
+  const file = join(dir, 'clip.mp4');
+  ffmpeg('-y', '-r', String(CLIP.fps), '-i', join(dir, 'clip.h264'), '-c', 'copy', file);
+  return file;
+}
+
+function ffmpeg(...args: string[]): Buffer {
+  return execFileSync('ffmpeg', ['-v', 'error', ...args], { maxBuffer: 64 * 1024 * 1024 });
+}
+
+/** The last picture of a file, read by a decoder that is not ours. */
+function lastPicture(file: string, width: number, height: number): PatternSeen | undefined {
+  const raw = ffmpeg('-i', file, '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-');
+  const size = width * height * 3;
+  return readPattern(rgbOf(width, height, raw.subarray(raw.length - size), 3));
+}
+
+/** Front and agent with nothing between them, a seat without a room. */
+async function gateway(config: object) {
+  const c = sipConfig.parse({ address: '127.0.0.1', port: 0, rtpPorts: { min: 0, max: 0 }, ...config });
+  const seat = new FakeSeat();
+  const events: LegEvent[] = [];
+  const agent = createSipAgent(fakeHost(), c, 'sip-1');
+  await agent.start();
+  const host = fakeHost({
+    async place(request, on): Promise<PlacedLeg> {
+      const leg = await agent.take(request, seat, e => {
+        events.push(e);
+        on(e);
+      });
+      return { id: request.leg, agent: 'sip-1', participant: 'bob', secret: '', send: x => leg.handle(x) };
+    },
+  });
+  const front = createSipFront(host, c);
+  const [address] = await front.start();
+  onEnd(async () => {
+    await front.close({ blame: 'server', reason: 'shutting-down' });
+    await agent.close();
+  });
+  return { seat, events, sip: address!.url.replace(/^sip:1000@/, '') };
+}
+
+/** Shows the room's picture until the test ends; it begins in the middle of a group, and obeys who asks. */
+async function show(
+  seat: FakeSeat,
+  codec: PatternOptions['codec'],
+  fmtp: Record<string, string>,
+): Promise<void> {
+  const pattern = await openPattern({ ...CLIP, codec, colour: 'cyan' });
+  const picture = seat.subscriptions[1]!;
+  pattern.send(0, () => {}, 0);
+  picture.on({ type: 'serving', format: { codec, clockRate: 90_000, fmtp }, how: 'passthrough' });
+  let obeyed = 0;
+  const timer = setInterval(() => {
+    if (picture.asked.length > obeyed) pattern.requestKey();
+    obeyed = picture.asked.length;
+    pattern.send(systemClock.now(), picture.sink, systemClock.now());
+  }, 66);
+  onEnd(() => {
+    clearInterval(timer);
+    pattern.close();
+  });
+}
+
+async function phone(sip: string, codecs: string): Promise<{ baresip: Baresip; dir: string }> {
+  const dir = mkdtempSync(join(tmpdir(), 'roombridge-baresip-'));
+  onEnd(() => rmSync(dir, { recursive: true, force: true }));
+  const baresip = await Baresip.start({
+    dir,
+    user: 'bob',
+    codecs: 'pcmu/8000/1',
+    plays: toneOf(0, 30),
+    video: { clip: await clip(dir, 'orange'), codecs },
+  });
+  onEnd(async () => void (await baresip.stop()));
+  await baresip.dial(`sip:1000@${sip}`);
+  await baresip.established();
+  return { baresip, dir };
+}
+
+describe.skipIf(peers)('baresip', () => {
+  test('H.264: pictures are decoded both ways', async () => {
+    const { seat, sip } = await gateway({});
+    const { baresip, dir } = await phone(sip, 'h264');
+    await soon(() => seat.publications.length === 2 && seat.publications[1]!.heard.length > 200).catch(e => { console.log(baresip.output.slice(-3000), seat.publications.map(p=>[p.track, p.heard.length]), e); throw e; });
+    const { track, heard } = seat.publications[1]!;
+    expect(track).toMatchObject({
+      source: 'camera',
+      format: { codec: 'H264', fmtp: { 'x-size': '640x480' } },
+    });
+    const units: Uint8Array[] = [];
+    const depacketizer = h264Depacketizer(unit => units.push(...unit.units.map(u => u.slice())));
+    for (const packet of heard) depacketizer.push(packet);
+    writeFileSync(join(dir, 'heard.h264'), writeAnnexB(units));
+    const seen = lastPicture(join(dir, 'heard.h264'), 640, 480);
+    expect(seen?.colour).toBe('orange');
+    expect(seen!.frameNumber).toBeGreaterThan(5);
+
+    await show(seat, 'H264', { 'profile-level-id': '42e01e', 'packetization-mode': '1' });
+    await soon(() => seat.subscriptions[1]!.asked.length > 0); // it saw the middle of a group: PLI
+    const first = lastPicture(await baresip.sees(), 640, 480);
+    const second = lastPicture(await baresip.sees(), 640, 480);
+    expect([first?.colour, second?.colour]).toEqual(['cyan', 'cyan']);
+    expect(second!.frameNumber).toBeGreaterThan(first!.frameNumber);
+  });
+});
