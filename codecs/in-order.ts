@@ -6,6 +6,9 @@ const MAX_WAIT_TICKS = 90_000 / 5;
 /** So far back that it is no straggler: the sender began anew. */
 const RESTART = 1000;
 
+/** Why something did not become a picture. */
+export type PictureLoss = 'reordered-late' | 'gap' | 'malformed' | 'before-keyframe';
+
 export interface InOrderNeeds {
   /** The next packet, in order; borrowed. */
   take(p: MediaPacket): void;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { demo } from '../gateways/dialer/demo.ts';
 import { dial } from '../gateways/dialer/index.ts';
 import echo from '../gateways/echo/index.ts';
 import rtmp from '../gateways/rtmp/index.ts';
@@ -8,6 +9,7 @@ import webrtc from '../gateways/webrtc/index.ts';
 import { checkCommand } from './cli/check.ts';
 import { runCli } from './cli/command.ts';
 import { configCommand } from './cli/config.ts';
+import { demoCommand } from './cli/demo.ts';
 import { dialCommand } from './cli/dial.ts';
 import { tokenCommand } from './cli/token.ts';
 import { upCommand } from './cli/up.ts';
@@ -26,6 +28,7 @@ export function main(argv: readonly string[]): Promise<number> {
   const composed = composeConfig(gateways);
   return runCli(argv, [
     upCommand(composed, gateways, version),
+    demoCommand(composed, gateways, version, demo),
     dialCommand(dial),
     checkCommand(composed),
     configCommand(composed),

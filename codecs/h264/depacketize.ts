@@ -1,5 +1,5 @@
 import type { MediaPacket } from '../../src/contract.ts';
-import { InOrder } from '../in-order.ts';
+import { InOrder, type PictureLoss } from '../in-order.ts';
 import { NalType, nalType } from './nal.ts';
 
 export interface AccessUnit {
@@ -19,8 +19,6 @@ export interface Depacketizer {
 const MAX_UNIT_BYTES = 4 * 1024 * 1024;
 const MAX_UNITS = 512;
 
-export type H264Loss = 'reordered-late' | 'gap' | 'malformed' | 'before-keyframe';
-
 /**
  * RTP payloads to access units, RFC 6184 modes 0 and 1 (single units, STAP-A, FU-A). Packets out of order are put
  * right within a small bound; after a gap everything up to the next keyframe is dropped, since a decoder would show
@@ -29,7 +27,7 @@ export type H264Loss = 'reordered-late' | 'gap' | 'malformed' | 'before-keyframe
  */
 export function h264Depacketizer(
   on: (unit: AccessUnit) => void,
-  lost: (why: H264Loss) => void = () => {},
+  lost: (why: PictureLoss) => void = () => {},
 ): Depacketizer {
   let waitKey = true;
   let bytes = new Uint8Array(64 * 1024);
@@ -49,7 +47,7 @@ export function h264Depacketizer(
     inFragment = broken = key = false;
     pts = undefined;
   };
-  const damage = (why: H264Loss): void => {
+  const damage = (why: PictureLoss): void => {
     lost(why);
     broken = true;
     inFragment = false;

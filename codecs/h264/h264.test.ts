@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { MediaPacket } from '../../src/contract.ts';
+import type { PictureLoss } from '../in-order.ts';
 import { readAvcc, writeAvcc } from './avcc.ts';
 import { DecodeTimes } from './decode-time.ts';
-import { type AccessUnit, type H264Loss, h264Depacketizer } from './depacketize.ts';
+import { type AccessUnit, h264Depacketizer } from './depacketize.ts';
 import { readLengthPrefixed } from './nal.ts';
 import { h264Packetizer } from './packetize.ts';
 
@@ -39,7 +40,7 @@ function packets(
 }
 function unpack(list: readonly MediaPacket[]) {
   const got: AccessUnit[] = [];
-  const lost: H264Loss[] = [];
+  const lost: PictureLoss[] = [];
   const d = h264Depacketizer(
     u => got.push({ ...u, units: u.units.map(b => Uint8Array.from(b)) }),
     why => lost.push(why),

@@ -1,6 +1,7 @@
 import type { MediaPacket, VideoCodec } from '../../src/contract.ts';
 import { writeAnnexB } from '../h264/annexb.ts';
-import { type H264Loss, h264Depacketizer } from '../h264/depacketize.ts';
+import { h264Depacketizer } from '../h264/depacketize.ts';
+import type { PictureLoss } from '../in-order.ts';
 import { vp8Depacketizer } from '../vp8/depacketize.ts';
 import type { Planes } from './pattern-draw.ts';
 import { openPictureDecoder } from './picture-decoder.ts';
@@ -21,7 +22,7 @@ export interface VideoDecoder {
 export async function openVideoDecoder(
   codec: VideoCodec,
   on: (picture: Planes, pts: number) => void,
-  lost: (why: H264Loss) => void = () => {},
+  lost: (why: PictureLoss) => void = () => {},
 ): Promise<VideoDecoder> {
   const decoder = await openPictureDecoder(codec);
   let malformed = 0;

@@ -1,6 +1,7 @@
 import type { MediaPacket, Millis, VideoCodec } from '../../src/contract.ts';
 import { writeAnnexB } from '../h264/annexb.ts';
-import { type Depacketizer, type H264Loss, h264Depacketizer } from '../h264/depacketize.ts';
+import { type Depacketizer, h264Depacketizer } from '../h264/depacketize.ts';
+import type { PictureLoss } from '../in-order.ts';
 import { vp8Depacketizer } from '../vp8/depacketize.ts';
 import type { CodedPicture } from './wire.ts';
 
@@ -36,7 +37,7 @@ export class Mailbox {
 
   constructor(codec: VideoCodec, needs: MailboxNeeds) {
     this.#needs = needs;
-    const lost = (why: H264Loss): void => {
+    const lost = (why: PictureLoss): void => {
       if (why === 'gap' || why === 'malformed') this.#skip();
       else if (why === 'before-keyframe') this.dropped++;
     };

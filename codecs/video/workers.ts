@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Clock, Millis } from '../../src/contract.ts';
-import { Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
+import { Refusal, type Termination } from '../../src/kit/refusal.ts';
 import type { FromWorker, JobSpec, ToWorker } from './wire.ts';
 
 /** A worker that owes an answer this long hangs. */
@@ -90,12 +90,15 @@ export class VideoWorkers {
   }
 }
 
-const crashed = refuse(
-  'server',
-  'video-worker-failed',
-  'The picture could not be transcoded: its worker failed twice in a row, most likely at a broken stream; stop and ' +
-    'start the camera, or let both sides use the same codec (H.264). Sound is not concerned.',
-).why;
+/** `error`: what was thrown in the worker; undefined: it hung. */
+const crashed = (error: Error | undefined): Termination => ({
+  blame: 'server',
+  reason: 'video-worker-failed',
+  text:
+    `The picture could not be transcoded: its worker failed twice in a row (${error?.message ?? 'it hung'}), most ` +
+    'likely at a broken stream; stop and start the camera, or let both sides use the same codec (H.264). Sound is ' +
+    'not concerned.',
+});
 
 /** One place for a worker: when it falls, another takes it and its jobs over. */
 class Thread {
@@ -109,6 +112,7 @@ class Thread {
   #worker: Worker | undefined;
   #ready = false;
   #failedStarts = 0;
+  #error: Error | undefined;
   #disarm: (() => void) | undefined;
 
   constructor(script: URL, clock: Clock, on: { ended(): void; replaced(): void }) {
@@ -162,14 +166,21 @@ class Thread {
   }
 
   #start(): void {
-    const worker = new Worker(this.#script, { name: 'video', resourceLimits: RESOURCE_LIMITS });
+    const worker = new Worker(this.#script, {
+      name: 'video',
+      execArgv: [], // not those of this process: `worker.js` registers what it needs
+      resourceLimits: RESOURCE_LIMITS,
+    });
     this.#worker = worker;
     this.#ready = false;
     this.#owed = [];
+    this.#error = undefined;
     worker.on('message', (m: FromWorker) => {
       if (this.#worker === worker) this.#message(m);
     });
-    worker.on('error', () => {}); // `exit` follows
+    worker.on('error', error => {
+      this.#error = error; // `exit` follows
+    });
     worker.on('exit', () => {
       if (this.#worker === worker) this.#fell();
     });
@@ -234,7 +245,7 @@ class Thread {
     void fallen?.terminate();
     const culprit = this.#lodgers.get(this.#owed[0]?.job ?? -1);
     if (culprit !== undefined) this.#strike(culprit);
-    if (!wasReady && ++this.#failedStarts >= 2) return this.#giveUp(crashed);
+    if (!wasReady && ++this.#failedStarts >= 2) return this.#giveUp(crashed(this.#error));
     if (this.#lodgers.size === 0) return void this.end();
     this.#on.replaced();
     this.#start();
@@ -244,7 +255,7 @@ class Thread {
     const now = this.#clock.now();
     const twice = now - lodger.struckAt < STRIKE_MS;
     lodger.struckAt = now;
-    if (twice) this.#evict(lodger, crashed);
+    if (twice) this.#evict(lodger, crashed(this.#error));
   }
 
   #evict(lodger: Lodger | undefined, why: Termination): void {

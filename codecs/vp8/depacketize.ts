@@ -1,5 +1,5 @@
-import type { Depacketizer, H264Loss } from '../h264/depacketize.ts';
-import { InOrder } from '../in-order.ts';
+import type { Depacketizer } from '../h264/depacketize.ts';
+import { InOrder, type PictureLoss } from '../in-order.ts';
 import { Vp8View } from './descriptor.ts';
 
 export interface Vp8Picture {
@@ -18,7 +18,7 @@ const MAX_PICTURE_BYTES = 4 * 1024 * 1024;
  */
 export function vp8Depacketizer(
   on: (picture: Vp8Picture) => void,
-  lost: (why: H264Loss) => void = () => {},
+  lost: (why: PictureLoss) => void = () => {},
 ): Depacketizer {
   const view = new Vp8View();
   let bytes = new Uint8Array(64 * 1024);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Format, FrameMark, MediaPacket } from '../../src/contract.ts';
-import type { H264Loss } from '../h264/depacketize.ts';
+import type { PictureLoss } from '../in-order.ts';
 import { type Vp8Picture, vp8Depacketizer } from './depacketize.ts';
 import { Vp8View } from './descriptor.ts';
 import { vp8Ingress } from './ingress.ts';
@@ -115,7 +115,7 @@ describe('the ingress', () => {
 describe('the depacketizer', () => {
   const unpack = (packets: readonly MediaPacket[]) => {
     const got: Vp8Picture[] = [];
-    const lost: H264Loss[] = [];
+    const lost: PictureLoss[] = [];
     const d = vp8Depacketizer(
       p => got.push({ ...p, bytes: p.bytes.slice() }),
       why => lost.push(why),

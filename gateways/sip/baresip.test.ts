@@ -9,7 +9,8 @@ import { h264Depacketizer } from '../../codecs/h264/depacketize.ts';
 import { missingForVideo } from '../../codecs/video/av.ts';
 import { openPattern, type PatternOptions } from '../../codecs/video/pattern.ts';
 import { type PatternSeen, readPattern, rgbOf } from '../../codecs/video/pattern-read.ts';
-import type { LegEvent, PlacedLeg } from '../../src/contract.ts';
+import { vp8Depacketizer } from '../../codecs/vp8/depacketize.ts';
+import type { Leg, MediaPacket, PlacedLeg } from '../../src/contract.ts';
 import { systemClock } from '../../src/io/clock.ts';
 import { missing } from '../../test/harness/child.ts';
 import { FakeSeat, fakeHost } from '../../test/harness/fakes.ts';
@@ -48,26 +49,24 @@ function ffmpeg(...args: string[]): Buffer {
 }
 
 /** The last picture of a file, read by a decoder that is not ours. */
-function lastPicture(file: string, width: number, height: number): PatternSeen | undefined {
+function lastPicture(file: string): PatternSeen | undefined {
+  const { width, height } = CLIP;
   const raw = ffmpeg('-i', file, '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-');
   const size = width * height * 3;
   return readPattern(rgbOf(width, height, raw.subarray(raw.length - size), 3));
 }
 
 /** Front and agent with nothing between them, a seat without a room. */
-async function gateway(config: object) {
-  const c = sipConfig.parse({ address: '127.0.0.1', port: 0, rtpPorts: { min: 0, max: 0 }, ...config });
+async function gateway() {
+  const c = sipConfig.parse({ address: '127.0.0.1', port: 0, rtpPorts: { min: 0, max: 0 } });
   const seat = new FakeSeat();
-  const events: LegEvent[] = [];
+  let leg: Leg | undefined;
   const agent = createSipAgent(fakeHost(), c, 'sip-1');
   await agent.start();
   const host = fakeHost({
     async place(request, on): Promise<PlacedLeg> {
-      const leg = await agent.take(request, seat, e => {
-        events.push(e);
-        on(e);
-      });
-      return { id: request.leg, agent: 'sip-1', participant: 'bob', secret: '', send: x => leg.handle(x) };
+      const taken = (leg = await agent.take(request, seat, on));
+      return { id: request.leg, agent: 'sip-1', participant: 'bob', secret: '', send: x => taken.handle(x) };
     },
   });
   const front = createSipFront(host, c);
@@ -76,14 +75,14 @@ async function gateway(config: object) {
     await front.close({ blame: 'server', reason: 'shutting-down' });
     await agent.close();
   });
-  return { seat, events, sip: address!.url.replace(/^sip:1000@/, '') };
+  return { seat, leg: () => leg as Leg, sip: address!.url.replace(/^sip:1000@/, '') };
 }
 
 /** Shows the room's picture until the test ends; it begins in the middle of a group, and obeys who asks. */
 async function show(
   seat: FakeSeat,
   codec: PatternOptions['codec'],
-  fmtp: Record<string, string>,
+  fmtp: Readonly<Record<string, string>>,
 ): Promise<void> {
   const pattern = await openPattern({ ...CLIP, codec, colour: 'cyan' });
   const picture = seat.subscriptions[1]!;
@@ -117,29 +116,67 @@ async function phone(sip: string, codecs: string): Promise<{ baresip: Baresip; d
   return { baresip, dir };
 }
 
-describe.skipIf(peers)('baresip', () => {
-  test('H.264: pictures are decoded both ways', async () => {
-    const { seat, sip } = await gateway({});
-    const { baresip, dir } = await phone(sip, 'h264');
-    await soon(() => seat.publications.length === 2 && seat.publications[1]!.heard.length > 200).catch(e => { console.log(baresip.output.slice(-3000), seat.publications.map(p=>[p.track, p.heard.length]), e); throw e; });
-    const { track, heard } = seat.publications[1]!;
-    expect(track).toMatchObject({
-      source: 'camera',
-      format: { codec: 'H264', fmtp: { 'x-size': '640x480' } },
-    });
-    const units: Uint8Array[] = [];
-    const depacketizer = h264Depacketizer(unit => units.push(...unit.units.map(u => u.slice())));
+/** What the room heard, as a file anybody's decoder reads: Annex B, or IVF (a header, then length and time a picture). */
+function fileOf(codec: PatternOptions['codec'], heard: readonly MediaPacket[], dir: string): string {
+  const parts: Uint8Array[] = [];
+  if (codec === 'H264') {
+    const depacketizer = h264Depacketizer(unit => parts.push(writeAnnexB(unit.units)));
     for (const packet of heard) depacketizer.push(packet);
-    writeFileSync(join(dir, 'heard.h264'), writeAnnexB(units));
-    const seen = lastPicture(join(dir, 'heard.h264'), 640, 480);
-    expect(seen?.colour).toBe('orange');
-    expect(seen!.frameNumber).toBeGreaterThan(5);
+  } else {
+    const head = Buffer.alloc(32);
+    head.write('DKIF\0\0\x20\0VP80', 'latin1');
+    head.writeUInt16LE(CLIP.width, 12);
+    head.writeUInt16LE(CLIP.height, 14);
+    head.writeUInt32LE(90_000, 16);
+    head.writeUInt32LE(1, 20);
+    parts.push(head);
+    const depacketizer = vp8Depacketizer(picture => {
+      const frame = Buffer.alloc(12);
+      frame.writeUInt32LE(picture.bytes.length);
+      frame.writeUInt32LE(picture.pts % 2 ** 32, 4);
+      parts.push(frame, picture.bytes.slice());
+    });
+    for (const packet of heard) depacketizer.push(packet);
+  }
+  const file = join(dir, codec === 'H264' ? 'heard.h264' : 'heard.ivf');
+  writeFileSync(file, Buffer.concat(parts));
+  return file;
+}
 
-    await show(seat, 'H264', { 'profile-level-id': '42e01e', 'packetization-mode': '1' });
-    await soon(() => seat.subscriptions[1]!.asked.length > 0); // it saw the middle of a group: PLI
-    const first = lastPicture(await baresip.sees(), 640, 480);
-    const second = lastPicture(await baresip.sees(), 640, 480);
-    expect([first?.colour, second?.colour]).toEqual(['cyan', 'cyan']);
-    expect(second!.frameNumber).toBeGreaterThan(first!.frameNumber);
-  });
+const keys = (heard: readonly MediaPacket[]): number =>
+  heard.filter(p => p.frame?.start && p.frame.key).length;
+
+describe.skipIf(peers)('baresip', () => {
+  test.each([
+    ['H264', 'h264', { 'profile-level-id': '42e01e', 'packetization-mode': '1' }],
+    ['VP8', 'vp8', {}],
+  ] as const)(
+    '%s: pictures are decoded both ways, keyframes come when asked for',
+    async (codec, name, fmtp) => {
+      const { seat, sip, leg } = await gateway();
+      const { baresip, dir } = await phone(sip, name);
+      await soon(() => seat.publications.length === 2 && seat.publications[1]!.heard.length > 200);
+      const { track, heard } = seat.publications[1]!;
+      expect(track).toMatchObject({ source: 'camera', format: { codec, fmtp: { 'x-size': '640x480' } } });
+      const before = keys(heard);
+      seat.publications[1]!.ask({ type: 'keyframe' });
+      await soon(() => keys(heard) > before);
+
+      await show(seat, codec, fmtp);
+      await soon(() => seat.subscriptions[1]!.asked.length > 0); // it saw the middle of a group: PLI
+      const first = lastPicture(await baresip.sees());
+      const second = lastPicture(await baresip.sees());
+      expect([first?.colour, second?.colour]).toEqual(['cyan', 'cyan']);
+      expect(second!.frameNumber).toBeGreaterThan(first!.frameNumber);
+
+      const seen = lastPicture(fileOf(codec, heard, dir));
+      expect(seen?.colour).toBe('orange');
+      expect(seen!.frameNumber).toBeGreaterThan(5);
+      await soon(() => leg().stats()[3]!.bitrateBps! > 20_000);
+      const incoming = leg().stats()[2];
+      expect(incoming).toMatchObject({ codec, width: 640, height: 480, lost: 0, keyframesAsked: 1 });
+      expect(incoming!.fps).toBeGreaterThan(8);
+      expect(seat.publications[1]!.clocks.length).toBeGreaterThan(0);
+    },
+  );
 });

@@ -175,6 +175,7 @@ export class VideoPublisher implements LegMedia {
 
   #pass(layer: Layer, p: MediaPacket, now: Millis): void {
     this.#heard(now);
+    if (p.frame!.key && p.frame!.start) layer.keyWanted = false; // here it is
     if (layer !== this.#current && !this.#turnTo(layer, p)) return;
     const line = this.#line;
     line.map(p, now);

@@ -23,11 +23,16 @@ export interface RoomLinksOptions {
   readonly count: (reason: string) => void;
 }
 
+/** How long a link outlives the goodbye of its other end. */
+const LAST_WORDS_MS = 2000;
+
 /** The aRTP links of this process: a server when it hosts rooms for others, a client for each room node it joins. */
 export class RoomLinks implements RemoteRooms {
   readonly #o: RoomLinksOptions;
   readonly #server: LinkServer | undefined;
   readonly #clients = new Map<string, LinkClient>();
+  /** Links to nodes that said goodbye or fell silent. */
+  readonly #left = new Set<LinkClient>();
   #address: Pick<RoomNodeAdvert, 'host' | 'tlsPort' | 'udpPort'> = { host: '', tlsPort: 0, udpPort: 0 };
 
   constructor(options: RoomLinksOptions) {
@@ -83,14 +88,24 @@ export class RoomLinks implements RemoteRooms {
     return client.port(room);
   }
 
-  /** A room node is gone for good: a successor has another id. */
+  /**
+   * A room node is gone for good: a successor has another id. What it said to its legs before it went may still be
+   * under way on the link, so that is not closed at once.
+   */
   forget(process: string): void {
-    void this.#clients.get(process)?.close();
+    const client = this.#clients.get(process);
+    if (client === undefined) return;
     this.#clients.delete(process);
+    this.#left.add(client);
+    const { clock } = this.#o;
+    clock.at(clock.now() + LAST_WORDS_MS, () => {
+      this.#left.delete(client);
+      void client.close();
+    });
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#clients.values()].map(client => client.close()));
+    await Promise.all([...this.#clients.values(), ...this.#left].map(client => client.close()));
     await this.#server?.close();
   }
 

@@ -1,4 +1,5 @@
 import { loadCodecs } from '../../codecs/audio.ts';
+import { closeVideoWorkers } from '../../codecs/video/transcoder.ts';
 import type { Loaded } from '../config.ts';
 import type { Address, Front, Gateway, Host, Termination } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
@@ -33,6 +34,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const ending: { why: Termination | undefined } = { why: undefined };
   try {
     await loadCodecs();
+    closing.add(() => closeVideoWorkers());
     let web: Web | undefined;
     const clock = systemClock;
     const parts = await createParts({ ...options, clock, httpBase: () => web?.http.bases[0] ?? '' }, closing);

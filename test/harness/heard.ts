@@ -4,8 +4,8 @@ import type { Sound } from './wav.ts';
 const AMPLITUDE = 0.1;
 const WINDOW_MS = 50;
 const HEARD_DB = -34;
-/** What lost packets, a codec change or a jitter buffer may leave out of a tone without ending it. */
-const JOIN_MS = 300;
+/** What a codec change, a jitter buffer or a machine with other work may leave out of a tone without ending it. */
+const JOIN_MS = 800;
 /** Shorter than this is a click. */
 const LEAST_MS = 200;
 
