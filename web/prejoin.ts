@@ -29,6 +29,7 @@ export class PreJoin {
     by<HTMLInputElement>('name').value = givenName ?? recall('name');
     capture.onChange(() => this.#draw());
     by('pre-mute').addEventListener('click', () => {
+      if (capture.trouble('microphone') !== undefined) return void capture.open('microphone');
       this.#muted = !this.#muted;
       this.#draw();
     });
@@ -60,7 +61,8 @@ export class PreJoin {
   }
 
   async #toggleCamera(): Promise<void> {
-    this.#camera = !this.#camera;
+    const inTrouble = this.#camera && this.#capture.trouble('camera') !== undefined;
+    this.#camera = inTrouble || !this.#camera; // in trouble: once more
     keep('camera-on', this.#camera ? 'yes' : 'no');
     this.#draw();
     if (this.#camera) await this.#capture.open('camera');
@@ -92,10 +94,12 @@ export class PreJoin {
     by('trouble').hidden = !this.#warned;
     by('trouble-text').textContent = noMicrophone === undefined ? '' : wordsOf('microphone', noMicrophone);
     this.#submit.textContent = this.#warned ? words.joinWithout : words.join;
-    dress(by('pre-mute'), this.#muted ? 'microphoneOff' : 'microphone', words.mute);
-    by('pre-mute').setAttribute('aria-pressed', String(this.#muted));
-    dress(by('pre-camera'), this.#camera ? 'camera' : 'cameraOff', words.camera);
-    by('pre-camera').setAttribute('aria-pressed', String(this.#camera));
+    const silent = this.#muted || noMicrophone !== undefined;
+    dress(by('pre-mute'), silent ? 'microphoneOff' : 'microphone', words.mute);
+    by('pre-mute').setAttribute('aria-pressed', String(silent));
+    const camera = this.#camera && this.#capture.trouble('camera') === undefined;
+    dress(by('pre-camera'), camera ? 'camera' : 'cameraOff', words.camera);
+    by('pre-camera').setAttribute('aria-pressed', String(camera));
     this.#drawMirror();
   }
 

@@ -79,9 +79,10 @@ export function show(which: 'before' | 'room' | 'notice'): void {
 /** The end of a stay, in a sentence. `pin`: the answer may be given in place. */
 export function showNotice(sentence: string, pin = false): void {
   by('status').textContent = '';
-  by('notice-text').textContent = sentence;
+  by('notice-text').textContent = '';
   by('ask-pin').hidden = !pin;
   by('again').hidden = pin;
   show('notice');
+  by('notice-text').textContent = sentence; // now that it is shown: that is when it is read out
   by(pin ? 'pin' : 'again').focus();
 }

@@ -6,9 +6,11 @@ import { PreJoin, type Wish } from './prejoin.ts';
 import { RoomView, show, showNotice } from './room-view.ts';
 import { Stay } from './stay.ts';
 import { Toolbar } from './toolbar.ts';
+import { Wake } from './wake.ts';
 import { chinese, words } from './words.ts';
 
 const capture = new Capture();
+const wake = new Wake();
 let stay: Stay | undefined;
 let wish: Wish = { name: '', muted: false };
 
@@ -26,6 +28,7 @@ function begin(asked: Wish, pin = ''): void {
   wish = asked;
   preJoin.hide();
   show('room');
+  wake.hold(true);
   view.status(words.joining);
   stay = new Stay({ ...wish, pin, capture, view, ended: (reason, sentence) => ended(reason, sentence, pin) });
   by('mute').focus();
@@ -33,6 +36,7 @@ function begin(asked: Wish, pin = ''): void {
 
 function ended(reason: string, sentence: string, pin: string): void {
   stay = undefined;
+  wake.hold(false);
   const asksPin = reason === 'wrong-pin';
   if (!asksPin) capture.closeAll(); // with the PIN one joins as one was about to
   showNotice(asksPin && pin !== '' ? words.pinWrong : sentence, asksPin);

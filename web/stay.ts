@@ -1,8 +1,6 @@
 import type { Capture } from './capture.ts';
-import { by } from './dom.ts';
-import { keep, recall, room, token } from './place.ts';
-import { Player } from './player.ts';
-import { type Line, Publisher } from './publisher.ts';
+import { Lines } from './lines.ts';
+import { keep, room, token } from './place.ts';
 import { Refused } from './refused.ts';
 import type { RoomView } from './room-view.ts';
 import { Roster } from './roster.ts';
@@ -32,10 +30,9 @@ export class Stay {
   readonly #roster = new Roster();
   readonly #stats = new Stats();
   readonly #signalling: Upkeep<Signalling>;
+  readonly #lines: Lines;
   readonly #sharing: Sharing;
   readonly #undo: (() => void)[] = [];
-  #publisher: Upkeep<Publisher> | undefined;
-  #player: Upkeep<Player> | undefined;
   #secret = '';
   #muted: boolean;
   #drawing = false;
@@ -43,10 +40,15 @@ export class Stay {
 
   constructor(o: StayOptions) {
     this.#o = o;
-    this.#muted = o.muted;
+    this.#muted = o.muted || o.capture.track('microphone') === undefined;
     this.#signalling = new Upkeep(lost => this.#join(lost), {
       up: () => this.#status(),
       down: () => this.#status(),
+      gaveUp: why => this.#gaveUp(why),
+    });
+    this.#lines = new Lines(o.capture, {
+      changed: () => this.#status(),
+      waver: on => this.#waver(on),
       gaveUp: why => this.#gaveUp(why),
     });
     this.#sharing = new Sharing(
@@ -63,12 +65,15 @@ export class Stay {
     this.#undo.push(() => clearInterval(timer));
     o.view.chat.begin(text => this.#signalling.it?.text(text));
     o.view.toolbar.pictures(true);
-    this.#setMuted(o.muted);
+    this.#setMuted(this.#muted);
     o.view.toolbar.camera(o.capture.track('camera') !== undefined);
     o.view.toolbar.sharing(false);
   }
 
   mute(): void {
+    const { capture } = this.#o;
+    // Who has no microphone asks for one: it is heard once it is there.
+    if (this.#muted && capture.track('microphone') === undefined) void capture.open('microphone');
     this.#setMuted(!this.#muted);
     this.#signalling.it?.mute('audio', this.#muted);
   }
@@ -92,7 +97,7 @@ export class Stay {
   }
 
   speaker(id: string): void {
-    this.#player?.it?.speaker(id);
+    this.#lines.player?.speaker(id);
   }
 
   #join(lost: () => void): Promise<Signalling> {
@@ -111,24 +116,8 @@ export class Stay {
     this.#roster.self = participant;
     this.#secret = secret;
     // Facts may have been missed: a new session tells its slots anew. Another member's media must not go on as ours.
-    if (same) return void this.#player?.renew();
-    this.#publisher?.close();
-    this.#player?.close();
-    const line = (lost: () => void): Line => ({ lost, waver: on => this.#waver(on) });
-    const on = {
-      up: () => this.#status(),
-      down: () => this.#status(),
-      gaveUp: (why: unknown) => this.#gaveUp(why),
-    };
-    const { capture } = this.#o;
-    this.#publisher = new Upkeep(lost => {
-      const tracks = { sound: capture.track('microphone'), picture: capture.track('camera') };
-      return Publisher.open('camera', this.#access, tracks, line(lost));
-    }, on);
-    this.#player = new Upkeep(
-      lost => Player.open(this.#access, by('sound'), recall('speaker'), line(lost)),
-      on,
-    );
+    if (same) this.#lines.renewPlayer();
+    else this.#lines.open(() => this.#access);
   }
 
   get #access(): MediaAccess {
@@ -183,11 +172,13 @@ export class Stay {
   #device(device: Device): void {
     const { capture, view } = this.#o;
     const track = capture.track(device);
-    this.#publisher?.it?.replace(device === 'microphone' ? 'sound' : 'picture', track);
+    this.#lines.refill();
     const trouble = capture.trouble(device);
     if (track === undefined && trouble !== undefined) view.status(wordsOf(device, trouble));
-    if (device === 'microphone') this.#setMuted(this.#muted);
-    else {
+    if (device === 'microphone') {
+      if (track === undefined && !this.#muted) this.#signalling.it?.mute('audio', true);
+      this.#setMuted(this.#muted || track === undefined);
+    } else {
       view.toolbar.camera(track !== undefined);
       this.#tellCamera();
     }
@@ -206,14 +197,11 @@ export class Stay {
 
   #status(): void {
     if (this.#over) return;
-    const publisher = this.#publisher?.it;
-    const all = this.#signalling.it && publisher && this.#player?.it;
-    if (publisher) this.#o.view.toolbar.pictures(publisher.takesPicture);
-    const joining = this.#roster.self === '';
-    this.#o.view.status(all ? words.connected : joining ? words.joining : words.reconnecting);
-    // A device may have been opened while the connection was made.
-    publisher?.replace('sound', this.#o.capture.track('microphone'));
-    publisher?.replace('picture', this.#o.capture.track('camera'));
+    const { publisher, player } = this.#lines;
+    const { view } = this.#o;
+    if (publisher) view.toolbar.pictures(publisher.takesPicture);
+    const all = this.#signalling.it && publisher && player;
+    view.status(all ? words.connected : this.#roster.self === '' ? words.joining : words.reconnecting);
     this.#draw();
   }
 
@@ -224,7 +212,7 @@ export class Stay {
 
   async #look(): Promise<void> {
     const { self, slots } = this.#roster;
-    await this.#stats.look(self, slots, this.#player?.it, this.#publisher?.it);
+    await this.#stats.look(self, slots, this.#lines.player, this.#lines.publisher);
     this.#draw();
   }
 
@@ -234,7 +222,7 @@ export class Stay {
     this.#drawing = true;
     queueMicrotask(() => {
       this.#drawing = false;
-      if (!this.#over) this.#o.view.draw(this.#roster, this.#player?.it, this.#stats, this.#o.capture);
+      if (!this.#over) this.#o.view.draw(this.#roster, this.#lines.player, this.#stats, this.#o.capture);
     });
   }
 
@@ -244,8 +232,7 @@ export class Stay {
     for (const undo of this.#undo) undo();
     this.#sharing.stop();
     this.#signalling.close();
-    this.#publisher?.close();
-    this.#player?.close();
+    this.#lines.close();
     this.#o.view.clear();
     this.#o.ended(reason, sentence);
   }

@@ -1,5 +1,5 @@
 import { by, make } from './dom.ts';
-import { layout } from './layout.ts';
+import { tileSize } from './layout.ts';
 import type { Person } from './roster.ts';
 import { Tile } from './tile.ts';
 import { say } from './words.ts';
@@ -66,13 +66,10 @@ export class Tiles {
 
   #arrange(): void {
     const { clientWidth, clientHeight } = this.#list;
-    const { columns, width } = layout(
-      this.#list.children.length,
-      clientWidth - 2 * RIM_PX,
-      clientHeight - 2 * RIM_PX,
-    );
-    this.#list.style.setProperty('--columns', String(columns));
-    this.#list.style.setProperty('--tile', `${width}px`);
+    const { children } = this.#list;
+    const size = tileSize(children.length, clientWidth - 2 * RIM_PX, clientHeight - 2 * RIM_PX);
+    this.#list.style.setProperty('--width', `${size.width}px`);
+    this.#list.style.setProperty('--height', `${size.height}px`);
   }
 }
 

@@ -68,7 +68,7 @@ export class Toolbar {
     by('panel').setAttribute('aria-expanded', String(open));
     dress(by('panel'), 'people', words.panel);
     this.#count(0);
-    if (open) by('line').focus();
+    if (open) by('side').focus();
   }
 
   #count(unread: number): void {

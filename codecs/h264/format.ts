@@ -3,7 +3,7 @@ import type { SliceType } from './slice.ts';
 import { readSps, type Sps } from './sps.ts';
 
 /** The room's format of a stream with these parameters; `reorder`: what is known of its depth. */
-export const h264Format = (sps: Sps, reorder = sps.reorderFrames ?? 0): Format => ({
+const h264Format = (sps: Sps, reorder = sps.reorderFrames ?? 0): Format => ({
   codec: 'H264',
   clockRate: 90_000,
   fmtp: {

@@ -6,6 +6,7 @@ import { h264Depacketizer } from './depacketize.ts';
 import { h264Ingress } from './ingress.ts';
 import { h264Mode0 } from './mode0.ts';
 import { readLengthPrefixed } from './nal.ts';
+import { h264OutOfBand, readSprop } from './out-of-band.ts';
 import { h264Packetizer } from './packetize.ts';
 import { readPps, readSlice } from './slice.ts';
 import { readSps } from './sps.ts';
@@ -98,12 +99,16 @@ it('the ingress and the way to mode 0: any payloads, in any order, are marked or
       let out = 0;
       let drops = 0;
       const single = h264Mode0(() => {}, { unfit() {}, keyNeeded() {} }, 30);
+      const dress = h264OutOfBand([Uint8Array.of(0x68, 1)])(() => {});
       const stage = h264Ingress({ format() {}, drop: () => drops++ })((p, now) => {
         out++;
         expect(p.frame).toBeDefined();
         single.sink(p, now);
       });
-      for (const p of packets) stage(p, 0);
+      for (const p of packets) {
+        stage(p, 0);
+        dress(p, 0);
+      }
       const held = packets.length - out - drops;
       expect(held >= 0 && held <= 8).toBe(true);
     }),
@@ -116,6 +121,15 @@ it('annex B: anything is read, and what was written comes back', () => {
     fc.property(fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 5 }), parts => {
       const units = readAnnexB(writeAnnexB(parts));
       expect(readAnnexB(writeAnnexB(units))).toEqual(units);
+    }),
+    { numRuns },
+  );
+});
+
+it('sprop-parameter-sets: any text is read or refused', () => {
+  fc.assert(
+    fc.property(fc.string(), text => {
+      for (const set of readSprop(text)) expect(set.length).toBeGreaterThan(1);
     }),
     { numRuns },
   );

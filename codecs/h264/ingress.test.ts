@@ -5,6 +5,7 @@ import { type AccessUnit, h264Depacketizer } from './depacketize.ts';
 import { h264Ingress } from './ingress.ts';
 import { h264Mode0, h264SinglePacketizer } from './mode0.ts';
 import { readLengthPrefixed } from './nal.ts';
+import { h264OutOfBand, readSprop } from './out-of-band.ts';
 import { h264Packetizer } from './packetize.ts';
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replace(/\s/g, ''), 'hex'));
@@ -231,6 +232,48 @@ describe('packetization-mode 0', () => {
     seq += 5;
     for (let i = 0; i < 8; i++) send([p(1001)], false, 9000 + i * 3000);
     expect(told).toContain('key');
+  });
+});
+
+describe('parameter sets out of band', () => {
+  const base64 = (unit: Uint8Array): string => Buffer.from(unit).toString('base64');
+  const sets = readSprop(`${base64(VGA)},${base64(PPS)}`);
+
+  it('sprop-parameter-sets are read, or nothing is', () => {
+    expect(sets).toEqual([VGA, PPS]);
+    expect(readSprop(base64(VGA))).toEqual([]);
+    expect(readSprop(`,,%%,${base64(PPS)}`)).toEqual([]);
+    expect(readSprop('')).toEqual([]);
+  });
+
+  const inject = (packets: readonly MediaPacket[]): MediaPacket[] => {
+    const out: MediaPacket[] = [];
+    const stage = h264OutOfBand(sets)(x => out.push({ ...x, payload: x.payload.slice() }));
+    for (const packet of packets) stage(packet, 0);
+    return out;
+  };
+
+  it('stand before keyframes that come without, and numbers go on without a hole', () => {
+    const naked = { units: [idr()], key: true };
+    const { packets } = sent([naked, inter, naked, inter]);
+    const out = inject(packets);
+    expect(out.map(o => o.seq)).toEqual(out.map((_, i) => i + 1));
+    const { packets: dressed, marks } = sent([
+      { units: [VGA, PPS, idr()], key: true },
+      inter,
+      { units: [VGA, PPS, idr()], key: true },
+      inter,
+    ]);
+    expect(out).toEqual(dressed);
+    expect(through(out).marks).toEqual(marks);
+  });
+
+  it('stay out where the stream has its own, and stragglers keep their place', () => {
+    const { packets } = sent([key, inter]);
+    expect(inject(packets)).toEqual(packets);
+    const { packets: late } = sent([inter, { units: [idr(800)], key: true }, inter]);
+    const [first, straggler, ...rest] = late;
+    expect(inject([first!, ...rest.slice(0, 1), straggler!]).map(o => o.seq)).toEqual([1, 3, 4, 5, 2]);
   });
 });
 

@@ -14,18 +14,16 @@ export class Intake {
     this.#lib = lib;
   }
 
-  /** False when one was malformed. `on`: each picture that comes out, borrowed. */
+  /** False when it cannot go on without a keyframe: one was malformed. `on`: each picture that comes out, borrowed. */
   decode(codec: VideoCodec, pictures: readonly CodedPicture[], on: (frame: Frame) => void): boolean {
     if (codec !== this.#codec) this.close();
     this.#codec = codec;
     this.#decoder ??= openDecoderWith(this.#lib, codec);
-    let whole = true;
     for (const p of pictures) {
       if (this.#waitKey && !p.key) continue;
       this.#waitKey = !this.#decoder.decode(p.bytes, p.pts, on);
-      if (this.#waitKey) whole = false;
     }
-    return whole;
+    return !this.#waitKey;
   }
 
   close(): void {

@@ -10,7 +10,7 @@ import type { CodedPicture, JobSpec } from './wire.ts';
 /** What a worker does for one transcoder or grid. Coded pictures are added to `out`. */
 export interface Job {
   readonly coder: Coder;
-  /** False when a picture was malformed. */
+  /** False when this cell cannot go on without a keyframe. */
   pictures(cell: number, codec: VideoCodec, pictures: readonly CodedPicture[], out: CodedPicture[]): boolean;
   compose(pts: number, out: CodedPicture[]): void;
   cells(count: number): void;

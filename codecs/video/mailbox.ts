@@ -10,6 +10,8 @@ const DEPTH = 2;
 /** What comes meanwhile is gathered into the next letter, no longer than this: then the worker is too slow. */
 const MAX_GATHER_MS = 250;
 const MAX_GATHER_BYTES = 8 * 1024 * 1024;
+/** A keyframe asked for may be lost, or the request: asked again while pictures come that are of no use. */
+const ASK_AGAIN_MS = 1000;
 
 export interface MailboxNeeds {
   /** Hands pictures to the worker, which answers each call once (`answered`). False: there is none now. */
@@ -28,18 +30,20 @@ export class Mailbox {
   dropped = 0;
   readonly #needs: MailboxNeeds;
   readonly #units: Depacketizer;
-  #underWay = 0;
+  /** Letters under way, oldest first: whether there is a keyframe in it. */
+  #underWay: boolean[] = [];
   #gathered: CodedPicture[] = [];
   #bytes = 0;
   #since: Millis = 0;
   #waitKey = true;
   #now: Millis = 0;
+  #askedAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(codec: VideoCodec, needs: MailboxNeeds) {
     this.#needs = needs;
     const lost = (why: PictureLoss): void => {
       if (why === 'gap' || why === 'malformed') this.#skip();
-      else if (why === 'before-keyframe') this.dropped++;
+      else if (why === 'before-keyframe') this.#useless();
     };
     this.#units =
       codec === 'H264'
@@ -52,10 +56,11 @@ export class Mailbox {
     this.#units.push(p);
   }
 
-  /** One letter came back; `broken`: with a malformed picture in it. */
+  /** The oldest letter came back; `broken`: the decoder cannot go on without a keyframe. */
   answered(broken: boolean): void {
-    this.#underWay = Math.max(0, this.#underWay - 1);
-    if (broken) this.#skip();
+    this.#underWay.shift();
+    const mended = this.#underWay.includes(true) || this.#gathered.some(p => p.key);
+    if (broken && !mended) this.#skip();
     if (this.#gathered.length > 0) this.#post();
   }
 
@@ -68,33 +73,33 @@ export class Mailbox {
 
   /** The worker is another one: nothing is under way, and it knows no picture yet. */
   replaced(): void {
-    this.#underWay = 0;
+    this.#underWay = [];
+    this.#waitKey = false;
     this.#skip();
   }
 
   #picture(bytes: Uint8Array<ArrayBuffer>, pts: number, key: boolean): void {
-    if (this.#waitKey && !key) {
-      this.dropped++;
-      return;
-    }
+    if (this.#waitKey && !key) return this.#useless();
     this.#waitKey = false;
-    const waiting = this.#gathered.length;
-    const late = waiting > 0 && this.#now - this.#since > MAX_GATHER_MS;
+    const late = this.#gathered.length > 0 && this.#now - this.#since > MAX_GATHER_MS;
     if (late || this.#bytes + bytes.length > MAX_GATHER_BYTES) {
-      this.dropped++;
-      return this.#skip();
+      if (!key) {
+        this.dropped++;
+        return this.#skip();
+      }
+      this.#drop(); // this one makes up for all that wait
     }
-    if (waiting === 0) this.#since = this.#now;
+    if (this.#gathered.length === 0) this.#since = this.#now;
     this.#gathered.push({ bytes, pts, key });
     this.#bytes += bytes.length;
-    if (this.#underWay < DEPTH) this.#post();
+    if (this.#underWay.length < DEPTH) this.#post();
   }
 
   #post(): void {
     const letter = this.#gathered;
     this.#gathered = [];
     this.#bytes = 0;
-    if (this.#needs.post(letter)) this.#underWay++;
+    if (this.#needs.post(letter)) this.#underWay.push(letter.some(p => p.key));
     else {
       this.dropped += letter.length;
       this.#waitKey = true;
@@ -105,6 +110,17 @@ export class Mailbox {
     this.#drop();
     if (this.#waitKey) return; // asked already
     this.#waitKey = true;
+    this.#ask();
+  }
+
+  /** A picture that stands before the keyframe waited for. */
+  #useless(): void {
+    this.dropped++;
+    if (this.#now - this.#askedAt >= ASK_AGAIN_MS) this.#ask();
+  }
+
+  #ask(): void {
+    this.#askedAt = this.#now;
     this.#needs.keyNeeded();
   }
 

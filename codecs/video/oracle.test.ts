@@ -47,6 +47,8 @@ const probe = (bytes: Uint8Array) => {
   return JSON.parse(execFileSync('ffprobe', [...args, file(bytes)]).toString()).streams[0];
 };
 
+const VP8_OPTIONS = ['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-g', '10', '-f', 'ivf'];
+
 /** Annex B to access units, each begun by a delimiter (`-x264-params aud=1`). */
 function accessUnits(stream: Uint8Array): Uint8Array[][] {
   const list: Uint8Array[][] = [];
@@ -187,7 +189,7 @@ describe.skipIf(missing('ffmpeg', 'ffprobe'))('against ffmpeg', () => {
       }
     } else {
       const pack = vp8Packetizer();
-      for (const p of ivfPictures(made('640x480', 30, '-c:v', 'libvpx', '-g', '10', '-f', 'ivf'))) {
+      for (const p of ivfPictures(made('640x480', 30, ...VP8_OPTIONS))) {
         pack(p, emit);
         pts += 3000;
       }

@@ -2,7 +2,6 @@ import type { CodecContext, Frame, Packet } from 'node-av/lib';
 import type { VideoCodec } from '../../src/contract.ts';
 import { type Av, mustOpen } from '../av.ts';
 import { levelFor } from '../h264/level.ts';
-import { loadVideoAv } from './av.ts';
 import { macroblocks } from './fit.ts';
 
 export interface EncoderSettings {
@@ -35,12 +34,7 @@ export interface PictureEncoder {
 /** Whoever cannot ask for a keyframe gets one this often. */
 const KEYFRAME_EVERY_S = 10;
 
-/** Synchronous: for a worker, or the test pattern. */
-export async function openPictureEncoder(s: EncoderSettings): Promise<PictureEncoder> {
-  return openEncoderWith(await loadVideoAv(), s);
-}
-
-/** Throws a Refusal when FFmpeg does not take the settings. */
+/** Synchronous: for a worker, or the test pattern. Throws a Refusal when FFmpeg does not take the settings. */
 export function openEncoderWith(lib: Av, s: EncoderSettings): PictureEncoder {
   const h264 = s.codec === 'H264';
   const codec = lib.Codec.findEncoderByName(h264 ? lib.FF_ENCODER_LIBX264 : lib.FF_ENCODER_LIBVPX_VP8)!;

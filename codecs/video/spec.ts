@@ -7,7 +7,7 @@ const MAX_FPS = 30;
 /** 720p: what a VP8 receiver that sets no limit is sent at most. */
 const DEFAULT_BLOCKS = 3600;
 /** Packetization-mode 0: a slice must fit a packet, and x264 keeps to its limit only about. */
-export const SLICE_BYTES = 1000;
+const SLICE_BYTES = 1000;
 export const MAX_SINGLE_BYTES = 1300;
 
 const within = (value: string | undefined, otherwise: number): number => {

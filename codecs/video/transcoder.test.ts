@@ -209,14 +209,14 @@ describe('a transcoder', () => {
 
   it('takes another bit rate', async () => {
     for (const to of [h264(), vp8()]) {
-      const { transcoder, viewer, close } = await open(h264(), to, { bitrateBps: 1_500_000 });
-      const source = await openNoise(640, 360);
+      const { transcoder, viewer, close } = await open(h264(), to, { bitrateBps: 600_000 });
+      const source = await openNoise(320, 180);
       const bytes = (from: number, end: number): number =>
         viewer.packets
           .filter(p => p.pts >= from * 6000 && p.pts < end * 6000)
           .reduce((n, p) => n + p.payload.length, 0);
       for (let i = 0; i < 60; i++) {
-        if (i === 30) transcoder.bitrate(300_000);
+        if (i === 30) transcoder.bitrate(150_000);
         source.send(p => transcoder.push(p, realClock.now()));
         await until(() => viewer.seen.length > i);
       }
@@ -226,21 +226,26 @@ describe('a transcoder', () => {
     }
   });
 
-  it('asks for a keyframe after loss, and goes on from it', async () => {
+  it('asks for a keyframe after loss, again while none comes, and goes on from it', async () => {
     const { transcoder, viewer, run, close } = await open(vp8(), h264());
     const pattern = await openPattern({ codec: 'VP8', width: 640, height: 360, fps: 15, colour: 'orange' });
+    let now = 5000;
     const send = (lose = false): void => {
-      pattern.send(0, p => (lose && p.marker ? undefined : transcoder.push(p, realClock.now())), 0);
+      pattern.send(0, p => (lose && p.marker ? undefined : transcoder.push(p, now)), 0);
     };
     send();
     send();
     send(true);
     for (let i = 0; i < 30; i++) send();
     expect(run.keys).toBe(1);
+    now += 1000;
+    send();
+    send();
+    expect(run.keys).toBe(2);
     pattern.requestKey();
     send();
-    await until(() => frames(viewer.seen).includes(33));
-    expect(frames(viewer.seen)).toEqual([0, 1, 33]);
+    await until(() => frames(viewer.seen).includes(35));
+    expect(frames(viewer.seen)).toEqual([0, 1, 35]);
     pattern.close();
     close();
   });
@@ -250,7 +255,7 @@ describe('a transcoder', () => {
     const pattern = await openPattern({ codec: 'H264', width: 640, height: 360, fps: 15, colour: 'grey' });
     let now = 0;
     // Nothing is answered while this thread does not yield: two letters, 250 ms gathered, then it drops.
-    for (let i = 0; i < 30; i++, now += 66) pattern.send(0, p => transcoder.push(p, now), 0);
+    for (let i = 0; i < 30; i++, now += 40) pattern.send(0, p => transcoder.push(p, now), 0);
     expect(run.keys).toBe(1);
     expect(transcoder.dropped).toBeGreaterThan(20);
     await until(() => viewer.seen.length >= 2);

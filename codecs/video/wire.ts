@@ -59,7 +59,7 @@ export type FromWorker =
       readonly job: number;
       readonly id: number;
       readonly coded: readonly CodedPicture[];
-      /** Pictures were malformed: a keyframe is needed. */
+      /** A picture was malformed: the decoder cannot go on without a keyframe. */
       readonly broken: boolean;
     }
   /** The job cannot go on; it is closed. */

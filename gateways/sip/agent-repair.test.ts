@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Feedback } from '../../src/contract.ts';
 import type { Rtcp } from '../../src/proto/rtp/rtcp.ts';
 import { writeRtcp } from '../../src/proto/rtp/rtcp.ts';
 import { endAll, until } from '../../test/harness/sip-agent.ts';
@@ -164,6 +165,28 @@ describe('what goes', () => {
     c.leg.handle({ type: 'keyframe' });
     expect(asked).toEqual(Array(5).fill({ type: 'keyframe' }));
     expect(c.leg.stats()[3]!.keyframesAsked).toBe(5);
+  });
+
+  test('a line that loses too much is told to the room', async () => {
+    const c = await videoCall();
+    const { asked, on, sink } = c.seat.subscriptions[1]!;
+    on(serving);
+    for (let i = 0; i < 50; i++) {
+      sink(shown(i, 'x'.repeat(1000), mark({ key: i === 0 })), c.clock.now());
+      c.clock.advance(40);
+      if (i % 25 === 24) await until(() => c.camera.heard.length === i + 1);
+    }
+    const { ssrc } = c.camera.heard[0]!;
+    const report = { ssrc, lost: 5, highestSeq: 50, jitter: 0, lastSr: 0, delaySinceLastSr: 0 };
+    const lost = (fractionLost: number): void =>
+      tell(c, { type: 'rr', ssrc: 1, reports: [{ ...report, fractionLost }] });
+    lost(10);
+    lost(128);
+    await until(() => asked.length === 1);
+    expect(asked[0]!.type).toBe('bitrate');
+    const { bps } = asked[0] as Extract<Feedback, { type: 'bitrate' }>;
+    expect(bps).toBeGreaterThan(90_000);
+    expect(bps).toBeLessThan(105_000);
   });
 
   /** `n` packets at once, of a kilobyte each, ten to a picture. */

@@ -34,6 +34,10 @@ const TRACK = {
   fmtp: { 'profile-level-id': '42e01f', 'x-size': '360x640' },
 } as const;
 
+/** NTP time 0xe8000000 and a half, RTP time 120 000. */
+const senderReport = (ssrc: number): Buffer =>
+  hex(`80c80006${ssrc.toString(16).padStart(8, '0')}e8000000800000000001d4c00000000000000000`);
+
 describe('a call with a camera', () => {
   test('is seen once it shows a picture, as its stream says, on the clock of its sound', async () => {
     const c = await videoCall();
@@ -115,16 +119,26 @@ describe('a call with a camera', () => {
     const c = await videoCall();
     sayKey(c, 90_000);
     await until(() => c.seat.publications.length === 2 && c.seat.publications[1]!.heard.length === 3);
-    const sr = hex(
-      `80c80006${c.camera.ssrc.toString(16).padStart(8, '0')}e8000000800000000001d4c00000000000000000`,
-    );
-    c.camera.rtcp.send(sr, c.to + 1, '127.0.0.1');
+    c.camera.rtcp.send(senderReport(c.camera.ssrc), c.to + 1, '127.0.0.1');
     await until(() => c.seat.publications[1]!.clocks.length === 1);
     const { pts } = c.seat.publications[1]!.heard[0]!;
     expect(c.seat.publications[1]!.clocks[0]).toEqual({
       pts: pts + 30_000,
       captureMs: (0xe8000000 - 2_208_988_800) * 1000 + 500,
     });
+  });
+
+  test('a report that came before the first keyframe is not lost', async () => {
+    const c = await videoCall();
+    c.camera.say(c.to, SLICE, { pt: 97, timestamp: 90_000, marker: true });
+    await until(() => c.leg.stats()[2]!.packets === 1);
+    c.camera.rtcp.send(senderReport(c.camera.ssrc), c.to + 1, '127.0.0.1');
+    c.camera.rtcp.send(hex('00'), c.to + 1, '127.0.0.1');
+    await until(() => c.host.counts.includes('rtp_dropped/rtcp-short'));
+    sayKey(c, 93_000);
+    await until(() => c.seat.publications[1]?.heard.length === 3);
+    const { pts } = c.seat.publications[1]!.heard[0]!;
+    expect(c.seat.publications[1]!.clocks).toMatchObject([{ pts: pts + 27_000 }]);
   });
 
   test('junk among its pictures is counted and costs nothing else', async () => {

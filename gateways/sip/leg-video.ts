@@ -24,6 +24,8 @@ export class LegVideo {
   #publication: Publication | undefined;
   /** As the stream itself tells it; undefined before its first keyframe. */
   #format: Format | undefined;
+  /** Of the newest sender report: the first one comes before the first keyframe, the next seconds later. */
+  #clock: { readonly pts: number; readonly captureMs: number } | undefined;
   #subscription: Subscription | undefined;
   #hold = false;
   #muted = false;
@@ -36,8 +38,12 @@ export class LegVideo {
       format: f => video.#turnTo(f),
       picture: (packet, now) => video.#show(packet, now),
       askBySignalling: () => o.emit({ type: 'keyframe-by-signalling' }),
-      clock: (pts, captureMs) => video.#publication?.clock(pts, captureMs),
+      clock: (pts, captureMs) => {
+        video.#clock = { pts, captureMs };
+        video.#publication?.clock(pts, captureMs);
+      },
       keyframe: () => video.#subscription?.feedback({ type: 'keyframe' }),
+      bitrate: bps => video.#subscription?.feedback({ type: 'bitrate', bps }),
     });
     return video;
   }
@@ -107,9 +113,11 @@ export class LegVideo {
     this.#o.note(`${this.#part === 'main' ? 'pictures come' : 'slides come'} from the peer`);
     const source = this.#part === 'main' ? ('camera' as const) : ('screen' as const);
     const track = { source, format, canKeyframe: true, syncGroup: this.#o.request.leg };
-    return this.#o.seat.publish(track, (f: Feedback) => {
+    const publication = this.#o.seat.publish(track, (f: Feedback) => {
       if (f.type === 'keyframe') this.#media.keyframe();
     });
+    if (this.#clock !== undefined) publication.clock(this.#clock.pts, this.#clock.captureMs);
+    return publication;
   }
 
   /** Nothing of a peer on hold or muted is for the room. Back again, it begins with a keyframe. */

@@ -4,13 +4,11 @@ import { receives } from '../../src/proto/sdp/section.ts';
 import type { VideoPlan } from '../../src/proto/sdp/video.ts';
 import { guarded, type LineOptions, RtpLine } from './rtp-line.ts';
 import { VideoIn, type VideoInEvents } from './video-in.ts';
-import { VideoOut } from './video-out.ts';
+import { VideoOut, type VideoOutEvents } from './video-out.ts';
 
-export interface VideoEvents extends Omit<VideoInEvents, 'count'> {
+export interface VideoEvents extends Omit<VideoInEvents & VideoOutEvents, 'count'> {
   /** A sender report ties media time to the peer's clock. */
   clock(pts: number, captureMs: number): void;
-  /** The peer needs a keyframe of what it is sent. */
-  keyframe(): void;
 }
 
 export class VideoMedia {
@@ -44,7 +42,7 @@ export class VideoMedia {
     this.#o = o;
     const line = (): RtpLine => this.#line;
     this.#in = new VideoIn(line, { ...on, count: o.count }, o.clock.now());
-    this.#out = new VideoOut(line, { keyframe: on.keyframe, count: o.count });
+    this.#out = new VideoOut(line, { ...on, count: o.count });
     this.play = guarded(o, (packet, now) => this.#out.play(packet, now));
   }
 

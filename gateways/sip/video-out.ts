@@ -4,9 +4,10 @@
  */
 import type { Format, MediaPacket, Millis, StreamStats } from '../../src/contract.ts';
 import { RateLimit } from '../../src/kit/limits.ts';
+import { LossEstimate } from '../../src/proto/rtp/loss-estimate.ts';
 import { Outbox } from '../../src/proto/rtp/outbox.ts';
 import { PictureMeter, sizeOf } from '../../src/proto/rtp/picture-meter.ts';
-import type { Rtcp } from '../../src/proto/rtp/rtcp.ts';
+import type { ReportBlock, Rtcp } from '../../src/proto/rtp/rtcp.ts';
 import { sends } from '../../src/proto/sdp/section.ts';
 import { sendAs, type VideoPlan } from '../../src/proto/sdp/video.ts';
 import type { RtpLine } from './rtp-line.ts';
@@ -14,6 +15,8 @@ import type { RtpLine } from './rtp-line.ts';
 export interface VideoOutEvents {
   /** The peer needs a keyframe. Never called from inside `play`. */
   keyframe(): void;
+  /** What the peer's line takes, bits a second, as its reports tell. */
+  bitrate(bps: number): void;
   count(reason: string): void;
 }
 
@@ -31,6 +34,7 @@ export class VideoOut {
   readonly #on: VideoOutEvents;
   readonly #outbox = new Outbox(LEAST_PACE_BPS);
   readonly #meter = new PictureMeter();
+  readonly #estimate = new LossEstimate();
   readonly #resends = new RateLimit(RESENDS_PER_SECOND, RESENDS_PER_SECOND);
   #plan: VideoPlan | undefined;
   #format: Format | undefined;
@@ -96,6 +100,8 @@ export class VideoOut {
     const { ssrc } = this.#line().session.sender;
     const ours = (media: number): boolean => media === ssrc || media === 0;
     for (const p of packets) {
+      if (p.type === 'sr' || p.type === 'rr')
+        for (const r of p.reports) if (r.ssrc === ssrc) this.#reported(r, now);
       if (p.type === 'pli' && ours(p.media)) this.asked(now);
       else if (p.type === 'fir') this.#fir(p.entries, ours, now);
       else if (p.type === 'nack' && ours(p.media)) this.#again(p.lost, now);
@@ -142,6 +148,12 @@ export class VideoOut {
     this.#owesRequest = this.#canKeyframe;
     this.#on.count('video-overrun');
     this.#line().arm();
+  }
+
+  #reported({ fractionLost }: ReportBlock, now: Millis): void {
+    const { bitrateBps } = this.#meter.rates(now);
+    const bps = this.#estimate.report(fractionLost / 256, bitrateBps, this.#plan?.maxBps ?? 0);
+    if (bps !== undefined) this.#on.bitrate(bps);
   }
 
   /** RFC 5104 §4.3.1.2: the same number again is the same request. */

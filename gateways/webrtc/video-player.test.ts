@@ -40,7 +40,7 @@ const wire: Wire = {
   },
   resend: () => {},
 };
-const logs = new PacketLogs();
+let logs: PacketLogs;
 let seat: FakeSeat;
 
 const codecs = ['96 VP8/90000', '97 rtx/90000', '102 H264/90000', '103 rtx/90000'];
@@ -71,7 +71,7 @@ function open(count: number, o: { codecs?: string[]; now?: number } = {}) {
         wants: pictureWants(lines, undefined),
         streams: lines.map((_, i) => `s${i}`),
         cname: 'c',
-        random: n => Buffer.alloc(n, ++drawn),
+        random: n => Buffer.from(Array.from({ length: n }, () => ++drawn)),
         unixAtZero: 1.7e12,
         logs,
         wire,
@@ -116,6 +116,7 @@ const header = (bytes: Buffer): RtpView => {
 
 beforeEach(() => {
   seat = new FakeSeat();
+  logs = new PacketLogs();
   for (const list of [told, slots, sent]) list.length = 0;
 });
 

@@ -7,6 +7,7 @@ import { CONFIG_OPTION, readConfig } from './load.ts';
 import { runNode } from './up.ts';
 
 const ROOM = '1000';
+const LOOPBACK = /\/\/(localhost|127\.|\[::1\])/;
 const TOKEN_MS = 24 * 3600 * 1000;
 
 /** Where the members of the demo go: this process, on this machine. */
@@ -80,11 +81,11 @@ async function invite({ addresses }: RunningNode, place: DemoPlace, io: Io): Pro
   const guest = await place.token?.('guest');
   const query = guest === undefined ? '' : `?token=${encodeURIComponent(guest)}`;
   const own = `${place.web}/r/${ROOM}${query}`;
-  const secure = addresses.find(a => a.what === 'room page' && a.url.startsWith('https:'))?.url;
+  const secure = addresses.find(a => a.what === 'room page' && !LOOPBACK.test(a.url))?.url;
   const lines = ['Open this page in a browser on this machine:', '', `  ${own}`, ''];
-  if (secure !== undefined && !secure.includes('localhost'))
+  if (secure !== undefined)
     lines.push(
-      'or from another one (its browser asks about the certificate once):',
+      'or from another one, whose browser asks about the certificate once:',
       '',
       `  ${secure}${query}`,
       '',
@@ -92,5 +93,5 @@ async function invite({ addresses }: RunningNode, place: DemoPlace, io: Io): Pro
   lines.push('A phone, a mini-program and a browser are there already, each a real client of its protocol.');
   const width = Math.max(...lines.map(l => l.length)) + 4;
   const bar = '='.repeat(Math.min(width, 100));
-  io.stdout.write(`\n${bar}\n\n${lines.map(l => `  ${l}`).join('\n')}\n\n${bar}\n\n`);
+  io.stdout.write(`\n${bar}\n\n${lines.map(l => `  ${l}`.trimEnd()).join('\n')}\n\n${bar}\n\n`);
 }

@@ -6,10 +6,11 @@ import { forward } from './forward.ts';
 import { type Bench, machine, table } from './measure.ts';
 import { mix } from './mix.ts';
 import { phones } from './phones.ts';
+import { pictures } from './pictures.ts';
 import { sip } from './sip.ts';
 import { srtp } from './srtp.ts';
 
-const BENCHES: readonly Bench[] = [forward, phones, artp, srtp, mix, codecs, sip];
+const BENCHES: readonly Bench[] = [forward, phones, artp, srtp, mix, codecs, pictures, sip];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

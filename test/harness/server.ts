@@ -72,17 +72,22 @@ export class Server {
       processes.set(name, child);
       return child;
     };
-    if (arrangement === 'one process') await run('all').until(/Roombridge is ready/, 30_000);
-    else {
-      nats = new Child('nats-server', 'nats-server', ['-a', '127.0.0.1', '-p', String(bus)]);
-      await nats.until(/Server is ready/);
-      const children = ['room', 'agent', 'front'].map(run);
-      await Promise.all(children.map(child => child.until(/Roombridge is ready/, 30_000)));
+    try {
+      if (arrangement === 'one process') await run('all').until(/Roombridge is ready/, 30_000);
+      else {
+        nats = new Child('nats-server', 'nats-server', ['-a', '127.0.0.1', '-p', String(bus)]);
+        await nats.until(/Server is ready/);
+        const children = ['room', 'agent', 'front'].map(run);
+        await Promise.all(children.map(child => child.until(/Roombridge is ready/, 30_000)));
+      }
+      const adminKey = readFileSync(join(dir, 'data', 'admin.key'), 'utf8').trim();
+      const server = new Server(ports, processes, adminKey, nats, run);
+      await server.#allKnown(arrangement);
+      return server;
+    } catch (error) {
+      for (const child of [...processes.values(), ...(nats ? [nats] : [])]) await child.stop('SIGKILL');
+      throw error;
     }
-    const adminKey = readFileSync(join(dir, 'data', 'admin.key'), 'utf8').trim();
-    const server = new Server(ports, processes, adminKey, nats, run);
-    await server.#allKnown(arrangement);
-    return server;
   }
 
   get sip(): string {

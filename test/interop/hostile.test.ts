@@ -9,7 +9,7 @@ import { Stage } from '../harness/stage.ts';
 import type { Sound } from '../harness/wav.ts';
 
 const [BOB, SIPP, PAGE] = [0, 1, 2];
-const SECONDS = 20;
+const SECONDS = 17;
 const SHOTS = 2000;
 const CONNECTIONS = 100;
 const LINGERING = 100;

@@ -16,8 +16,11 @@ export interface BaresipOptions {
   /** More account parameters: `;auth_user=…;auth_pass=…`. */
   readonly account?: string;
   readonly sipTransport?: 'udp' | 'tcp';
-  /** With a camera: a clip it plays over and over, and its codecs as in its account parameter (`h264`, `vp8`). */
-  readonly video?: { readonly clip: string; readonly codecs: string };
+  /**
+   * With a camera: a clip it plays over and over, and its codecs as in its account parameter; default all it has. Of
+   * `h264` it takes mode 0 alone.
+   */
+  readonly video?: { readonly clip: string; readonly codecs?: string };
 }
 
 /** A headless baresip: plays a file into its call and records what it decodes. */
@@ -45,7 +48,7 @@ export class Baresip {
     const transport = options.sipTransport ?? 'udp';
     writeFileSync(
       join(options.dir, 'accounts'),
-      `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}${options.video ? `;video_codecs=${options.video.codecs}` : ''}${options.account ?? ''}\n`,
+      `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}${options.video?.codecs ? `;video_codecs=${options.video.codecs}` : ''}${options.account ?? ''}\n`,
     );
     const picture = options.video ? videoText(options.video.clip) : '';
     writeFileSync(join(options.dir, 'config'), configText(sip, control, wav, options.dir) + picture);

@@ -128,7 +128,7 @@ ${send(message('ACK', cseq, { inDialog: true, sameAs: 4 }))}`;
 
 export const plays = (files: Played, codec: Law = 'PCMU'): string =>
   `<nop><action><exec rtp_stream="${files[codec]},-1,${TYPES[codec]},${codec}/8000"/></action></nop>`;
-export const silent = '<nop><action><exec rtp_stream="pause"/></action></nop>';
+const silent = '<nop><action><exec rtp_stream="pause"/></action></nop>';
 export const pause = (ms: number): string => `<pause milliseconds="${ms}"/>`;
 
 export const bye = (cseq: number): string => `
