@@ -88,7 +88,8 @@ export class PreJoin {
     if (!this.#shown) return;
     const microphone = this.#capture.track('microphone');
     if (microphone !== undefined) microphone.enabled = !this.#muted;
-    this.#meter.listen(microphone);
+    // It costs an audio device of its own.
+    if (!raw) this.#meter.listen(microphone);
     const noMicrophone = this.#capture.trouble('microphone');
     this.#warned = noMicrophone !== undefined;
     by('trouble').hidden = !this.#warned;

@@ -1,6 +1,9 @@
 import type { Frame } from 'node-av/lib';
 import type { VideoCodec } from '../../src/contract.ts';
 import type { Av } from '../av.ts';
+import { readAnnexB } from '../h264/annexb.ts';
+import { NalType, nalType } from '../h264/nal.ts';
+import { readSps } from '../h264/sps.ts';
 import { openDecoderWith, type PictureDecoder } from './picture-decoder.ts';
 import type { CodedPicture } from './wire.ts';
 
@@ -18,10 +21,12 @@ export class Intake {
   decode(codec: VideoCodec, pictures: readonly CodedPicture[], on: (frame: Frame) => void): boolean {
     if (codec !== this.#codec) this.close();
     this.#codec = codec;
-    this.#decoder ??= openDecoderWith(this.#lib, codec);
     for (const p of pictures) {
       if (this.#waitKey && !p.key) continue;
-      this.#waitKey = !this.#decoder.decode(p.bytes, p.pts, on);
+      if (p.key && this.#isDeeper(p.bytes)) this.close();
+      this.#decoder ??= openDecoderWith(this.#lib, codec);
+      if (this.#decoder.decode(p.bytes, p.pts, on)) this.#waitKey = false;
+      else this.close(); // what broken pictures left in it would be in the way of the next ones
     }
     return !this.#waitKey;
   }
@@ -30,5 +35,13 @@ export class Intake {
     this.#decoder?.close();
     this.#decoder = undefined;
     this.#waitKey = true;
+  }
+
+  /** Broken pictures have made the decoder hold back more than this stream's SPS asks for: delay for ever. */
+  #isDeeper(key: Uint8Array): boolean {
+    const depth = this.#decoder?.depth ?? 0;
+    if (this.#codec !== 'H264' || depth === 0) return false;
+    const sps = readAnnexB(key).find(unit => nalType(unit) === NalType.sps);
+    return depth > ((sps && readSps(sps)?.reorderFrames) ?? depth);
   }
 }

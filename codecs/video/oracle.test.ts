@@ -287,6 +287,12 @@ describe.skipIf(missing('ffmpeg', 'ffprobe'))('against ffmpeg', () => {
       );
     await until(() => viewer.seen.length >= 13);
     expect(viewer.seen.slice(0, 13).map(s => s.pts)).toEqual(Array.from({ length: 13 }, (_, i) => i * 3000));
+    // A source without B-frames takes over: none of its pictures is held back.
+    const plain = await openPattern({ codec: 'H264', width: 320, height: 240, fps: 30, colour: 'grey' });
+    transcoder.restart();
+    for (let i = 0; i < 5; i++) plain.send(0, p => transcoder.push({ ...p, pts: p.pts + 48_000 }, 0), 0);
+    await until(() => viewer.seen.at(-1)?.patterns[0]?.frameNumber === 4);
+    plain.close();
     transcoder.close();
     viewer.close();
   });

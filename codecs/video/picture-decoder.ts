@@ -12,6 +12,8 @@ export interface PictureDecoder {
    * `frame` borrowed, its `pts` that of its coded picture. False: it is malformed.
    */
   decode(bytes: Uint8Array, pts: number, on: (frame: Frame) => void): boolean;
+  /** How many pictures it holds back to put them in order. It may grow by broken pictures, and never shrinks. */
+  readonly depth: number;
   close(): void;
 }
 
@@ -44,6 +46,9 @@ export function openDecoderWith(lib: Av, codec: VideoCodec): PictureDecoder {
         frame.unref();
       }
       return sent >= 0;
+    },
+    get depth() {
+      return context.hasBFrames;
     },
     close() {
       if (!open) return;

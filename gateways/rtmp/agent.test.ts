@@ -69,7 +69,12 @@ describe('publishing over RTMP', () => {
       format: {
         codec: 'H264',
         clockRate: 90000,
-        fmtp: { 'profile-level-id': '42c01e', 'packetization-mode': '1' },
+        fmtp: {
+          'profile-level-id': '42c01e',
+          'packetization-mode': '1',
+          'x-size': '152x1520',
+          'x-reorder': '0',
+        },
       },
       canKeyframe: false,
       syncGroup: expect.any(String),

@@ -1,6 +1,8 @@
 import { type Avcc, readAvcc } from '../../codecs/h264/avcc.ts';
+import { H264FormatWatch } from '../../codecs/h264/format.ts';
 import { NalType, nalType, readLengthPrefixed } from '../../codecs/h264/nal.ts';
 import { type EmitPayload, h264Packetizer, startsDecoding } from '../../codecs/h264/packetize.ts';
+import { isSlice, readSlice } from '../../codecs/h264/slice.ts';
 import type { Format, MediaPacket, Millis, Publication, StreamStats } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
 import { readVideoTag, type VideoTag } from '../../src/proto/rtmp/flv.ts';
@@ -24,7 +26,7 @@ export class VideoIn {
   readonly #packet: MediaPacket = { seq: 0, pts: 0, marker: false, payload: new Uint8Array(0) };
   #publication: Publication | undefined;
   #config: Avcc | undefined;
-  #profile = '';
+  readonly #watch = new H264FormatWatch(format => this.#format(format));
   #latest = Number.NEGATIVE_INFINITY;
   #clockAt = Number.NEGATIVE_INFINITY;
   #reorders = false;
@@ -107,8 +109,11 @@ export class VideoIn {
     if (key) {
       // Parameter sets in front of every keyframe, so that whoever joins there can begin (RFC 6184 §8.4).
       if (own === undefined) units.unshift(...config.sps, ...config.pps);
-      this.#format(own ?? (config.sps[0] as Uint8Array));
+      if (!this.#watch.sps(own ?? (config.sps[0] as Uint8Array))) return this.#needs.drop('avc-config');
     }
+    const slice = units.find(unit => isSlice(nalType(unit)));
+    const type = slice && readSlice(slice)?.type;
+    if (type !== undefined) this.#watch.slice(type);
     this.#send(units, key, (ms + tag.compositionMs) * TICKS_PER_MS);
   }
 
@@ -136,20 +141,14 @@ export class VideoIn {
     (this.#publication as Publication).sink(packet, this.#now);
   };
 
-  #format(sps: Uint8Array): void {
-    const profile = Buffer.from(sps.subarray(1, 4)).toString('hex');
-    if (profile === this.#profile) return;
-    this.#profile = profile;
-    const format: Format = {
-      codec: 'H264',
-      clockRate: 90000,
-      fmtp: { 'profile-level-id': profile, 'packetization-mode': '1' },
-    };
+  /** The first, or another size, profile or depth of reordering. */
+  #format(format: Format): void {
     if (this.#publication === undefined) {
       this.#publication = this.#needs.publish(format);
       if (this.#paused) this.#publication.pause(true);
     } else this.#publication.format(format);
-    this.#needs.note(`picture: H.264 profile-level-id ${profile}`);
+    const { 'profile-level-id': profile, 'x-size': size } = format.fmtp ?? {};
+    this.#needs.note(`picture: H.264 profile-level-id ${profile}, ${size}`);
   }
 
   /** A picture shown before one decoded earlier: the stream has B-frames. */
@@ -163,7 +162,7 @@ export class VideoIn {
     if (this.#reorders) return;
     this.#reorders = true;
     this.#needs.note(
-      'picture: B-frames, carried as they are: right for RTMP players, out of order for browsers and phones',
+      'picture: B-frames: RTMP players get them as they are, browsers and phones a transcoded picture',
     );
   }
 }

@@ -2,6 +2,7 @@ import { writeAvcc } from '../../codecs/h264/avcc.ts';
 import { DecodeTimes } from '../../codecs/h264/decode-time.ts';
 import { type AccessUnit, h264Depacketizer } from '../../codecs/h264/depacketize.ts';
 import { isParameterSet, NalType, nalType } from '../../codecs/h264/nal.ts';
+import { readSps } from '../../codecs/h264/sps.ts';
 import type { MediaPacket, Millis } from '../../src/contract.ts';
 import { avcConfigTag, avcFrameTag } from '../../src/proto/rtmp/flv.ts';
 import type { TagSink } from './audio-out.ts';
@@ -94,6 +95,7 @@ export class VideoOut {
     const record = writeAvcc(sps, pps);
     if (Buffer.compare(record, this.#record) === 0) return;
     this.#record = record;
+    this.#decode.deepen(readSps(sps[0] as Uint8Array)?.reorderFrames ?? 0);
     this.#needs.send(at, avcConfigTag(record));
   }
 }

@@ -2,7 +2,7 @@
 import type { Termination } from '../../src/contract.ts';
 
 export const WITHDRAWN: Termination = { blame: 'client', reason: 'cancelled', text: 'The caller gave up.' };
-export const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
+const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
 export const NO_PLACE: Termination = {
   blame: 'server',
   reason: 'timeout',

@@ -40,7 +40,7 @@ export class Calls {
     if (access.ok) return this.#begin(invite, call, access);
     // A challenge is no refusal yet: phones that have the password come back with it.
     if (access.status !== 401) {
-      this.#host.count('sip_calls_refused', access.why.reason);
+      this.#host.count('calls_refused', access.why.reason);
       const { status, why } = access;
       this.#host.log.info(
         { trace: invite.request.callId, from: invite.flow.host, status, ...why },
@@ -90,7 +90,7 @@ export class Calls {
           return call.reinvite(out.sdp);
         case 'reject': {
           const { status, reason, headers } = refusalOf(out.why);
-          this.#host.count('sip_calls_refused', out.why.reason); // the platform has the log line
+          this.#host.count('calls_refused', out.why.reason); // the platform has the log line
           return call.reject(status, { reason, headers });
         }
         case 'info':

@@ -59,7 +59,7 @@ function challenged(invite: Invite, host: Host, digest: DigestServer, room: stri
     return { ok: true, room, who: { ...caller, user, proof: 'digest', credential: username } };
   }
   if (verdict.why === 'wrong') {
-    host.count('sip_unauthorized', 'digest');
+    host.count('unauthorized', 'digest');
     return refused({
       blame: 'client',
       reason: 'not-authorized',

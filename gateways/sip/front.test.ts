@@ -214,7 +214,7 @@ describe('refusals', () => {
     ['no-common-codec', 'client', 488, '305 roombridge "No codec in common; offer opus."'],
     ['not-authorized', 'client', 403, '399 roombridge "No codec in common; offer opus."'],
     ['room-full', 'server', 486, '399 roombridge "No codec in common; offer opus."'],
-    ['something-new', 'server', 500, '399 roombridge "No codec in common; offer opus."'],
+    ['something-new', 'server', 503, '399 roombridge "No codec in common; offer opus."'],
   ] as const)('%s in words', async (reason, blame, status, warning) => {
     const platform = new FakePlatform();
     platform.refusal = refuse(blame, reason, 'No codec in common; offer opus.');
@@ -418,5 +418,5 @@ test('bytes of every kind on both sockets, and the next call goes through', asyn
   await phone.next('answered');
   await gone; // a stream that is no SIP is hung up
   udp.close();
-  expect(platform.host.counts.some(c => c.startsWith('sip_dropped/'))).toBe(true);
+  expect(platform.host.counts.some(c => c.startsWith('dropped/'))).toBe(true);
 });

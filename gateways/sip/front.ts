@@ -47,7 +47,7 @@ export function createSipFront(host: Host, config: SipConfig): Front {
 
   const wire = (type: 'datagram' | 'chunk', flow: Flow, bytes: Buffer): void => {
     if (floods.take(flow.host, host.clock.now())) run?.feed({ type, flow, bytes });
-    else host.count('sip_dropped', 'flood');
+    else host.count('dropped', 'flood');
   };
 
   async function start(): Promise<readonly Address[]> {
@@ -56,7 +56,7 @@ export function createSipFront(host: Host, config: SipConfig): Front {
       datagram: (flow, bytes) => wire('datagram', flow, bytes),
       chunk: (flow, bytes) => wire('chunk', flow, bytes),
       closed: flow => run?.feed({ type: 'flow-closed', flow }),
-      junk: reason => host.count('sip_dropped', reason),
+      junk: reason => host.count('dropped', reason),
     });
     run = drive(endpoint, host.clock, out => signalling.act(out));
     const where = `${bracketed(host.advertisedAddress())}:${flows.port}`;

@@ -34,6 +34,8 @@ const STATUS: Readonly<Record<string, number>> = {
   'not-ready': 503,
   draining: 503,
   'shutting-down': 503,
+  'internal-error': 500,
+  untrusted: 503, // between our own processes: nothing the caller did
 };
 
 /** RFC 3261 §20.43: 305 incompatible media format, 304 media type not available, 399 anything else said to a person. */
@@ -48,7 +50,7 @@ const WARNING: Readonly<Record<string, number>> = {
 function statusOf(why: Termination): number {
   const status = STATUS[why.reason];
   if (status !== undefined) return status;
-  return { none: 480, client: 403, upstream: 503, server: 500 }[why.blame];
+  return { none: 480, client: 403, upstream: 503, server: 503 }[why.blame];
 }
 
 /** Seconds after which it may be better. */

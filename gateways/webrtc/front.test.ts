@@ -23,6 +23,7 @@ let mount: TestMount;
 let front: Front;
 let placed: { request: LegRequest; on: (e: LegEvent) => void; commands: LegCommand[] }[];
 let steps: string[];
+let facts: [room: string, participant: string, fact: Json][];
 /** What the agent does with an offer. */
 let agent: (on: (e: LegEvent) => void) => void;
 
@@ -30,9 +31,11 @@ async function start(config: Record<string, unknown> = {}): Promise<void> {
   mount = new TestMount();
   placed = [];
   steps = [];
+  facts = [];
   agent = on => on({ type: 'description', id: 0, native: { sdp: ANSWER } });
   const host = fakeHost({
     http: mount,
+    tell: (...said) => void facts.push(said),
     ladder: (_, step) => void steps.push(`${step.summary}\n${step.text}`),
     async place(request, on): Promise<PlacedLeg> {
       const commands: LegCommand[] = [];
@@ -84,9 +87,29 @@ describe('POST', () => {
       room: 'café',
       who: { user: 'alice', proof: 'claimed', credential: 'a.b-c_d=', address: '192.0.2.7' },
       roles: ['send'],
+      track: 'screen', // a screen takes over no camera
       formats: ['opus'],
       begin: { type: 'offer', native: { kind: 'whip', track: 'screen', sdp: makeOffer([{}]) } },
     });
+  });
+
+  test('who is on which line of a player goes to the signalling of its participant', async () => {
+    await post('/whep/1000?as=alice');
+    placed[0]!.on({ type: 'slots', audio: ['bob', null], video: ['carol'], content: null });
+    expect(facts).toEqual([
+      [
+        '1000',
+        'alice',
+        {
+          type: 'slots',
+          audio: ['bob', null],
+          video: ['carol'],
+          content: null,
+        },
+      ],
+    ]);
+    await post('/whip/1000?user=alice');
+    expect(placed[1]!.request).not.toHaveProperty('track');
   });
 
   test('WHEP: the room, or one member', async () => {

@@ -189,7 +189,7 @@ class WebRtcFront implements Front {
     // WHEP has no words for it: the page's signalling says which member is on which line.
     const slots = ({ audio, video, content }: Slots): void => {
       if (session.leg !== undefined)
-        this.#host.tell(room, session.leg.participant, { type: 'slots', session: id, audio, video, content });
+        this.#host.tell(room, session.leg.participant, { type: 'slots', audio, video, content });
     };
     const session: Session = new Session({ id, address, ufrag, etag: newEtag(), ended, slots });
     this.#sessions.set(id, session);

@@ -210,6 +210,20 @@ describe('what comes back', () => {
     expect(told).toContain('count nack-too-many');
   });
 
+  test('a wide line: the room hears of no limit', () => {
+    const { playing } = open(1);
+    serve(0, 'bob', VP8);
+    const arrivals = new Arrivals();
+    for (let now = 0, seq = 0; now < 4000; now += 20) {
+      seat.subscriptions[0]!.sink(media(seq++, 1200), now);
+      const bytes = sent.at(-1)!;
+      arrivals.arrived(bytes.readUInt16BE(header(bytes).extension(3)), now + 15);
+      if (now % 100 === 60) playing.rtcp(arrivals.feedback(1, 2), now + 30);
+      if (now >= playing.deadline) playing.tick(now);
+    }
+    expect(seat.subscriptions[0]!.asked).toEqual([]);
+  });
+
   test('a narrow line: the room hears what each picture may take, once a second at most', () => {
     const { playing } = open(3);
     serve(0, 'bob', VP8);

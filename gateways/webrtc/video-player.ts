@@ -1,26 +1,16 @@
-import type {
-  Format,
-  MediaPacket,
-  Millis,
-  Seat,
-  StreamStats,
-  Subscription,
-  TrackEvent,
-  Want,
-} from '../../src/contract.ts';
+import type { MediaPacket, Millis, Seat, StreamStats, TrackEvent, Want } from '../../src/contract.ts';
 import { RateLimit } from '../../src/kit/limits.ts';
 import { type Rtcp, writeRtcp } from '../../src/proto/rtp/rtcp.ts';
 import type { AnsweredMedia } from '../../src/proto/webrtc/answer.ts';
 import { BandwidthEstimate } from '../../src/proto/webrtc/estimate.ts';
-import { PLAYOUT_DELAY, TRANSPORT_CC } from '../../src/proto/webrtc/extensions.ts';
 import type { OfferedMedia } from '../../src/proto/webrtc/offer.ts';
 import { SentLog } from '../../src/proto/webrtc/sent-log.ts';
-import { MOST_PAYLOAD, VideoSender } from '../../src/proto/webrtc/video-sender.ts';
+import { MOST_PAYLOAD } from '../../src/proto/webrtc/video-sender.ts';
 import type { LegMedia, MediaEvents, Wire } from './leg-media.ts';
 import type { PacketLogs } from './packet-logs.ts';
-import { PictureMeter } from './picture-meter.ts';
 import { offeredAs, type PictureLine } from './plan.ts';
 import { shareBps } from './share.ts';
+import { answerFor, type Line, NO_LIMIT_BPS, openLine } from './video-line.ts';
 
 /** Sender reports, rates, and what the line takes, as told upstream. */
 const EVERY_MS = 1000;
@@ -29,10 +19,6 @@ const WORTH_TELLING = 0.03;
 /** Packets sent again, a second and at once: a burst of loss is repaired, an echo chamber is not built. */
 const RESENDS_PER_SECOND = 600;
 const RESENDS_AT_ONCE = 300;
-/** Keyframe requests of one line that are heard. */
-const KEYFRAMES_PER_SECOND = 5;
-/** One-byte header extensions (RFC 8285 §4.2). */
-const MAX_ID = 14;
 
 export interface VideoPlayerOptions {
   readonly seat: Seat;
@@ -53,24 +39,6 @@ export interface VideoPlayerOptions {
   readonly now: Millis;
 }
 
-interface Line extends PictureLine {
-  readonly want: Want;
-  readonly stream: string;
-  readonly sender: VideoSender;
-  readonly meter: PictureMeter;
-  readonly keyframes: RateLimit;
-  readonly transportCc: boolean;
-  subscription: Subscription | undefined;
-  /** What is played now; undefined: nothing, or nothing this line can carry. */
-  format: Format | undefined;
-  how: string;
-  member: string | undefined;
-  /** Gives the log back. */
-  release: () => void;
-  toldBps: number;
-  firSeq: number;
-}
-
 /** Pictures of a room to a browser: subscription ► numbers of its line ► seal; NACK ► the log all viewers share. */
 export class VideoPlayer implements LegMedia {
   readonly #o: VideoPlayerOptions;
@@ -83,7 +51,7 @@ export class VideoPlayer implements LegMedia {
 
   constructor(o: VideoPlayerOptions) {
     this.#o = o;
-    this.#lines = o.lines.map((planned, i) => this.#line(planned, o.wants[i]!, o.streams[i]!));
+    this.#lines = o.lines.map((planned, i) => openLine(planned, o.wants[i]!, o.streams[i]!, o));
     this.#bySsrc = new Map(this.#lines.map(l => [l.sender.ssrc, l]));
     this.#at = o.now + EVERY_MS;
   }
@@ -91,17 +59,7 @@ export class VideoPlayer implements LegMedia {
   answer(line: OfferedMedia): AnsweredMedia | undefined {
     const found = this.#lines.find(l => l.line === line);
     if (found === undefined) return undefined;
-    const { sender, stream, formats, transportCc } = found;
-    const { ssrc, rtxSsrc } = sender;
-    const rtx = rtxSsrc !== undefined;
-    return {
-      direction: 'sendonly',
-      formats,
-      extensions: rtx ? [TRANSPORT_CC, PLAYOUT_DELAY].filter(uri => idOf(line, uri) !== undefined) : [],
-      feedback: ['nack', 'nack pli', 'ccm fir', ...(transportCc ? ['transport-cc'] : [])],
-      rtx,
-      source: { ssrc, cname: this.#o.cname, stream, track: `picture-${ssrc}`, ...(rtx && { rtxSsrc }) },
-    };
+    return answerFor(found, this.#o.cname);
   }
 
   start(): void {
@@ -190,34 +148,6 @@ export class VideoPlayer implements LegMedia {
     }
   }
 
-  #line(planned: PictureLine, want: Want, stream: string): Line {
-    const { line, formats } = planned;
-    const { random, unixAtZero } = this.#o;
-    const rtx = formats.every(f => f.rtx !== undefined);
-    const transportCcId = rtx ? idOf(line, TRANSPORT_CC) : undefined;
-    const playoutDelayId = rtx ? idOf(line, PLAYOUT_DELAY) : undefined;
-    const ids = {
-      ...(transportCcId !== undefined && { transportCcId }),
-      ...(playoutDelayId !== undefined && { playoutDelayId }),
-    };
-    return {
-      ...planned,
-      want,
-      stream,
-      sender: new VideoSender({ random, unixAtZero, rtx, ...ids }),
-      meter: new PictureMeter(),
-      keyframes: new RateLimit(KEYFRAMES_PER_SECOND, KEYFRAMES_PER_SECOND),
-      transportCc: transportCcId !== undefined,
-      subscription: undefined,
-      format: undefined,
-      how: 'idle',
-      member: undefined,
-      release: () => {},
-      toldBps: Number.POSITIVE_INFINITY,
-      firSeq: -1,
-    };
-  }
-
   #send(line: Line, packet: MediaPacket, now: Millis): void {
     if (line.format === undefined) return;
     if (packet.payload.length > MOST_PAYLOAD) return this.#o.events.count('out-too-large');
@@ -267,7 +197,7 @@ export class VideoPlayer implements LegMedia {
     if (offered === undefined) return this.#o.events.count('format-not-negotiated');
     line.format = e.format;
     line.how = e.how;
-    line.toldBps = Number.POSITIVE_INFINITY; // another source: it has not heard yet
+    line.toldBps = NO_LIMIT_BPS; // another source: it has not heard yet
     line.member = e.track?.participant;
     const { log, release } = this.#o.logs.acquire(e.track && `${e.track.id} ${e.how}`);
     line.release = release;
@@ -287,16 +217,16 @@ export class VideoPlayer implements LegMedia {
     line.subscription?.feedback({ type: 'keyframe' });
   }
 
-  /** What each line may take of what the way to the browser takes in all. */
+  /** What each line may take of what the way to the browser takes in all; nothing while that is wide. */
   #tellRates(): void {
-    if (this.#estimate.arrivedBps === undefined) return;
     const playing = this.#lines.filter(l => l.transportCc && l.format !== undefined);
+    const { narrow, bps: total } = this.#estimate;
     const shares = shareBps(
-      this.#estimate.bps,
+      total,
       playing.map(l => l.meter.bps),
     );
     for (const [i, line] of playing.entries()) {
-      const bps = Math.round(shares[i]!);
+      const bps = narrow ? Math.round(shares[i]!) : NO_LIMIT_BPS;
       if (Math.abs(bps - line.toldBps) < line.toldBps * WORTH_TELLING) continue;
       line.toldBps = bps;
       line.subscription?.feedback({ type: 'bitrate', bps });
@@ -310,10 +240,4 @@ export class VideoPlayer implements LegMedia {
       { type: 'sdes', chunks: [{ ssrc: sender.ssrc, cname }] },
     ];
   }
-}
-
-/** Id of a header extension of the line, if it can be written in the one-byte form. */
-function idOf(line: OfferedMedia, uri: string): number | undefined {
-  const id = line.extensions.get(uri);
-  return id !== undefined && id >= 1 && id <= MAX_ID ? id : undefined;
 }

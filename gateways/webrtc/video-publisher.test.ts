@@ -1,99 +1,12 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ntpOf, type Rtcp, readRtcp } from '../../src/proto/rtp/rtcp.ts';
-import { RTP_HEADER_BYTES, writeRtpHeader } from '../../src/proto/rtp/rtp.ts';
-import { RID, TRANSPORT_CC } from '../../src/proto/webrtc/extensions.ts';
-import { readOffer } from '../../src/proto/webrtc/offer.ts';
-import { makeOffer } from '../../src/proto/webrtc/sdp.testing.ts';
-import { FakeSeat } from '../../test/harness/fakes.ts';
-import type { LegMedia, MediaEvents } from './leg-media.ts';
-import { publishedLines } from './plan.ts';
-import { Publishing, partEvents } from './publishing.ts';
-import { VideoPublisher } from './video-publisher.ts';
-
-const told: string[] = [];
-const events: MediaEvents = {
-  state: s => void told.push(s),
-  note: () => {},
-  count: reason => void told.push(`count ${reason}`),
-  slots: () => {},
-  due: () => void told.push('due'),
-  failed: error => {
-    throw error;
-  },
-};
-let seat: FakeSeat;
-beforeEach(() => {
-  seat = new FakeSeat();
-  told.length = 0;
-});
-
-const codecs = ['96 VP8/90000', '97 rtx/90000', '102 H264/90000'];
-const more = [
-  'a=fmtp:97 apt=96',
-  'a=fmtp:102 packetization-mode=1;profile-level-id=42e01f',
-  'a=rtcp-fb:96 nack',
-  'a=rtcp-fb:96 nack pli',
-  `a=extmap:10 ${RID}`,
-  `a=extmap:3 ${TRANSPORT_CC}`,
-];
-const simulcast = ['a=rid:h send', 'a=rid:l send', 'a=simulcast:send h;l'];
-
-function open(o: { extra?: string[]; plain?: boolean } = {}): { publisher: VideoPublisher } {
-  const line = { kind: 'video', codecs, more: o.plain ? [] : [...more, ...(o.extra ?? [])] };
-  const publisher = new VideoPublisher({
-    ...publishedLines(readOffer(makeOffer([line])), ['VP8', 'H264']).pictures[0]!,
-    seat,
-    source: 'camera',
-    syncGroup: 'g',
-    ssrc: 9,
-    cname: 'c',
-    events,
-    now: 0,
-  });
-  publisher.start(0);
-  return { publisher };
-}
-
-/** A VP8 picture in one packet: a keyframe of this width (480 high), or one that is none. */
-const vp8 = (wide: number | undefined): Buffer =>
-  wide === undefined
-    ? Buffer.from('10110000aabb', 'hex')
-    : Buffer.from([0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, wide & 255, wide >> 8, 0xe0, 0x01, 1, 2]);
-
-function rtp(
-  ssrc: number,
-  seq: number,
-  payload: Buffer,
-  o: { rid?: string; pt?: number; ts?: number; number?: number } = {},
-): Buffer {
-  const elements = Buffer.concat([
-    o.rid ? Buffer.concat([Buffer.from([0xa0 | (o.rid.length - 1)]), Buffer.from(o.rid)]) : Buffer.alloc(0),
-    o.number === undefined ? Buffer.alloc(0) : Buffer.from([0x31, o.number >> 8, o.number & 255]),
-  ]);
-  const words = (elements.length + 3) >> 2;
-  const head = Buffer.alloc(RTP_HEADER_BYTES + (words > 0 ? 4 + words * 4 : 0));
-  writeRtpHeader(head, o.pt ?? 96, true, seq, o.ts ?? seq * 3000, ssrc);
-  if (words > 0) {
-    head[0]! |= 0x10;
-    head.writeUInt16BE(0xbede, 12);
-    head.writeUInt16BE(words, 14);
-    elements.copy(head, 16);
-  }
-  return Buffer.concat([head, payload]);
-}
-/** Runs its clock from `from` to `to`; what it asks of the browser. */
-function asks(media: LegMedia, from: number, to: number): Rtcp[] {
-  const all: Rtcp[] = [];
-  for (let now = from; now <= to; now += 10)
-    if (now >= media.deadline) for (const b of media.tick(now)) all.push(...(readRtcp(b) as Rtcp[]));
-  return all;
-}
-const typesOf = (packets: readonly Rtcp[]): string[] =>
-  packets.filter(p => p.type !== 'rr' && p.type !== 'sdes').map(p => p.type);
+import type { FakeSeat } from '../../test/harness/fakes.ts';
+import { asks, openPictures, rtp, simulcast, typesOf, vp8 } from './pictures.testing.ts';
+import type { VideoPublisher } from './video-publisher.ts';
 
 describe('one stream', () => {
   test('is published with its first keyframe, which is asked for', () => {
-    const { publisher } = open();
+    const { publisher, seat, told } = openPictures();
     publisher.rtp(rtp(1, 1, vp8(undefined)), 10);
     expect([seat.publications.length, told]).toEqual([0, ['up']]);
     expect(asks(publisher, 10, 30)).toEqual([{ type: 'pli', sender: 9, media: 1 }]);
@@ -111,7 +24,7 @@ describe('one stream', () => {
   });
 
   test('another size is another format; the track stays', () => {
-    const { publisher } = open();
+    const { publisher, seat } = openPictures();
     publisher.rtp(rtp(1, 1, vp8(640)), 0);
     publisher.rtp(rtp(1, 2, vp8(320)), 40);
     expect(seat.publications.length).toBe(1);
@@ -120,7 +33,7 @@ describe('one stream', () => {
   });
 
   test('empty packets leave no hole', () => {
-    const { publisher } = open();
+    const { publisher, seat } = openPictures();
     for (const [seq, payload] of [vp8(640), vp8(undefined), Buffer.alloc(0), vp8(undefined)].entries())
       publisher.rtp(rtp(1, 10 + seq, payload), seq * 10);
     const [first, ...rest] = seat.publications[0]!.heard.map(p => p.seq);
@@ -128,7 +41,7 @@ describe('one stream', () => {
   });
 
   test('without PLI in the offer, FIR with a new number each time', () => {
-    const { publisher } = open({ plain: true });
+    const { publisher, seat, told } = openPictures({ plain: true });
     publisher.rtp(rtp(1, 1, vp8(640)), 0);
     const asked: Rtcp[] = [];
     for (const at of [0, 400]) {
@@ -143,7 +56,7 @@ describe('one stream', () => {
   });
 
   test('sender reports tie pictures to the clock of the browser, also one before the first picture', () => {
-    const { publisher } = open();
+    const { publisher, seat } = openPictures();
     const sr = (rtpTime: number, unixMs: number): Rtcp => ({
       type: 'sr',
       ssrc: 1,
@@ -165,7 +78,7 @@ describe('one stream', () => {
   });
 
   test('a camera that is turned off leaves no frozen picture; muted, nothing goes to the room', () => {
-    const { publisher } = open();
+    const { publisher, seat, told } = openPictures();
     publisher.rtp(rtp(1, 1, vp8(640)), 0);
     const [publication] = seat.publications;
     asks(publisher, 0, 5100);
@@ -184,7 +97,7 @@ describe('one stream', () => {
   });
 
   test('reports of what came', () => {
-    const { publisher } = open();
+    const { publisher } = openPictures();
     for (const seq of [1, 2, 4]) publisher.rtp(rtp(7, seq, vp8(640)), seq);
     const report = asks(publisher, 1000, 1100).find(p => p.type === 'rr');
     expect(report).toMatchObject({ ssrc: 9, reports: [{ ssrc: 7, lost: 1 }] });
@@ -193,7 +106,7 @@ describe('one stream', () => {
 });
 
 describe('simulcast', () => {
-  const layers = () => open({ extra: simulcast }).publisher;
+  const layers = () => openPictures({ extra: simulcast });
   /** A second of both layers, 10 pictures a second; keyframes where they were asked for. */
   function run(
     publisher: VideoPublisher,
@@ -223,10 +136,10 @@ describe('simulcast', () => {
       );
     }
   }
-  const width = (): string => seat.publications[0]!.current.fmtp!['x-size']!;
+  const width = (seat: FakeSeat): string => seat.publications[0]!.current.fmtp!['x-size']!;
 
   test('layers are told apart by their ids, later by their SSRCs; a stranger is nobody', () => {
-    const publisher = layers();
+    const { publisher, seat, told } = layers();
     run(publisher, 0, 500);
     run(publisher, 500, 900, { rid: false });
     expect(publisher.stats()).toMatchObject([{ how: 'passthrough of layer h', lost: 0 }]);
@@ -238,15 +151,15 @@ describe('simulcast', () => {
   });
 
   test('less is asked for: a smaller layer from its keyframe on, on one line; and back', () => {
-    const publisher = layers();
+    const { publisher, seat } = layers();
     run(publisher, 0, 2000);
-    expect(width()).toBe('640x480');
+    expect(width(seat)).toBe('640x480');
     seat.publications[0]!.ask({ type: 'bitrate', bps: 30_000 });
     run(publisher, 2000, 4000);
-    expect(width()).toBe('320x480');
+    expect(width(seat)).toBe('320x480');
     seat.publications[0]!.ask({ type: 'bitrate', bps: 1_000_000 });
     run(publisher, 4000, 6000);
-    expect(width()).toBe('640x480');
+    expect(width(seat)).toBe('640x480');
     const { heard } = seat.publications[0]!;
     expect(new Set(heard.slice(1).map((p, i) => p.seq - heard[i]!.seq))).toEqual(new Set([1]));
     for (const [i, p] of heard.slice(1).entries()) expect(p.pts).toBeGreaterThan(heard[i]!.pts);
@@ -255,58 +168,10 @@ describe('simulcast', () => {
   });
 
   test('the browser stops the large layer: the small one takes over', () => {
-    const publisher = layers();
+    const { publisher, seat, told } = layers();
     run(publisher, 0, 1000);
     run(publisher, 1000, 4000, { high: false });
-    expect(width()).toBe('320x480');
+    expect(width(seat)).toBe('320x480');
     expect(told.filter(t => t.startsWith('count'))).toEqual([]);
-  });
-});
-
-describe('with sound on one transport', () => {
-  test('goes by payload type; feedback covers all that came', () => {
-    const heard: Uint8Array[] = [];
-    const sound: LegMedia = {
-      answer: () => undefined,
-      start: () => {},
-      rtp: bytes => void heard.push(bytes),
-      rtcp: () => {},
-      deadline: Number.POSITIVE_INFINITY,
-      tick: () => [],
-      bye: () => [],
-      mute: () => {},
-      stats: () => [],
-      close: () => {},
-    };
-    const { publisher: pictures } = open();
-    const publishing = new Publishing({
-      sound,
-      pictures,
-      picturePayloads: new Set([96, 97]),
-      transportCcId: 3,
-      ssrc: 9,
-      events,
-    });
-    publishing.rtp(rtp(1, 1, vp8(640), { number: 100 }), 10);
-    publishing.rtp(rtp(5, 1, Buffer.from('opus'), { pt: 111, number: 101 }), 12);
-    publishing.rtp(rtp(1, 2, vp8(undefined), { number: 103 }), 14);
-    expect([heard.length, seat.publications[0]!.heard.length]).toEqual([1, 2]);
-    const feedback = asks(publishing, 100, 120).filter(p => p.type === 'twcc');
-    expect(feedback).toMatchObject([
-      { sender: 9, media: 1, base: 100, reference: 0, arrivals: [40, 8, undefined, 8] },
-    ]);
-    publishing.rtp(Buffer.from([1, 2, 3]), 20);
-    expect(told).toContain('count short');
-  });
-
-  test('the leg is silent when both are', () => {
-    const [a, b] = partEvents(events, 2);
-    a!.state('up');
-    b!.state('up');
-    a!.state('silent');
-    expect(told).toEqual(['up']);
-    b!.state('silent');
-    a!.state('up');
-    expect(told).toEqual(['up', 'silent', 'up']);
   });
 });

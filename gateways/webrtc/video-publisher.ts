@@ -14,12 +14,11 @@ import type { AnsweredMedia } from '../../src/proto/webrtc/answer.ts';
 import { TRANSPORT_CC } from '../../src/proto/webrtc/extensions.ts';
 import type { OfferedFormat, OfferedMedia } from '../../src/proto/webrtc/offer.ts';
 import { Layer } from './layer.ts';
+import { KEYFRAME_EVERY_MS, LayerFeedback } from './layer-feedback.ts';
 import { chooseLayer } from './layers.ts';
 import type { LegMedia, MediaEvents } from './leg-media.ts';
 import { Streams } from './streams.ts';
 
-/** Keyframes of one stream are asked for at most this often, whoever wants them. */
-const KEYFRAME_EVERY_MS = 300;
 const REPORT_EVERY_MS = 1000;
 const CHOOSE_EVERY_MS = 500;
 /** A simulcast stream without a packet for so long was turned off. */
@@ -46,6 +45,7 @@ export class VideoPublisher implements LegMedia {
   readonly #o: VideoPublisherOptions;
   readonly #layers: readonly Layer[];
   readonly #streams: Streams;
+  readonly #back: LayerFeedback;
   readonly #view = new RtpView();
   readonly #out: MediaPacket = { seq: 0, pts: 0, marker: false, payload: new Uint8Array(0) };
   readonly #line = new Restamp({ clockRate: 90_000, seq: 65_536, timestamp: 0 });
@@ -57,7 +57,6 @@ export class VideoPublisher implements LegMedia {
   #firstSeq = 0;
   #offset = 0;
   #capBps = Number.POSITIVE_INFINITY;
-  #firSeq = 0;
   #reportAt: Millis;
   #chooseAt: Millis = Number.POSITIVE_INFINITY;
   #startedAt: Millis = Number.POSITIVE_INFINITY;
@@ -78,6 +77,7 @@ export class VideoPublisher implements LegMedia {
           count: reason => o.events.count(reason),
         }),
     );
+    this.#back = new LayerFeedback(o);
     this.#streams = new Streams(this.#layers, o.line, o.formats);
     this.#reportAt = o.now + REPORT_EVERY_MS;
   }
@@ -130,16 +130,16 @@ export class VideoPublisher implements LegMedia {
   tick(now: Millis): Buffer[] {
     if (now >= this.#silentAt) this.#fallSilent();
     if (now >= this.#chooseAt) this.#choose(now);
-    const feedback = this.#layers.flatMap(layer => this.#ask(layer, now));
+    const feedback = this.#layers.flatMap(layer => this.#back.ask(layer, now));
     const out = feedback.length > 0 ? [writeRtcp(feedback)] : [];
     if (now < this.#reportAt) return out;
     this.#reportAt = now + REPORT_EVERY_MS;
     for (const layer of this.#layers) layer.meter.tick(now);
-    return [...out, writeRtcp(this.#reports(now))];
+    return [...out, writeRtcp(this.#back.reports(this.#layers, now))];
   }
 
   bye(now: Millis): Buffer[] {
-    return [writeRtcp([...this.#reports(now), { type: 'bye', ssrcs: [this.#o.ssrc] }])];
+    return [writeRtcp([...this.#back.reports(this.#layers, now), { type: 'bye', ssrcs: [this.#o.ssrc] }])];
   }
 
   mute(media: 'audio' | 'video', on: boolean): void {
@@ -234,7 +234,9 @@ export class VideoPublisher implements LegMedia {
 
   get #silentAt(): Millis {
     if (this.#silent) return Number.POSITIVE_INFINITY;
-    return this.#layers.reduce((at, l) => Math.max(at, l.heardAt + SILENT_MS), this.#startedAt + SILENT_MS);
+    let heardAt = this.#startedAt;
+    for (const layer of this.#layers) if (layer.heardAt > heardAt) heardAt = layer.heardAt;
+    return heardAt + SILENT_MS;
   }
 
   #fallSilent(): void {
@@ -271,37 +273,6 @@ export class VideoPublisher implements LegMedia {
     if (this.#target === undefined) return;
     this.#target.repair(true);
     this.#wantKey(this.#target);
-  }
-
-  #ask(layer: Layer, now: Millis): Rtcp[] {
-    const asked: Rtcp[] = [];
-    const { ssrc: media } = layer.receiver;
-    const sender = this.#o.ssrc;
-    const lost = layer.nacks.due(now);
-    if (layer.nacks.takeGaveUp()) this.#wantKey(layer);
-    if (lost.length > 0 && this.#may('nack')) asked.push({ type: 'nack', sender, media, lost });
-    if (!layer.keyWanted || media < 0 || now < layer.keyAskedAt + KEYFRAME_EVERY_MS) return asked;
-    layer.keyWanted = false;
-    layer.keyAskedAt = now;
-    layer.meter.keyframesAsked++;
-    if (this.#may('nack pli')) asked.push({ type: 'pli', sender, media });
-    else asked.push({ type: 'fir', sender, entries: [{ ssrc: media, seq: this.#firSeq++ & 0xff }] });
-    return asked;
-  }
-
-  #may(feedback: string): boolean {
-    return this.#o.formats.some(f => f.feedback.includes(feedback));
-  }
-
-  #reports(now: Millis): Rtcp[] {
-    const { ssrc, cname } = this.#o;
-    const reports = this.#layers
-      .filter(l => l.receiver.ssrc >= 0)
-      .map(l => l.receiver.reception.report(l.receiver.ssrc, now));
-    return [
-      { type: 'rr', ssrc, reports },
-      { type: 'sdes', chunks: [{ ssrc, cname }] },
-    ];
   }
 }
 

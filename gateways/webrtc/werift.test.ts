@@ -144,7 +144,7 @@ describe('WHIP', () => {
     leg.handle({ type: 'close', why: { blame: 'none', reason: 'kicked' } });
     expect((await events.next('closed')).why.reason).toBe('kicked');
     expect(publication!.closed).toBe(true);
-    expect(host.counts).toEqual([]);
+    expect(host.counts.filter(c => !c.startsWith('junk/dtls-'))).toEqual([]); // a busy machine repeats flights
   });
 
   test('G.711 of a publisher passes untouched', async () => {

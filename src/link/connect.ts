@@ -88,7 +88,7 @@ export async function connect(o: LinkClientOptions, signal: AbortSignal): Promis
         if (++ticks % PROBE_EVERY_TICKS === 0 || media.unanswered > 0) media.probe();
       },
     });
-    void stream.closed.then(why => session.end(lost(o, why)));
+    void stream.closed.then(why => session.end(lost(why)));
     await pathFound(o, media, stream, address, ack.udpPort);
     return { session, closed: stream.closed };
   } catch (error) {
@@ -170,14 +170,14 @@ async function pathFound(
       undo = o.clock.at(o.clock.now() + PATH_TRY_MS, attempt);
     };
     void path.found.then(resolve);
-    void stream.closed.then(why => reject(refuse('server', 'room-unreachable', lost(o, why).text as string)));
+    void stream.closed.then(why => reject(refuse('server', 'room-unreachable', lost(why).text as string)));
     attempt();
   });
   await found.finally(() => undo());
 }
 
-const lost = (o: LinkClientOptions, why: string): Termination => ({
+const lost = (why: string): Termination => ({
   blame: 'server',
   reason: 'room-lost',
-  text: `The link to the room node at ${o.host} port ${o.tlsPort} was lost: ${why}; join again.`,
+  text: `The process that hosts this room was lost (${why}); join again.`,
 });

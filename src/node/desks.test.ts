@@ -101,6 +101,7 @@ class World {
     log: silentLog,
     count: () => {},
     find: room => this.finder.find(room),
+    unreachable: () => {},
   }); // prettier-ignore
   readonly desk: AgentDesk = new AgentDesk(this.bus, this.seats, this.clock, silentLog, () =>
     this.mesh.announce(),

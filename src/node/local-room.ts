@@ -12,6 +12,7 @@ import type {
 import { type Drive, drive } from '../io/drive.ts';
 import { Refusal, refuse } from '../kit/refusal.ts';
 import type { Pull, SourceEvent, TrackState } from '../media/room-source.ts';
+import type { Bans } from '../room/bans.ts';
 import { TrackFlow } from '../room/flow.ts';
 import { isAudio } from '../room/participant.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
@@ -22,6 +23,7 @@ export interface LocalRoomOptions {
   readonly id: string;
   readonly settings: RoomSettings;
   readonly times: RoomTimes;
+  readonly bans: Bans;
   readonly clock: Clock;
   /** A fresh resume secret. */
   readonly secret: () => string;
@@ -51,7 +53,7 @@ export class LocalRoom implements RoomPort {
   constructor(options: LocalRoomOptions) {
     this.room = options.id;
     this.#options = options;
-    this.#core = new Room(options.id, options.settings, options.times);
+    this.#core = new Room(options.id, options.settings, options.times, options.bans);
     this.#drive = drive(this.#core, options.clock, out => this.#act(out));
   }
 

@@ -96,6 +96,7 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     log,
     count: reason => metrics.count('egress', 'dropped', reason),
     find: (room, address) => finder.find(room, address),
+    unreachable: room => finder.unreachable(room),
   });
   const desk: AgentDesk = new AgentDesk(bus, seats, clock, log, () => mesh.announce());
   const ladders = new Ladders();

@@ -37,6 +37,12 @@ export class RoomFinder {
     return this.#remote.port(host, room);
   }
 
+  /** The node of `room` does not answer: it is forgotten until it is heard again. */
+  unreachable(room: string): void {
+    const host = pickRoomNode(room, this.#mesh.table.processes());
+    if (host !== undefined && host.process !== this.#process) this.#mesh.table.forget(host.process);
+  }
+
   /** Asks the node that hosts, or would host, the room of `question`. */
   async ask<T>(question: RoomQuestion & { room: string }): Promise<T> {
     const host = this.#hostOf(question.room);

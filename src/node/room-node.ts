@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock, Log, MemberInfo, RoomEvent, Termination } from '../contract.ts';
 import { RateLimit, RateLimits } from '../kit/limits.ts';
 import { refuse } from '../kit/refusal.ts';
+import { Bans } from '../room/bans.ts';
 import type { RoomInput } from '../room/room.ts';
 import type { RoomSettings, RoomTimes } from '../room/settings.ts';
 import { LocalRoom } from './local-room.ts';
@@ -29,6 +30,7 @@ export class RoomNode {
   readonly #rooms = new Map<string, LocalRoom>();
   /** Settings outlive the room: an admin may set a PIN before anyone comes. */
   readonly #settings = new Map<string, RoomSettings>();
+  readonly #bans = new Map<string, Bans>();
   readonly #creation: RateLimits;
   #draining: Termination | undefined;
 
@@ -69,6 +71,7 @@ export class RoomNode {
       id: room,
       settings: this.settingsOf(room),
       times: this.#options.times,
+      bans: this.#bansOf(room),
       clock: this.#options.clock,
       secret: () => randomBytes(16).toString('base64url'),
       onEnded: () => {
@@ -81,6 +84,19 @@ export class RoomNode {
     this.#rooms.set(room, made);
     this.#options.onEvent(room, { type: 'created' });
     return made;
+  }
+
+  /** Kept while anyone is banned; swept when another room is made. */
+  #bansOf(room: string): Bans {
+    const now = this.#options.clock.now();
+    for (const [other, bans] of this.#bans)
+      if (!this.#rooms.has(other) && bans.isOver(now)) this.#bans.delete(other);
+    let bans = this.#bans.get(room);
+    if (bans === undefined) {
+      bans = new Bans();
+      this.#bans.set(room, bans);
+    }
+    return bans;
   }
 
   settingsOf(room: string): RoomSettings {

@@ -40,7 +40,12 @@ export interface SeatsOptions {
   readonly count: (reason: string) => void;
   /** The way to a room, wherever it is; the same object for the same living room. */
   readonly find: (room: string, address?: string) => Promise<RoomPort>;
+  /** The process that hosts the room does not answer: another is to be found. */
+  readonly unreachable: (room: string) => void;
 }
+
+/** The room ended under our feet, or its process is gone and its advert not yet forgotten: asked once more, elsewhere. */
+const ONCE_MORE = new Set(['room-ended', 'room-unreachable', 'room-lost', 'untrusted']);
 
 /** Makes the seats of this process. All seats of one room share its port and its egress. */
 export class Seats {
@@ -60,8 +65,9 @@ export class Seats {
     try {
       joined = await port.join(ask, on);
     } catch (error) {
-      if (!(error instanceof Refusal) || error.why.reason !== 'room-ended') throw error;
-      port = await this.#o.find(request.room, who.address); // the room ended under our feet: a new one is made
+      if (!(error instanceof Refusal) || !ONCE_MORE.has(error.why.reason)) throw error;
+      if (error.why.reason !== 'room-ended') this.#o.unreachable(request.room);
+      port = await this.#o.find(request.room, who.address);
       joined = await port.join(ask, on);
     }
     const shared = this.#share(port);

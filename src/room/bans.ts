@@ -8,6 +8,12 @@ const MAX_BANS = 1000;
 export class Bans {
   readonly #until = new Map<string, Millis>();
 
+  /** Whether nobody is banned any more at `now`. */
+  isOver(now: Millis): boolean {
+    for (const until of this.#until.values()) if (until > now) return false;
+    return true;
+  }
+
   add(who: Who, until: Millis): void {
     if (this.#until.size >= MAX_BANS) this.#until.delete(this.#until.keys().next().value as string);
     this.#until.set(keyOf(who), until);

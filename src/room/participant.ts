@@ -48,7 +48,8 @@ export class Participant {
   }
 
   isPaused(track: RoomTrack): boolean {
-    return track.paused || (isAudio(track.info) ? this.muted.audio : this.muted.video);
+    if (track.paused || track.info.source === 'screen') return track.paused; // video mute is the camera's
+    return isAudio(track.info) ? this.muted.audio : this.muted.video;
   }
 
   /** Legs that already publish what a new leg would publish. */

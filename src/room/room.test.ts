@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NewTrack, Role, Who } from '../contract.ts';
+import { Bans } from './bans.ts';
 import { Room, type RoomInput, type RoomOutput } from './room.ts';
 
 const MIC: NewTrack = {
@@ -19,7 +20,7 @@ class World {
   readonly room: Room;
   #secret = 0;
   constructor(settings: ConstructorParameters<typeof Room>[1] = SETTINGS) {
-    this.room = new Room('1000', settings, TIMES);
+    this.room = new Room('1000', settings, TIMES, new Bans());
   }
   feed(input: RoomInput | { type: 'tick' }): RoomOutput[] {
     this.room.handle(input, this.now);

@@ -4,7 +4,7 @@ import { terminationOf } from '../kit/refusal.ts';
 import type { SourceEvent, TrackState } from '../media/room-source.ts';
 import { SpeakerDetector } from '../media/speaker-detector.ts';
 import { admit, findParticipant } from './admission.ts';
-import { Bans } from './bans.ts';
+import type { Bans } from './bans.ts';
 import { cleanName, freeName, isAudio, Participant, type RoomLeg, type RoomTrack } from './participant.ts';
 import type { JoinAsk, Joined, LegNotice } from './port.ts';
 import type { RoomSettings, RoomTimes } from './settings.ts';
@@ -50,14 +50,16 @@ export class Room implements Core<RoomInput, RoomOutput> {
   readonly #participants = new Map<string, Participant>();
   readonly #legs = new Map<string, RoomLeg>();
   readonly #tracks = new Map<string, { track: RoomTrack; participant: Participant }>();
-  readonly #bans = new Bans();
+  readonly #bans: Bans;
   readonly #out: RoomOutput[] = [];
   #speakers: readonly string[] = [];
   #speaking: readonly string[] = [];
   #speakersAt: Millis = NEVER;
   #ended = false;
 
-  constructor(id: string, settings: RoomSettings, times: RoomTimes) {
+  /** `bans` outlive the room: whoever was kicked last must not come back by founding it anew. */
+  constructor(id: string, settings: RoomSettings, times: RoomTimes, bans: Bans) {
+    this.#bans = bans;
     this.id = id;
     this.settings = settings;
     this.#times = times;

@@ -111,8 +111,12 @@ function report({ first, last, samples, cpu, heard, steadyMs, raw }: Run): reado
   const edge = Math.max(1, Math.min(6, Math.floor(samples.length / 3)));
   const rss = (part: readonly Usage[]): number => median(part.map(u => u.rssBytes)) / MB;
   const late = samples.map(u => u.delayMs);
+  const made = heard.received / heard.due(steadyMs);
+  const spent = percent(first, last, steadyMs);
   return [
     { what: 'CPU of one core, median', value: median(cpu), unit: '%', baseline: raw, goal: '< 60 %' },
+    // A process that gets no core makes less sound and looks cheap: what was not made is charged at the price of the rest.
+    { what: 'CPU had all been made, at most', value: spent / Math.min(1, made), unit: '%', goal: '< 60 %' },
     { what: 'RSS after warm-up', value: rss(samples.slice(0, edge)), unit: 'MB' },
     {
       what: `RSS growth in ${(steadyMs / 60_000).toFixed(1)} min`,

@@ -6,6 +6,7 @@
  * A phone itself asks for the mix; the second leg's want is that of a browser (`loudest`), so that packets pass
  * untouched. Argument: the port to send to, and the one that sends. Tells its own port.
  */
+
 import { randomBytes } from 'node:crypto';
 import { openLevelMeter } from '../../codecs/audio.ts';
 import { AudioMedia, type MediaOptions } from '../../gateways/sip/media.ts';
@@ -16,6 +17,7 @@ import { LocalRoom } from '../../src/node/local-room.ts';
 import { Seats } from '../../src/node/seats.ts';
 import { Ticker } from '../../src/node/ticker.ts';
 import type { AudioPlan } from '../../src/proto/sdp/audio.ts';
+import { Bans } from '../../src/room/bans.ts';
 import { silentLog } from '../harness/fakes.ts';
 
 const [to, from] = process.argv.slice(2).map(Number) as [number, number];
@@ -27,6 +29,7 @@ const room = new LocalRoom({
   id: '1000',
   settings: { maxParticipants: 10, locked: false, layout: 'speaker' },
   times: { sessionKeepMs: 0, banMs: 0 },
+  bans: new Bans(),
   clock,
   secret: () => randomBytes(16).toString('base64url'),
   onEnded() {},
@@ -38,6 +41,7 @@ const seats = new Seats({
   log: silentLog,
   count() {},
   find: async () => room,
+  unreachable: () => {},
 });
 
 const request = (user: string): LegRequest => ({

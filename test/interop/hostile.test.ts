@@ -3,24 +3,23 @@ import { missing } from '../harness/child.ts';
 import { gapsOf, heardMs, spansOf } from '../harness/heard.ts';
 import { type Holdings, Inspector } from '../harness/inspector.ts';
 import { Junk, SAMPLES, slowly } from '../harness/junk.ts';
-import { bye, call, pause, plays, scenario } from '../harness/peers/sipp-scenario.ts';
+import { call, hungUp, plays, scenario } from '../harness/peers/sipp-scenario.ts';
 import { ARRANGEMENTS } from '../harness/server.ts';
 import { Stage } from '../harness/stage.ts';
 import type { Sound } from '../harness/wav.ts';
 
 const [BOB, SIPP, PAGE] = [0, 1, 2];
-const SECONDS = 17;
 const SHOTS = 2000;
 const CONNECTIONS = 100;
 const LINGERING = 100;
-/** An attack costs time of the two or so cores that all of this shares: a word may be lost, no more. */
-const LOST_MS = 1500;
+/** An attack costs time of the two or so cores that all of this shares: words may be lost, the talk goes on. */
+const LOST_MS = 3000;
 /** Longer than any parser waits for the rest of a message. */
 const SLOW_MS = 14_000;
 const HEAP_BYTES = 10 * 1024 * 1024;
 /** Where each kind of junk is counted; in several processes only the front has a web server to tell its own. */
 const COUNTERS = {
-  front: ['sip_sip_dropped', 'http_refused'],
+  front: ['sip_dropped', 'http_refused'],
   agent: ['sip_rtp_dropped', 'webrtc_junk', 'rtmp_unasked'],
 };
 
@@ -49,9 +48,10 @@ suite.each(ARRANGEMENTS)('any bytes on any port while two phones talk, %s', arra
     const page = await stage.browser(end, '1000', 'page', PAGE);
     const bob = await stage.phone(end, '1000', 'bob', BOB);
     const sipp = await stage.sipp(end, '1000', SIPP, {
-      scenario: files => scenario('talks', call(), plays(files), pause(SECONDS * 1000), bye(2)),
+      scenario: files => scenario('talks till the end', call(), plays(files), hungUp('removed you')),
     });
     await stage.members('1000', 'bob', 'page', 'sipp');
+    const began = Date.now();
     const before = await Promise.all(inspectors.map(i => i.holdings()));
     const media = await Promise.all(['bob', 'sipp'].map(mediaPort));
 
@@ -61,6 +61,8 @@ suite.each(ARRANGEMENTS)('any bytes on any port while two phones talk, %s', arra
       http: LINGERING,
     });
     expect(await stage.server.participants('1000')).toEqual(['bob', 'page', 'sipp']);
+    const talkedMs = Date.now() - began;
+    await stage.server.api('DELETE', '/rooms/1000/participants/sipp');
     expect(await sipp.finished(), sipp.output.slice(-2000)).toBe(0);
     const pageHeard = await page.heard();
     await page.page.click('#leave');
@@ -78,7 +80,7 @@ suite.each(ARRANGEMENTS)('any bytes on any port while two phones talk, %s', arra
     for (const [sound, tone] of pairs) {
       const spans = spansOf(sound, tone);
       expect(Math.max(0, ...gapsOf(spans)), `tone ${tone} goes on`).toBeLessThan(LOST_MS);
-      expect(heardMs(spans)).toBeGreaterThan(SECONDS * 600);
+      expect(heardMs(spans)).toBeGreaterThan(0.6 * talkedMs);
     }
 
     const metrics = await (await fetch(`${stage.server.web}/metrics`)).text();

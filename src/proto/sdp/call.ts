@@ -84,7 +84,7 @@ export function acceptCall(answer: Sdp, offer: Sdp, local: CallLocal): CallPlan 
 }
 
 /** Where a description of ours has a part of video. */
-export function ownVideo(sdp: Sdp, part: VideoPart): { index: number; section: Section } | undefined {
+function ownVideo(sdp: Sdp, part: VideoPart): { index: number; section: Section } | undefined {
   const index = sdp.sections.findIndex(s => liveVideo(s) && partOf(s) === part);
   const section = sdp.sections[index];
   return section && { index, section };

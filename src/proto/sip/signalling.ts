@@ -46,7 +46,7 @@ export interface SignallingOutside {
   incoming(invite: Invite, call: SipCall): OnCall;
   /** Every message of every call, for ladders. */
   message?(call: string, m: CallMessage): void;
-  count(name: 'sip_dropped' | 'sip_refused', reason: string): void;
+  count(name: 'dropped' | 'refused', reason: string): void;
   /** A listener threw: a bug. Its call is hung up, the others go on. */
   bug(call: string, error: unknown): void;
 }
@@ -94,9 +94,9 @@ export class EndpointSignalling implements SipSignalling {
       case 'close-flow':
         return this.#outside.hangUp(out.flow);
       case 'dropped':
-        return this.#outside.count('sip_dropped', out.reason);
+        return this.#outside.count('dropped', out.reason);
       case 'refused':
-        return this.#outside.count('sip_refused', String(out.status));
+        return this.#outside.count('refused', String(out.status));
       case 'pong':
         this.#pings.get(out.id)?.(out.status);
         this.#pings.delete(out.id);

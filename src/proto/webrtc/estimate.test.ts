@@ -77,7 +77,7 @@ describe('estimate', () => {
     const seen = world.run(20, { ...wide, jitterMs: 5 }, () => 1_500_000);
     expect(Math.min(...seen)).toBeGreaterThanOrEqual(5_000_000);
     expect(world.run(20, wide, () => 8_000_000).at(-1)).toBeGreaterThan(8_000_000);
-    expect(world.estimate.troubled).toBe(false);
+    expect(world.estimate.narrow).toBe(false);
   });
 
   test('a narrow line is found within two seconds, and its queue drains once less is sent', () => {
@@ -87,12 +87,28 @@ describe('estimate', () => {
     const found = world.estimate.bps;
     expect(found).toBeLessThan(450_000);
     expect(found).toBeGreaterThan(100_000);
-    expect(world.estimate.troubled).toBe(true);
     world.run(20, narrow, bps => Math.min(1_000_000, bps));
     const seen = world.run(30, narrow, bps => Math.min(1_000_000, bps));
     expect(Math.max(...seen)).toBeLessThan(360_000);
     expect(Math.min(...seen)).toBeGreaterThan(150_000);
     expect(world.queuedMs).toBeLessThan(200);
+    expect(world.estimate.narrow).toBe(true);
+  });
+
+  test('trouble is forgotten after a minute without, later when it came back', () => {
+    const world = new World();
+    const quiet = (): number => 200_000;
+    const narrow: Link = { bps: 300_000, delayMs: 20, queueMs: 500 };
+    world.run(3, narrow, () => 1_000_000);
+    world.run(55, narrow, quiet);
+    expect(world.estimate.narrow).toBe(true);
+    world.run(15, narrow, quiet);
+    expect(world.estimate.narrow).toBe(false);
+    world.run(3, narrow, () => 1_000_000);
+    world.run(70, narrow, quiet);
+    expect(world.estimate.narrow).toBe(true);
+    world.run(60, narrow, quiet);
+    expect(world.estimate.narrow).toBe(false);
   });
 
   test('a line that got wider is found, too', () => {

@@ -14,7 +14,10 @@ const GROWTH = 0.08;
 const GROWTH_NEAR = 0.015;
 const NEAR_BELOW = 0.9;
 const NEAR_ABOVE = 1.1;
-const FORGET_TROUBLE_MS = 60_000;
+/** Trouble is forgotten after so long; twice as long each time it comes back soon. */
+const FORGET_MS = 60_000;
+const FORGET_MOST_MS = 600_000;
+const SOON_MS = 120_000;
 /** What was never sent proves nothing: growth ends this far above what arrives. */
 const HEADROOM = 1.5;
 const HEADROOM_BPS = 20_000;
@@ -49,14 +52,16 @@ export class BandwidthEstimate implements Fate {
   /** What arrived when the line was last too narrow. */
   #troubleBps: number | undefined;
   #lossy = false;
+  #forgetMs = FORGET_MS;
+  #forgotAt: Millis = Number.NEGATIVE_INFINITY;
 
   /** Bits a second that arrived lately; undefined until half a second was told of. */
   get arrivedBps(): number | undefined {
     return this.#arrivedBps;
   }
 
-  /** The line was found too narrow within the last minute. */
-  get troubled(): boolean {
+  /** False: nothing says that the line has any limit that matters; `bps` is only what it was seen to take. */
+  get narrow(): boolean {
     return this.#troubleBps !== undefined;
   }
 
@@ -85,7 +90,7 @@ export class BandwidthEstimate implements Fate {
     this.#grownAt = now;
     this.#loss(now);
     if (this.#trend.state === 'overuse') return this.#fall(now, (this.#arrivedBps ?? this.bps) * FALL);
-    if (now - this.#fellAt > FORGET_TROUBLE_MS) this.#troubleBps = undefined;
+    this.#forget(now);
     const { state, queueMs } = this.#trend;
     if (queueMs > LONG_MS && now - this.#fellAt > DRAIN_EVERY_MS)
       return this.#fall(now, (this.#arrivedBps ?? this.bps) * DRAIN);
@@ -114,9 +119,18 @@ export class BandwidthEstimate implements Fate {
     if (share > LOSS_HIGH) this.#fall(now, this.bps * (1 - share / 2));
   }
 
+  #forget(now: Millis): void {
+    if (this.#troubleBps === undefined || now - this.#fellAt <= this.#forgetMs) return;
+    this.#troubleBps = undefined;
+    this.#forgotAt = now;
+  }
+
   #fall(now: Millis, to: number): void {
     if (now - this.#fellAt < FALL_EVERY_MS) return;
     this.#fellAt = now;
+    if (this.#troubleBps === undefined)
+      this.#forgetMs =
+        now - this.#forgotAt < SOON_MS ? Math.min(FORGET_MOST_MS, this.#forgetMs * 2) : FORGET_MS;
     this.#troubleBps = this.#arrivedBps ?? this.bps;
     // Losses fall from the estimate; nobody gains by staying far above what arrives.
     this.#set(Math.min(this.bps, to, this.#troubleBps * HEADROOM));
