@@ -141,7 +141,7 @@ export class AudioMedia {
     if (!line.ready || this.#plan === undefined || !sends(this.#plan.direction)) return;
     const slot = this.#slots.take(line.queued());
     const bytes = line.session.sender.write(packet, slot, now);
-    if (bytes === 0) return this.#o.line.count('out-too-large');
+    if (bytes === 0) return this.#o.line.count('out-unsendable');
     line.send(slot, bytes);
   }
 

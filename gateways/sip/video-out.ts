@@ -78,7 +78,7 @@ export class VideoOut {
     this.#skipping = false;
     if (this.#outbox.full) return this.#overrun();
     const bytes = line.session.sender.write(packet, this.#outbox.slot(), now);
-    if (bytes === 0) return this.#on.count('out-too-large');
+    if (bytes === 0) return this.#on.count('out-unsendable');
     this.#outbox.put(bytes, now);
     this.#meter.packet(packet.payload.length, packet.frame?.end === true, now);
     this.#flush(now);

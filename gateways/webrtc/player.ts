@@ -148,7 +148,7 @@ export class Player implements LegMedia {
   #send(slot: Slot, packet: MediaPacket, now: Millis): void {
     if (slot.format === undefined) return;
     const out = this.#o.wire.slot();
-    if (slot.session.sender.write(packet, out, now) === 0) return this.#o.events.count('out-too-large');
+    if (slot.session.sender.write(packet, out, now) === 0) return this.#o.events.count('out-unsendable');
     const length = this.#o.wire.send(out, RTP_HEADER_BYTES, packet.payload);
     if (length > 0) slot.history?.put((out[2]! << 8) | out[3]!, out.subarray(0, length));
   }

@@ -25,6 +25,9 @@ export class Restamp {
   #highestTimestamp: number;
   #at: Millis = 0;
   #fresh = true;
+  #firstSeq = Number.NEGATIVE_INFINITY;
+  /** The last mapped is from before its source began here: its number is another's, and must not be sent again. */
+  stale = false;
   #begun = false;
 
   /** `seq` and `timestamp`: of the first packet; random ones (RFC 3550 §5.1). */
@@ -48,6 +51,7 @@ export class Restamp {
     if (this.begins) this.#anchor(p, now);
     this.#fresh = false;
     this.seq = p.seq + this.#seqOffset;
+    this.stale = this.seq < this.#firstSeq;
     this.timestamp = p.pts + this.#timestampOffset;
     if (this.seq <= this.#highestSeq && this.#begun) return; // late: the newest stays the reference
     this.#begun = true;
@@ -62,6 +66,7 @@ export class Restamp {
   #anchor(p: MediaPacket, now: Millis): void {
     const seq = this.#begun ? this.#highestSeq + 1 : this.#highestSeq;
     const passed = this.#begun ? Math.max(1, Math.round(((now - this.#at) * this.#clockRate) / 1000)) : 0;
+    this.#firstSeq = seq;
     this.#seqOffset = seq - p.seq;
     this.#timestampOffset = this.#highestTimestamp + passed - p.pts;
   }

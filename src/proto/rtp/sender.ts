@@ -35,12 +35,16 @@ export class RtpSender {
     this.#line.restart();
   }
 
-  /** Writes header and payload into `out`; returns the bytes written, 0 when `out` is too small. */
+  /**
+   * Writes header and payload into `out`; returns the bytes written. 0: `out` is too small, or the packet is late from
+   * before its source began here. Its number was used then, and no number goes out twice (an SRTP nonce is made of it).
+   */
   write(p: MediaPacket, out: Uint8Array, now: Millis): number {
     const bytes = RTP_HEADER_BYTES + p.payload.length;
     if (bytes > out.length) return 0;
     const line = this.#line;
     line.map(p, now);
+    if (line.stale) return 0;
     const marker = p.marker || (line.begins && p.frame === undefined);
     writeRtpHeader(out, this.#payloadType, marker, line.seq, line.timestamp, this.ssrc);
     out.set(p.payload, RTP_HEADER_BYTES);

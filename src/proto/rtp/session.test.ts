@@ -153,6 +153,22 @@ describe('sending', () => {
     ).toBe(0);
     expect(sender.sent.packets).toBe(0);
   });
+
+  test('no sequence number goes out twice, whatever comes late after a change of source', () => {
+    const { sender } = session();
+    sender.format(0, 8000);
+    const out = new Uint8Array(200);
+    const sent: number[] = [];
+    const say = (seq: number): void => {
+      const packet = { seq, pts: seq * 160, marker: false, payload: new Uint8Array(160) };
+      if (sender.write(packet, out, seq * 20) > 0) sent.push(((out[2] as number) << 8) | (out[3] as number));
+    };
+    for (const seq of [100, 101, 103, 102]) say(seq); // late within a source: a number of its own
+    sender.restart();
+    for (const seq of [200, 199, 198, 201]) say(seq); // 199 and 198 would take the numbers of 103 and 102
+    expect(new Set(sent).size).toBe(sent.length);
+    expect(sent).toHaveLength(6);
+  });
 });
 
 describe('RTCP', () => {
