@@ -2,10 +2,11 @@ import type { Bus } from '../bus/port.ts';
 import type { Json, MemberInfo, Termination, Ticket, TicketRequest } from '../contract.ts';
 import { Refusal } from '../kit/refusal.ts';
 import type { ApiBackend, LegView, RoomView, SettingsPatch } from '../ops/api/backend.ts';
+import { Metrics } from '../ops/metrics.ts';
 import type { RoomSettings } from '../room/settings.ts';
 import type { LegRecord } from './agent-desk.ts';
 import type { Mesh } from './mesh.ts';
-import { allLegs, ladderOf } from './process-service.ts';
+import { allLegs, allMetrics, ladderOf } from './process-service.ts';
 import type { RoomFinder } from './room-finder.ts';
 import type { RoomSummary } from './room-node.ts';
 import { subjects } from './subjects.ts';
@@ -63,6 +64,7 @@ export function createBackend({ mesh, bus, finder, ticket, notReady }: BackendOp
       return known;
     },
     ticket,
+    metrics: async () => Metrics.merge(await allMetrics(mesh, bus)),
     ready: async () => {
       const why = notReady();
       return why === undefined ? { ready: true } : { ready: false, why };

@@ -124,6 +124,7 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     serveProcess(bus, process, {
       desk,
       ladders,
+      metrics,
       authorizeTicket: request => admission.authorizeTicket(request),
     }),
   );

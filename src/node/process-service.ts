@@ -1,5 +1,6 @@
 import type { Bus, Unserve } from '../bus/port.ts';
 import type { Json, LadderStep, LegRequest, Who } from '../contract.ts';
+import type { Metrics } from '../ops/metrics.ts';
 import type { AgentDesk, LegRecord } from './agent-desk.ts';
 import type { Ladders } from './ladders.ts';
 import type { Mesh } from './mesh.ts';
@@ -8,6 +9,7 @@ import { subjects } from './subjects.ts';
 /** What any process may be asked about itself. */
 type ProcessQuestion =
   | { type: 'legs' }
+  | { type: 'metrics' }
   | { type: 'ladder'; leg: string }
   /** A credential only the issuing process can judge: a ticket. */
   | { type: 'authorize'; request: LegRequest };
@@ -15,6 +17,7 @@ type ProcessQuestion =
 export interface ProcessAnswers {
   readonly desk: AgentDesk;
   readonly ladders: Ladders;
+  readonly metrics: Metrics;
   /** The Who, null when this process did not issue the ticket; throws a Refusal when it did and the ticket does not fit. */
   readonly authorizeTicket: (request: LegRequest) => Promise<Who | null>;
 }
@@ -25,6 +28,8 @@ export function serveProcess(bus: Bus, process: string, o: ProcessAnswers): Unse
     switch (q.type) {
       case 'legs':
         return o.desk.records() as unknown as Json;
+      case 'metrics':
+        return (await o.metrics.json()) as unknown as Json;
       case 'ladder':
         return (o.ladders.get(q.leg) ?? []) as unknown as Json;
       case 'authorize':
@@ -45,6 +50,10 @@ async function askProcesses<T>(mesh: Mesh, bus: Bus, question: ProcessQuestion):
 /** Every leg of the system. */
 export const allLegs = async (mesh: Mesh, bus: Bus): Promise<LegRecord[]> =>
   (await askProcesses<LegRecord[]>(mesh, bus, { type: 'legs' })).flat();
+
+/** Numbers of every process that answers. */
+export const allMetrics = (mesh: Mesh, bus: Bus): Promise<object[][]> =>
+  askProcesses<object[]>(mesh, bus, { type: 'metrics' });
 
 /** A leg's steps from every process that saw it, in time order; undefined when none did. */
 export async function ladderOf(mesh: Mesh, bus: Bus, leg: string): Promise<LadderStep[] | undefined> {

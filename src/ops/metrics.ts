@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Reasons come from code, so there are few; this bounds the damage if one ever does not. */
 const MAX_REASONS = 200;
@@ -61,7 +61,8 @@ export class Metrics {
       const { user, system } = process.cpuUsage();
       return [{ value: (user + system) / 1e6 }];
     });
-    this.gauge('process_uptime_seconds', 'Age of this process.', () => [{ value: process.uptime() }]);
+    const uptime = () => [{ value: process.uptime() }];
+    this.gauge('process_uptime_seconds', 'Age of the oldest process.', uptime, [], 'max');
     let last = performance.eventLoopUtilization();
     this.gauge(
       'process_event_loop_busy_ratio',
@@ -72,6 +73,8 @@ export class Metrics {
         last = now;
         return [{ value: since.utilization }];
       },
+      [],
+      'average',
     );
   }
 
@@ -109,17 +112,34 @@ export class Metrics {
   }
 
   /** A number that is read when asked for: `roombridge_<name>`, units in the name. */
-  gauge(name: string, help: string, read: () => Iterable<Reading>, labelNames: readonly string[] = []): void {
+  gauge(
+    name: string,
+    help: string,
+    read: () => Iterable<Reading>,
+    labelNames: readonly string[] = [],
+    across: 'sum' | 'max' | 'average' = 'sum',
+  ): void {
     new Gauge({
       name: `roombridge_${name}`,
       help,
       labelNames: [...labelNames],
+      aggregator: across,
       registers: [this.#registry],
       collect() {
         this.reset();
         for (const { labels, value } of read()) this.set(labels ?? {}, value);
       },
     });
+  }
+
+  /** For `merge`, which another process may do: plain JSON. */
+  json(): Promise<object[]> {
+    return this.#registry.getMetricsAsJSON();
+  }
+
+  /** The text of several processes as one: counts add up, ages and shares do not. */
+  static merge(all: readonly object[][]): Promise<string> {
+    return AggregatorRegistry.aggregate([...all]).metrics();
   }
 
   text(): Promise<string> {

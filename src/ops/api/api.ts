@@ -75,7 +75,7 @@ function probes(scope: FastifyInstance, { backend, metrics }: ApiOptions): void 
     return { status: 'ready' };
   });
   app.get('/metrics', { schema: { summary: 'Prometheus text.' } }, async (_request, reply) => {
-    const text = await metrics.text();
+    const text = await backend.metrics();
     return reply.type(metrics.contentType).send(text);
   });
 }

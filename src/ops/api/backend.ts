@@ -74,6 +74,8 @@ export interface ApiBackend {
   agents(): Promise<readonly AgentView[]>;
   drain(agent: string): Promise<boolean>;
   ticket(ask: TicketRequest): Promise<Ticket>;
+  /** Prometheus text of every process of the system. */
+  metrics(): Promise<string>;
   /** `why` is a sentence when it is not. */
   ready(): Promise<{ readonly ready: boolean; readonly why?: string }>;
 }

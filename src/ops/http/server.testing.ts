@@ -113,6 +113,7 @@ function fakeBackend(): ApiBackend & { readonly calls: unknown[][] } {
       calls.push(['ticket', ask]);
       return { url: `rtmp://h/room/${ask.room}/${ask.user}`, token: 'tk_x', expiresAt: 2 };
     },
+    metrics: async () => '',
     ready: async () => ({ ready: true }),
   };
 }
@@ -121,6 +122,7 @@ function fakeBackend(): ApiBackend & { readonly calls: unknown[][] } {
 export async function testServer(limits: Partial<HttpLimits> = {}, httpPort = 0) {
   const backend = fakeBackend();
   const metrics = new Metrics();
+  backend.metrics = async () => Metrics.merge([await metrics.json()]);
   const errors: object[] = [];
   const access = new Access({ apps: [], adminKey: ADMIN_KEY, tickets: new Tickets({ random: randomBytes }) });
   const dataDir = mkdtempSync(join(tmpdir(), 'rb-http-'));
