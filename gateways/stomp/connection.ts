@@ -101,6 +101,7 @@ export class Connection {
           this.#tell({ type: 'refused', verb: out.verb, reason: why.reason, text: why.text ?? why.reason });
         });
       case 'end':
+        if (out.reason !== 'hung-up') this.#o.host.count('ended', out.reason);
         return this.#finish(this.#why ?? verdict(out.reason));
     }
   }
