@@ -91,7 +91,7 @@ export function listen(sound: Sound, members: number): Heard {
 export interface Verdict {
   /** Members not heard alone in their slot for at least a second. */
   readonly notAlone: number[];
-  /** Longest stretch, ms, in which all others sounded at once. */
+  /** How long, ms, all others sounded at once. */
   readonly togetherMs: number;
   /** dB between the weakest other's level in its slot and one's own loudest echo. */
   readonly ownBelowDb: number;
@@ -114,12 +114,12 @@ export function judge(heard: Heard, self: number): Verdict {
     if (stretch.length * WINDOW_MS < HEARD_MS) notAlone.push(i);
     else slotDb[i] = median(stretch.map(w => (heard.levels[i] as Float64Array)[w] as number));
   }
-  const together = longest(heard, w =>
-    others.every(i => ((heard.levels[i] as Float64Array)[w] as number) > HEARD_DB),
-  );
+  let together = 0; // in all: a busy machine may break one stretch in two
+  for (let w = 0; w < heard.windows; w++)
+    if (others.every(i => ((heard.levels[i] as Float64Array)[w] as number) > HEARD_DB)) together++;
   const own = loudestHeld(heard.levels[self] as Float64Array);
   const weakest = Math.min(...slotDb.filter(db => db !== undefined));
-  return { notAlone, togetherMs: together.length * WINDOW_MS, ownBelowDb: weakest - own, slotDb };
+  return { notAlone, togetherMs: together * WINDOW_MS, ownBelowDb: weakest - own, slotDb };
 }
 
 /** The loudest level held for three windows: an echo lasts as long as its tone, a click of packet loss does not. */
