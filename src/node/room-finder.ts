@@ -2,7 +2,7 @@ import type { ProcessAdvert } from '../agents/advert.ts';
 import { pickRoomNode } from '../agents/room-node.ts';
 import type { Bus } from '../bus/port.ts';
 import type { Json } from '../contract.ts';
-import { refuse } from '../kit/refusal.ts';
+import { Refusal, refuse } from '../kit/refusal.ts';
 import type { RoomPort } from '../room/port.ts';
 import type { Mesh } from './mesh.ts';
 import type { RoomNode } from './room-node.ts';
@@ -43,21 +43,28 @@ export class RoomFinder {
     if (host !== undefined && host.process !== this.#process) this.#mesh.table.forget(host.process);
   }
 
-  /** Asks the node that hosts, or would host, the room of `question`. */
+  /** Asks the node that hosts, or would host, the room of `question`; when it has died, whoever takes its place. */
   async ask<T>(question: RoomQuestion & { room: string }): Promise<T> {
-    const host = this.#hostOf(question.room);
-    return (await this.#bus.request(subjects.room(host.process), question as unknown as Json, {
-      timeoutMs: 3000,
-    })) as T;
+    const { room } = question;
+    try {
+      return await this.#request<T>(this.#hostOf(room), question);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.why.reason !== 'no-responder') throw error;
+      this.unreachable(room);
+      return this.#request<T>(this.#hostOf(room), question);
+    }
   }
 
   /** Asks every room node. */
   async askAll<T>(question: RoomQuestion): Promise<T[]> {
     const hosts = [...this.#mesh.table.processes()].filter(p => p.roomNode !== undefined);
-    const answers = hosts.map(p =>
-      this.#bus.request(subjects.room(p.process), question as unknown as Json, { timeoutMs: 3000 }),
-    );
-    return (await Promise.all(answers)) as T[];
+    const settled = await Promise.allSettled(hosts.map(p => this.#request<T>(p, question)));
+    return settled.flatMap(s => (s.status === 'fulfilled' ? [s.value] : [])); // one that has died hosts nothing
+  }
+
+  async #request<T>(host: ProcessAdvert, question: RoomQuestion): Promise<T> {
+    const data = question as unknown as Json;
+    return (await this.#bus.request(subjects.room(host.process), data, { timeoutMs: 3000 })) as T;
   }
 
   #hostOf(room: string): ProcessAdvert {
