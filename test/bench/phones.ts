@@ -28,10 +28,12 @@ export const phones: Bench = {
       o.note('baseline');
       const raw = await reflected(all);
       const program = await startProgram();
+      const idler = Measured.worker(new URL('./raw-forwarder.ts', import.meta.url));
       try {
-        return await inRooms(program, all, ports, raw, o);
+        await idler.said('ports');
+        return await inRooms(program, idler, all, ports, raw, o);
       } finally {
-        await program.end();
+        await Promise.all([program.end(), idler.end()]);
       }
     } finally {
       for (const phone of all) phone.close();
@@ -58,6 +60,7 @@ async function reflected(all: readonly Phone[]): Promise<number> {
 
 async function inRooms(
   { process, sip }: Awaited<ReturnType<typeof startProgram>>,
+  idler: Measured,
   all: readonly Phone[],
   ports: readonly number[],
   raw: number,
@@ -78,6 +81,8 @@ async function inRooms(
   const first = await process.usage(true);
   const began = performance.now();
   const samples: Usage[] = [];
+  const witness: Usage[] = [];
+  await idler.usage(); // forgets what it saw of the warm-up
   const cpu: number[] = [];
   for (let last = first, at = began; performance.now() - began < minutes * 60_000; ) {
     await seconds(SAMPLE_S);
@@ -85,6 +90,7 @@ async function inRooms(
     const sample = await process.usage();
     cpu.push(percent(last, sample, now - at));
     samples.push(sample);
+    witness.push(await idler.usage());
     [last, at] = [sample, now];
     note(`${((now - began) / 60_000).toFixed(1)} of ${minutes} min, ${cpu.at(-1)?.toFixed(0)} %`);
   }
@@ -94,23 +100,26 @@ async function inRooms(
   stop();
   await Promise.all(calls.map(call => call.end()));
   caller.close();
-  return report({ first, last, samples, cpu, heard, steadyMs, raw });
+  return report({ first, last, samples, witness, cpu, heard, steadyMs, raw });
 }
 
 interface Run {
   readonly first: Usage;
   readonly last: Usage;
   readonly samples: readonly Usage[];
+  /** Of a process that does nothing, over the same time. */
+  readonly witness: readonly Usage[];
   readonly cpu: readonly number[];
   readonly heard: ReturnType<typeof tally>;
   readonly steadyMs: number;
   readonly raw: number;
 }
 
-function report({ first, last, samples, cpu, heard, steadyMs, raw }: Run): readonly Figure[] {
+function report({ first, last, samples, witness, cpu, heard, steadyMs, raw }: Run): readonly Figure[] {
   const edge = Math.max(1, Math.min(6, Math.floor(samples.length / 3)));
   const rss = (part: readonly Usage[]): number => median(part.map(u => u.rssBytes)) / MB;
   const late = samples.map(u => u.delayMs);
+  const idle = witness.map(u => u.delayMs);
   const made = heard.received / heard.due(steadyMs);
   const spent = percent(first, last, steadyMs);
   return [
@@ -133,8 +142,11 @@ function report({ first, last, samples, cpu, heard, steadyMs, raw }: Run): reado
     { what: 'event loop late, median', value: median(late.map(d => d.p50)), unit: 'ms' },
     { what: 'event loop late, p99', value: median(late.map(d => d.p99)), unit: 'ms' },
     { what: 'event loop late, worst', value: Math.max(...late.map(d => d.max)), unit: 'ms' },
+    // Where the idle one is late as well the machine is short of cores; where it is not, the program stalls by itself.
+    { what: 'an idle process beside it late, p99', value: median(idle.map(d => d.p99)), unit: 'ms' },
+    { what: 'an idle process beside it late, worst', value: Math.max(...idle.map(d => d.max)), unit: 'ms' },
     {
-      what: 'packets that phones got',
+      what: 'packets that phones got, of those due',
       value: heard.received,
       unit: 'packets',
       baseline: heard.due(steadyMs),

@@ -4,22 +4,19 @@ import { createServer } from 'node:net';
 const handed = new Set<number>();
 
 /**
- * A port free for UDP and TCP on loopback, with the next one free too (baresip listens on both). Never handed out
+ * A port free for UDP and TCP on loopback, with the next three free for UDP too (baresip listens on two, sipp sends
+ * sound and picture from two pairs). Never handed out
  * twice, and below both the media ports of a server and those the system gives to sockets that ask for any.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 10_000 + 2 * Math.floor(Math.random() * 5_000);
+    const port = 10_000 + 4 * Math.floor(Math.random() * 2_500);
     if (handed.has(port)) continue;
-    if (
-      (await udpFree(port)) &&
-      (await udpFree(port + 1)) &&
-      (await tcpFree(port)) &&
-      (await tcpFree(port + 1))
-    ) {
-      handed.add(port);
-      return port;
-    }
+    const udp = await Promise.all([0, 1, 2, 3].map(i => udpFree(port + i)));
+    const tcp = await Promise.all([0, 1].map(i => tcpFree(port + i)));
+    if (![...udp, ...tcp].every(Boolean)) continue;
+    handed.add(port);
+    return port;
   }
 }
 
