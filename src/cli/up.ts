@@ -84,7 +84,7 @@ async function stop(
   const line = progress(io.stderr, 'ending calls');
   const tooLong = setTimeout(() => {
     log.error({}, 'stopping took too long: some peers were not told');
-    process.exit(0);
+    process.exit(1); // not the polite end that was asked for
   }, drainMs);
   await leaving
     ?.then(leave => leave())

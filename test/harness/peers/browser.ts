@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { type Sound, writeWav } from '../wav.ts';
+import { launchChromium } from './chromium.ts';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** As in `recorder.js`. */
 const RECORD_RATE_HZ = 16_000;
 
@@ -30,24 +30,7 @@ export class BrowserPeer {
     mkdirSync(options.dir, { recursive: true });
     const wav = join(options.dir, 'plays.wav');
     writeWav(wav, { rateHz: 48_000, samples: new Float32Array(48_000) });
-    const browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      headless: true,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-        '--no-first-run',
-        '--use-fake-ui-for-media-stream',
-        '--use-fake-device-for-media-stream',
-        '--autoplay-policy=no-user-gesture-required',
-        '--disable-features=WebRtcHideLocalIpsWithMdns',
-        '--allow-loopback-in-peer-connection',
-        `--use-file-for-fake-audio-capture=${wav}`,
-      ],
-    }); // prettier-ignore
+    const browser = await launchChromium(`--use-file-for-fake-audio-capture=${wav}`);
     const context = await browser.newContext({
       ignoreHTTPSErrors: true,
       permissions: ['microphone'],

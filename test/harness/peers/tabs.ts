@@ -1,6 +1,6 @@
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { launchChromium } from './chromium.ts';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** A name of this host that browsers do not trust: pages from there get no microphone. */
 const STRANGE_HOST = 'room.test';
 
@@ -29,26 +29,7 @@ export class Tabs {
   }
 
   static async start(): Promise<Tabs> {
-    return new Tabs(
-      await chromium.launch({
-        executablePath: CHROMIUM,
-        headless: true,
-        args: [
-          '--no-sandbox',
-          '--disable-gpu',
-          '--disable-background-networking',
-          '--disable-component-update',
-          '--disable-sync',
-          '--no-first-run',
-          '--use-fake-ui-for-media-stream',
-          '--use-fake-device-for-media-stream',
-          '--autoplay-policy=no-user-gesture-required',
-          '--disable-features=WebRtcHideLocalIpsWithMdns',
-          '--allow-loopback-in-peer-connection',
-          `--host-resolver-rules=MAP ${STRANGE_HOST} 127.0.0.1`,
-        ],
-      }),
-    );
+    return new Tabs(await launchChromium(`--host-resolver-rules=MAP ${STRANGE_HOST} 127.0.0.1`));
   }
 
   /** `url` is the page's on localhost. */
