@@ -1,5 +1,6 @@
+import { bodyParts } from './body.ts';
 import { isToken } from './grammar.ts';
-import { contactOf, contentTypeOf, type SipRequest } from './message.ts';
+import { contactOf, type SipRequest } from './message.ts';
 import type { HeaderLine } from './write.ts';
 
 /** What this endpoint can do, as told in Allow, Accept and Supported. */
@@ -39,20 +40,26 @@ export function inspect(r: SipRequest, can: Capabilities): RequestRefusal | unde
       return { status: 420, headers: [['Unsupported', unknown.filter(isToken).join(', ')]] };
   }
   // Max-Forwards 0 is no concern of the endpoint a request is meant for (§8.2 has no check; 483 is a proxy's, §16.3).
-  return refuseBody(r, can) ?? (r.method === 'INVITE' ? refuseContact(r) : undefined);
+  return refuseBody(r, can) ?? (r.method === 'INVITE' ? (refuseContact(r) ?? refuseAccept(r)) : undefined);
 }
 
-/** §8.2.3: types, languages and encodings we do not understand get 415, with what we do; unless the body is optional. */
+/**
+ * §8.2.3: types and encodings we do not understand get 415, with what we do; unless the body is optional. RFC 5621 §8.1
+ * asks the same of every part of a multipart body.
+ */
 function refuseBody(r: SipRequest, can: Capabilities): RequestRefusal | undefined {
-  if (r.body.length === 0) return undefined;
-  const disposition = r.headers.get('content-disposition') ?? '';
-  if (/;\s*handling\s*=\s*optional/i.test(disposition)) return undefined;
-  const encoding = (r.headers.get('content-encoding') ?? 'identity').trim().toLowerCase();
-  if (encoding !== 'identity') return { status: 415, headers: [['Accept-Encoding', 'identity']] };
+  if (/;\s*handling\s*=\s*"?optional/i.test(r.headers.get('content-disposition') ?? '')) return undefined;
   const accepted =
     r.method === 'INVITE' ? ['application/sdp'] : r.method === 'INFO' ? can.infoTypes : undefined;
-  if (accepted === undefined || accepted.includes(contentTypeOf(r.headers))) return undefined;
-  return { status: 415, headers: [['Accept', accepted.join(', ')]] };
+  const parts = bodyParts(r);
+  if (parts === undefined) return { status: 400, reason: 'Broken multipart body' };
+  for (const part of parts) {
+    if (part.optional) continue;
+    if (part.encoding !== 'identity') return { status: 415, headers: [['Accept-Encoding', 'identity']] };
+    if (accepted !== undefined && !accepted.includes(part.type))
+      return { status: 415, headers: [['Accept', [...accepted, 'multipart/mixed'].join(', ')]] };
+  }
+  return undefined;
 }
 
 /** §8.1.1.8: "The Contact header field MUST be present and contain exactly one SIP or SIPS URI in any request that can result in … a dialog." */
@@ -61,4 +68,14 @@ function refuseContact(r: SipRequest): RequestRefusal | undefined {
   return scheme === 'sip' || scheme === 'sips'
     ? undefined
     : { status: 400, reason: 'Missing or unusable Contact' };
+}
+
+/** §20.1, §21.4.7: our answer is a session description; whoever takes only other things hears 406. */
+function refuseAccept(r: SipRequest): RequestRefusal | undefined {
+  if (r.headers.count('accept') === 0) return undefined;
+  const taken = /^(?:\*\/\*|application\/\*|application\/sdp)$/i;
+  const ranges = r.headers.list('accept') ?? [];
+  if (ranges.length === 0 || ranges.some(range => taken.test(range.split(';', 1)[0]!.trim())))
+    return undefined;
+  return { status: 406, headers: [['Accept', 'application/sdp']] };
 }

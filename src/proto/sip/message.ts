@@ -1,5 +1,6 @@
 import type { NameAddr, Via } from './address.ts';
 import { parseNameAddr } from './address.ts';
+import { bodyParts } from './body.ts';
 import { split, textOf } from './grammar.ts';
 import type { Uri } from './uri.ts';
 
@@ -117,9 +118,14 @@ export function contactOf(m: SipMessage): NameAddr | undefined {
 export const contentTypeOf = (headers: Headers): string =>
   (headers.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase();
 
-/** The session description, if the message carries one. */
-export const sdpOf = (m: SipMessage): string | undefined =>
-  m.body.length > 0 && contentTypeOf(m.headers) === 'application/sdp' ? m.body.toString('utf8') : undefined;
+/** The session description, if the message carries one: alone, or as a part of a multipart body (RFC 5621). */
+export function sdpOf(m: SipMessage): string | undefined {
+  if (m.body.length === 0) return undefined;
+  if (contentTypeOf(m.headers) === 'application/sdp') return m.body.toString('utf8');
+  return bodyParts(m)
+    ?.find(part => part.type === 'application/sdp' && part.encoding === 'identity')
+    ?.bytes.toString('utf8');
+}
 
 /** A header's value as real text. */
 export const headerText = (m: { headers: Headers }, name: string): string | undefined => {

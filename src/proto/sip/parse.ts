@@ -130,7 +130,7 @@ function topVia(headers: Headers): Via | undefined {
 
 /** §8.1.1: the six (with Via) that every message carries; §7.3.1: those that may not be repeated. */
 function missingOrRepeated(headers: Headers): { reason: string; answerable: boolean } | undefined {
-  for (const name of ['from', 'to', 'call-id', 'cseq']) {
+  for (const name of ['call-id', 'cseq', 'from', 'to']) {
     const n = headers.count(name);
     // An answer must echo all of them; without one there is nothing the sender could match it to.
     if (n === 0) return { reason: `Missing ${name}`, answerable: name !== 'call-id' && name !== 'cseq' };

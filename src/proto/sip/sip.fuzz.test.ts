@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { seeded } from '../../../test/harness/sip-world.ts';
@@ -6,12 +5,10 @@ import { SipEndpoint } from './endpoint.ts';
 import { flowTo } from './flow.ts';
 import { parseMessage } from './parse.ts';
 import { SipSplitter } from './stream.ts';
+import { tortures } from './torture.testing.ts';
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 200);
-const corpus = readFileSync(new URL('../../../fixtures/sip/torture.txt', import.meta.url), 'utf8')
-  .split(/^---\n/m)
-  .slice(1)
-  .map(m => m.split(/^=== /m, 1)[0]!.replace(/\n/g, '\r\n'));
+const corpus = tortures().map(t => t.bytes.toString('latin1'));
 
 /** A message of the corpus with pieces cut out, doubled, or replaced. */
 const mutated = fc
