@@ -42,6 +42,23 @@ describe.each(['SHA-256', 'MD5'])('%s', algorithm => {
   test('right, but the nonce is old: stale', () => {
     expect(server.verify(invite([answer(0)]), MINUTE + 1, passwords)).toEqual({ ok: false, why: 'stale' });
   });
+  test('the same answer again: stale, so that what was overheard is worth nothing', () => {
+    const once = invite([answer(7)]);
+    expect(server.verify(once, 1000, passwords)).toMatchObject({ ok: true });
+    expect(server.verify(once, 1001, passwords)).toEqual({ ok: false, why: 'stale' });
+  });
+  test('the same nonce with a higher count', () => {
+    const once = challenge(offered(8));
+    for (const count of [1, 2, 5]) {
+      const header = answerChallenge(once, 'INVITE', 'sip:1000@h', who, 'c0ffee', count)
+        ?.header as HeaderLine;
+      expect(server.verify(invite([header]), 1000, passwords)).toMatchObject({ ok: true });
+    }
+  });
+  test('two challenges of the same moment are two', () => {
+    expect(server.verify(invite([answer(9)]), 1000, passwords)).toMatchObject({ ok: true });
+    expect(server.verify(invite([answer(9)]), 1000, passwords)).toMatchObject({ ok: true });
+  });
   test('for another room', () => {
     expect(server.verify(invite([answer(0)], 'sip:2000@h'), 1000, passwords)).toMatchObject({ why: 'wrong' });
   });

@@ -47,11 +47,20 @@ export type DigestVerdict =
   /** `stale`: the password was right, the nonce too old: challenge again, the phone repeats by itself. */
   | { readonly ok: false; readonly why: 'absent' | 'stale' | 'wrong' };
 
-/** The server side. Stores nothing: a nonce is the time and its HMAC under a key of this process. */
+/** Nonces remembered at once: beyond it the oldest are forgotten, and only their replay within the lifetime gets by. */
+const MAX_NONCES = 20_000;
+
+/**
+ * The server side. A nonce is the time and its HMAC under a key of this process: nothing is kept for a challenge. Of a
+ * nonce that was answered rightly the count is kept while it lives (RFC 7616 §3.4: a count seen before is a replay).
+ */
 export class DigestServer {
   readonly #realm: string;
   readonly #key: Buffer;
   readonly #lifetimeMs: Millis;
+  #issued = 0;
+  /** Nonce → highest count seen, in the order of first use. */
+  readonly #counts = new Map<string, number>();
   constructor(realm: string, key: Buffer, lifetimeMs: Millis = 60_000) {
     this.#realm = realm;
     this.#key = key;
@@ -60,7 +69,7 @@ export class DigestServer {
 
   /** One WWW-Authenticate an algorithm, the better first (RFC 8760 §2.3). `userAgent`: who is asked. */
   challenge(now: Millis, stale = false, userAgent = ''): HeaderLine[] {
-    const nonce = this.#nonce(Math.floor(now));
+    const nonce = this.#nonce(Math.floor(now), this.#issued++);
     // Phones on old libre give up at any challenge they do not know, although RFC 8760 §2.4 has them pass over it.
     const algorithms = MD5_ONLY.test(userAgent) ? (['MD5'] as const) : ALGORITHMS;
     return algorithms.map(algorithm => [
@@ -111,24 +120,46 @@ export class DigestServer {
     for (const password of passwords(username) ?? []) {
       const right = Buffer.from(digestResponse(algorithm, { username, realm: this.#realm, password }, what));
       if (right.length !== said.length || !timingSafeEqual(right, said)) continue;
-      return now - issued > this.#lifetimeMs ? { ok: false, why: 'stale' } : { ok: true, username };
+      const fresh =
+        now - issued <= this.#lifetimeMs && this.#counted(what.nonce, Number.parseInt(what.nc, 16), now);
+      return fresh ? { ok: true, username } : { ok: false, why: 'stale' };
     }
     return wrong;
   }
 
-  #nonce(at: number): string {
-    const stamp = at.toString(36);
+  /** False when this count, or a higher one, was used with the nonce before: somebody repeats what he overheard. */
+  #counted(nonce: string, count: number, now: Millis): boolean {
+    const before = this.#counts.get(nonce);
+    if (before !== undefined && count <= before) return false;
+    this.#counts.set(nonce, count);
+    for (const [old] of this.#counts) {
+      const at = this.#issuedAt(old);
+      const dead = at === undefined || now - at > this.#lifetimeMs;
+      if (!dead && this.#counts.size <= MAX_NONCES) break;
+      this.#counts.delete(old);
+    }
+    return true;
+  }
+
+  /** `serial` tells apart what is issued within the same millisecond: each has a count of its own. */
+  #nonce(at: number, serial: number): string {
+    const stamp = `${at.toString(36)}-${serial.toString(36)}`;
     return `${stamp}.${createHmac('sha256', this.#key).update(stamp).digest('base64url').slice(0, 22)}`;
   }
 
   #issuedAt(nonce: string): Millis | undefined {
-    const at = Number.parseInt(nonce.split('.', 1)[0] as string, 36);
-    if (!Number.isSafeInteger(at) || at < 0) return undefined;
-    const right = Buffer.from(this.#nonce(at));
+    const [at, serial] = nonce
+      .split('.', 1)[0]!
+      .split('-')
+      .map(part => Number.parseInt(part, 36));
+    if (!isCount(at) || !isCount(serial)) return undefined;
+    const right = Buffer.from(this.#nonce(at, serial));
     const given = Buffer.from(nonce);
     return right.length === given.length && timingSafeEqual(right, given) ? at : undefined;
   }
 }
+
+const isCount = (n: number | undefined): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
 
 const escaped = (s: string): string => s.replace(/["\\]/g, '\\$&');
 
@@ -137,13 +168,17 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** The client side: the header that answers a 401 or 407, or undefined when no challenge in it can be answered. */
+/**
+ * The client side: the header that answers a 401 or 407, or undefined when no challenge in it can be answered.
+ * `count`: how often this challenge has been answered, this time included (RFC 7616 §3.4).
+ */
 export function answerChallenge(
   r: SipResponse,
   method: string,
   uri: string,
   who: Credentials,
   cnonce: string,
+  count = 1,
 ): { readonly header: HeaderLine; readonly stale: boolean } | undefined {
   const name = r.status === 407 ? 'proxy-authenticate' : 'www-authenticate';
   const challenges = r.headers.values
@@ -158,13 +193,14 @@ export function answerChallenge(
     const offered = c.get('qop')?.split(/\s*,\s*/);
     if (algorithm === undefined || realm === undefined || nonce === undefined) continue;
     if (offered !== undefined && !offered.includes('auth')) continue;
-    const qop = offered === undefined ? {} : { qop: 'auth', nc: '00000001', cnonce };
+    const nc = count.toString(16).padStart(8, '0');
+    const qop = offered === undefined ? {} : { qop: 'auth', nc, cnonce };
     const response = digestResponse(algorithm, { ...who, realm }, { method, uri, nonce, ...qop });
     let value = `Digest username="${escaped(who.username)}", realm="${escaped(realm)}", nonce="${escaped(nonce)}"`;
     value += `, uri="${uri}", response="${response}", algorithm=${algorithm}`;
     const opaque = c.get('opaque');
     if (opaque !== undefined) value += `, opaque="${escaped(opaque)}"`;
-    if (offered !== undefined) value += `, qop=auth, nc=00000001, cnonce="${cnonce}"`;
+    if (offered !== undefined) value += `, qop=auth, nc=${nc}, cnonce="${cnonce}"`;
     const header: HeaderLine = [r.status === 407 ? 'Proxy-Authorization' : 'Authorization', value];
     return { header, stale: c.get('stale')?.toLowerCase() === 'true' };
   }
