@@ -76,11 +76,16 @@ export interface TrackInfo {
   readonly participant: string;
   readonly source: TrackSource;
   readonly format: Format;
+  /** Names of its simulcast streams; the smaller ones are tracks of their own, with `layerOf`. */
   readonly layers?: readonly string[];
   /** False: the publisher cannot be asked for a keyframe (RTMP). */
   readonly canKeyframe: boolean;
   /** Tracks of one group share a capture clock (lip-sync). */
   readonly syncGroup: string;
+  /** Heard before its member is seen: what the network plays to us while a call out rings. */
+  readonly early?: boolean;
+  /** The track of which this is a smaller copy (simulcast): for receivers of that one, never shown or told by itself. */
+  readonly layerOf?: string;
 }
 
 export type NewTrack = Omit<TrackInfo, 'id' | 'participant'>;
@@ -151,7 +156,9 @@ export type TrackEvent =
   /** Nothing comes until the next `serving`. */
   | { readonly type: 'idle' }
   /** This want cannot be served; `why.text` says what is missing. */
-  | { readonly type: 'unserved'; readonly why: Termination };
+  | { readonly type: 'unserved'; readonly why: Termination }
+  /** It is served, but not as the room asks for (no grid, but who speaks); `why.text` says what is missing. */
+  | { readonly type: 'lacking'; readonly why: Termination };
 
 export interface Publication {
   readonly id: string;
@@ -167,6 +174,12 @@ export interface Publication {
 export interface Subscription {
   update(w: Want): void;
   feedback(f: Feedback): void;
+  /**
+   * Lip-sync: when what has `pts` (of the source served now) is to be heard or seen, on `Host.clock`. What was captured
+   * together, or is heard together in a mix, has one time; it may lie in the past, or a little ahead. Follows clocks
+   * slowly. Undefined before the first packet.
+   */
+  timeOf(pts: number): Millis | undefined;
   close(): void;
 }
 
@@ -219,16 +232,23 @@ export interface LegRequest {
   readonly roles: readonly Role[];
   /** What a sending leg publishes; absent: microphone and camera. A screen never takes over a camera. */
   readonly track?: 'screen';
+  /** The peer can be asked by a voice and answers by DTMF: without the PIN of a room it is asked for it. */
+  readonly prompts?: boolean;
   /** The id of the only agent that can take it: its socket carries the media (RTMP, STOMP). */
   readonly pin?: string;
   /** Formats the peer offers, for the agents' scoring; empty or absent: any agent. */
   readonly formats?: readonly string[];
-  readonly begin: { readonly type: 'offer'; readonly native: Json } | { readonly type: 'make-offer' };
+  /** `native` of a `make-offer`: what the front knows of the way ahead, no description. */
+  readonly begin:
+    | { readonly type: 'offer'; readonly native: Json }
+    | { readonly type: 'make-offer'; readonly native?: Json };
 }
 
 /** Front or API → agent. `native` is the protocol's own material: opaque to all but the same gateway. */
 export type LegCommand =
-  | { readonly type: 'offer' | 'answer'; readonly id: number; readonly native: Json }
+  | { readonly type: 'offer'; readonly id: number; readonly native: Json }
+  /** `early`: for now; another answer to the same offer follows (early media, forks). */
+  | { readonly type: 'answer'; readonly id: number; readonly native: Json; readonly early?: boolean }
   | {
       readonly type: 'make-offer';
       readonly id: number;
@@ -241,6 +261,11 @@ export type LegCommand =
   | { readonly type: 'dtmf'; readonly digit: string; readonly ms: number }
   /** The peer asks by signalling for a keyframe of what it sees (INFO `media_control+xml`). */
   | { readonly type: 'keyframe' }
+  /**
+   * Kept by the platform, not passed to the leg: what another front needs to end this leg's signalling, should this one
+   * vanish. The newest counts; null: nothing any more.
+   */
+  | { readonly type: 'will'; readonly native: Json }
   /** To a signalling leg: something its member should know, said by another of its legs. */
   | { readonly type: 'fact'; readonly fact: Json }
   | { readonly type: 'close'; readonly why: Termination };
@@ -276,6 +301,8 @@ export interface StreamStats {
   readonly codec: string;
   /** `passthrough`, `mix`, or `transcode A→B`. */
   readonly how: string;
+  /** How its packets are protected; absent where the protocol has no choice. */
+  readonly security?: 'none' | 'sdes' | 'dtls';
   readonly packets: number;
   readonly bytes: number;
   readonly lost?: number;
@@ -366,6 +393,8 @@ export interface HttpMount {
   upgrade(path: string, handler: (req: IncomingMessage, socket: Duplex, head: Buffer) => void): void;
   /** The addresses it listens on, https first; filled by the time of `start`. */
   readonly bases: readonly string[];
+  /** The certificate it shows and its key, PEM. `changed` is called whenever they are replaced. */
+  certificate?(changed?: () => void): { readonly cert: string; readonly key: string };
 }
 
 /** Everything the platform gives a gateway. */
@@ -416,9 +445,75 @@ export interface Ticket {
   readonly expiresAt: number;
 }
 
+/** Asks for a call out of a room. */
+export interface DialRequest {
+  /** Unique; names the call in the API. */
+  readonly call: string;
+  readonly room: string;
+  /** An address of the front's protocol, or a number: `sip:bob@example.org`, `+4930123456`. */
+  readonly to: string;
+  /** The line to take; absent: the first whose rules take `to`. */
+  readonly trunk?: string;
+  /** Name of the member in the room; absent: what was dialled. */
+  readonly display?: string;
+  /** How long it may ring. */
+  readonly timeoutMs?: number;
+}
+
+/** One step of a call out, in words. The last has the state `ended`. */
+export interface DialStep {
+  /** Unix ms. */
+  readonly at: number;
+  readonly state: 'calling' | 'ringing' | 'early' | 'up' | 'ended';
+  /** Of the protocol, where it has one: 180, 486. */
+  readonly status?: number;
+  readonly text: string;
+}
+
+export interface Dialled {
+  readonly leg: string;
+  /** Withdraws the call, or ends it. Idempotent. */
+  cancel(why: Termination): void;
+}
+
+/** How something is that a trunk depends on. */
+export interface TrunkPart {
+  /** A proxy's address, or an account's user. */
+  readonly name: string;
+  readonly state: 'up' | 'down' | 'unknown';
+  /** The protocol's last status. */
+  readonly status?: number;
+  /** Since when it is in this state, Unix ms. */
+  readonly since: number;
+  /** An account: until when it is registered, Unix ms. */
+  readonly until?: number;
+  readonly text: string;
+}
+
+/** A line to elsewhere, and how it is. */
+export interface TrunkState {
+  readonly trunk: string;
+  readonly gateway: string;
+  readonly state: 'up' | 'down' | 'unknown';
+  readonly text: string;
+  readonly proxies: readonly TrunkPart[];
+  readonly accounts: readonly TrunkPart[];
+}
+
+/** What a look at something found: one sentence. */
+export interface Finding {
+  readonly level: 'ok' | 'note' | 'error';
+  readonly text: string;
+}
+
 /** The signalling side: turns wire events into leg requests. */
 export interface Front {
   start(): Promise<readonly Address[]>;
+  /** Calls someone into a room. Rejects with a Refusal when that is not allowed; whatever follows comes as steps. */
+  dial?(ask: DialRequest, on: (step: DialStep) => void): Promise<Dialled>;
+  trunks?(): readonly TrunkState[];
+  /** Ends the signalling of a leg whose front vanished, from the `will` that one left. */
+  execute?(will: Json, why: Termination): Promise<void>;
   /** No new legs from now on; live ones are ended politely (BYE …). Resolves when all are told. */
   close(why: Termination): Promise<void>;
 }
@@ -455,6 +550,8 @@ export interface Gateway<C = unknown> {
   /** Where its agent runs: beside the other agents, or with the fronts because it needs their HTTP server (STOMP). */
   readonly home: 'agent' | 'front';
   front?(host: Host, config: C): Front;
+  /** For `roombridge check`: asks what the config names whether it answers. */
+  check?(config: C, clock: Clock): Promise<readonly Finding[]>;
   agent?(host: Host, config: C, id: string): Agent;
 }
 

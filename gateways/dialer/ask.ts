@@ -2,7 +2,7 @@ import type { PhoneCodec } from '../../src/proto/sdp/audio.ts';
 
 /** What a dialer is asked to do. */
 export interface Ask {
-  /** `sip:1000@host[:port][;transport=tcp]`, `whip+https://host/whip/1000?user=alice`. */
+  /** `sip:1000@host[:port][;transport=tcp]`, `whip+https://host/whip/1000?user=alice`, `rtmp://host/room/1000/alice`. */
   readonly target: string;
   /** Of the tone that is sent, whole Hz. */
   readonly toneHz: number;
@@ -17,6 +17,10 @@ export interface Ask {
   readonly password?: string | undefined;
   /** A room token. Never shown. */
   readonly token?: string | undefined;
+  /** Sends no picture and asks for none. */
+  readonly soundOnly?: boolean | undefined;
+  /** The dial fails unless a picture comes and can be decoded. */
+  readonly expectPicture?: boolean | undefined;
   /** Takes any certificate. */
   readonly insecure: boolean;
 }

@@ -45,7 +45,7 @@ interface Told {
 
 async function dialled(target: string): Promise<Told> {
   const codec = target.startsWith('sip:') ? 'PCMA' : undefined;
-  const ask = { target, toneHz: 440, seconds: 1, codec, insecure: false } as const;
+  const ask = { target, toneHz: 440, seconds: 1, codec, soundOnly: true, insecure: false } as const;
   const { json } = await dial(ask, () => {}, new AbortController().signal, clock);
   return json as unknown as Told;
 }
@@ -251,7 +251,7 @@ describe('a WHIP server', () => {
 it('an interruption ends a call before anybody answers it', async () => {
   const { target, endpoint } = await sipServer({ rings: true });
   const stop = new AbortController();
-  const ask = { target, toneHz: 440, seconds: 1, insecure: false };
+  const ask = { target, toneHz: 440, seconds: 1, soundOnly: true, insecure: false };
   const { pass, json } = await dial(ask, text => text.startsWith('180') && stop.abort(), stop.signal, clock);
   expect([pass, json]).toMatchObject([false, { hop: 'interrupted' }]);
   expect(endpoint.load.calls).toBe(0);

@@ -1,18 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import { MediaStreamTrack, RTCPeerConnection, useH264, useOPUS } from 'werift';
-import type { Format, MediaPacket, Millis } from '../../src/contract.ts';
+import type { Format } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
-import { RtpSender } from '../../src/proto/rtp/sender.ts';
+import { Camera } from './camera.ts';
 import type { DemoMember, DemoPart } from './demo-member.ts';
-import { DemoPicture } from './demo-picture.ts';
 import { openPart } from './demo-sounds.ts';
 import { ask } from './http.ts';
 import { Talker } from './talker.ts';
-import { OPUS_PAYLOAD_TYPE } from './whip-session.ts';
+import { writer } from './whip-caller.ts';
+import { H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE } from './whip-session.ts';
 
 const OPUS: Format = { codec: 'opus', clockRate: 48_000, channels: 2 };
-const H264_PAYLOAD_TYPE = 102;
-const MAX_PACKET_BYTES = 1500;
 const CONNECT_MS = 10_000;
 const HTTP_MS = 5000;
 
@@ -24,8 +21,8 @@ export async function publishAsBrowser(o: DemoPart): Promise<DemoMember> {
     for (const end of closers.splice(0).reverse()) await end();
   };
   try {
-    const picture = await DemoPicture.open(o.picture, o.say);
-    if (picture) closers.push(() => picture.close());
+    const camera = o.studio && new Camera(o.studio, o.picture, o.say);
+    if (camera) closers.push(() => camera.close());
     const tone = await openPart(o.part, OPUS);
     const peer = new RTCPeerConnection({
       iceServers: [],
@@ -41,10 +38,10 @@ export async function publishAsBrowser(o: DemoPart): Promise<DemoMember> {
     const sound = new MediaStreamTrack({ kind: 'audio' });
     const video = new MediaStreamTrack({ kind: 'video' });
     peer.addTransceiver(sound, { direction: 'sendonly' });
-    if (picture)
+    if (camera)
       peer
         .addTransceiver(video, { direction: 'sendonly' })
-        .sender.onPictureLossIndication.subscribe(() => picture.requestKey());
+        .sender.onPictureLossIndication.subscribe(() => camera.requestKey());
     const gone = new Promise<string>(done =>
       peer.connectionStateChange.subscribe(state => {
         if (state === 'failed' || state === 'closed' || state === 'disconnected')
@@ -53,9 +50,9 @@ export async function publishAsBrowser(o: DemoPart): Promise<DemoMember> {
     );
     closers.push(await offer(peer, place.web, place.room, user, await place.token?.(user)));
     await connected(peer, o);
-    const talker = new Talker(tone, clock, into(sound, OPUS_PAYLOAD_TYPE, OPUS.clockRate));
+    const talker = new Talker(tone, clock, writer(sound, OPUS_PAYLOAD_TYPE, OPUS.clockRate));
     closers.push(() => talker.stop());
-    picture?.send(clock, into(video, H264_PAYLOAD_TYPE, 90_000));
+    camera?.send(clock, writer(video, H264_PAYLOAD_TYPE, 90_000));
     return { gone, close };
   } catch (error) {
     await close();
@@ -109,13 +106,4 @@ async function connected(peer: RTCPeerConnection, { clock }: DemoPart): Promise<
   } finally {
     disarm();
   }
-}
-
-function into(track: MediaStreamTrack, payloadType: number, clockRate: number) {
-  const sender = new RtpSender(randomBytes, 0);
-  sender.format(payloadType, clockRate);
-  return (packet: MediaPacket, now: Millis): void => {
-    const bytes = Buffer.allocUnsafe(MAX_PACKET_BYTES); // werift keeps packets for resending
-    track.writeRtp(bytes.subarray(0, sender.write(packet, bytes, now)));
-  };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/contract.ts';
-import type { PictureOptions } from './demo-picture.ts';
+import type { CameraOptions } from './camera.ts';
 import type { Part } from './demo-sounds.ts';
+import type { Studio } from './studio.ts';
 
 /** Where the members of the demo go. Hosts are numeric or `localhost`. */
 export interface DemoPlace {
@@ -17,7 +18,9 @@ export interface DemoPlace {
 export interface DemoPart {
   readonly user: string;
   readonly part: Part;
-  readonly picture: PictureOptions;
+  readonly picture: CameraOptions;
+  /** Where pictures are made; absent: they cannot be, and the member has its sound. */
+  readonly studio: Studio | undefined;
   readonly place: DemoPlace;
   readonly clock: Clock;
   readonly say: (text: string) => void;

@@ -11,10 +11,11 @@ import { parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp
 import { sendAs } from '../../src/proto/sdp/video.ts';
 import { flowTo } from '../../src/proto/sip/flow.ts';
 import type { OnCall, SipCall } from '../../src/proto/sip/signalling.ts';
-import { DemoLine } from './demo-line.ts';
+import { Camera } from './camera.ts';
 import type { DemoMember, DemoPart } from './demo-member.ts';
-import { DemoPicture } from './demo-picture.ts';
 import { openPart } from './demo-sounds.ts';
+import { asksKeyframe, RtpLine } from './rtp-line.ts';
+import { PATTERN_FORMAT } from './sip-picture.ts';
 import { Talker } from './talker.ts';
 import { openUserAgent } from './user-agent.ts';
 
@@ -32,12 +33,14 @@ export async function callAsPhone(o: DemoPart): Promise<DemoMember> {
     for (const end of closers.splice(0).reverse()) await end();
   };
   try {
-    const picture = await DemoPicture.open(o.picture, o.say);
-    if (picture) closers.push(() => picture.close());
+    const camera = o.studio && new Camera(o.studio, o.picture, o.say);
+    if (camera) closers.push(() => camera.close());
     const cname = randomBytes(9).toString('base64url'); // RFC 7022 §4.2
-    const sound = await DemoLine.open(clock, cname);
+    const line = { clock, session: { cname }, family: 4, signalling: place.sip.host } as const;
+    const sound = await RtpLine.open(line);
     closers.push(() => sound.close());
-    const video = picture && (await DemoLine.open(clock, cname, () => picture.requestKey()));
+    const video =
+      camera && (await RtpLine.open({ ...line, rtcp: p => asksKeyframe(p) && camera.requestKey() }));
     if (video) closers.push(() => video.close());
     const agent = await openUserAgent({
       address: place.sip.host,
@@ -49,7 +52,7 @@ export async function callAsPhone(o: DemoPart): Promise<DemoMember> {
     closers.push(() => agent.close());
     const token = await place.token?.(user);
     const { host, port } = place.sip;
-    phone.dial({ sound, video, picture }, on =>
+    phone.dial({ sound, video, camera }, on =>
       agent.signalling.dial(
         {
           to: `sip:${encodeURIComponent(place.room)}@${host}:${port}`,
@@ -69,7 +72,7 @@ export async function callAsPhone(o: DemoPart): Promise<DemoMember> {
       sound.send,
     );
     closers.push(() => talker.stop());
-    if (video && plan.video.main) picture.send(clock, video.send);
+    if (video && plan.video.main) camera.send(clock, video.send);
     return { gone: phone.gone, close };
   } catch (error) {
     await close();
@@ -78,9 +81,9 @@ export async function callAsPhone(o: DemoPart): Promise<DemoMember> {
 }
 
 interface Lines {
-  readonly sound: DemoLine;
-  readonly video: DemoLine | undefined;
-  readonly picture: DemoPicture | undefined;
+  readonly sound: RtpLine;
+  readonly video: RtpLine | undefined;
+  readonly camera: Camera | undefined;
 }
 
 /** The call's signalling, with its offers and answers. */
@@ -160,7 +163,7 @@ class DemoPhone {
       case 'ended':
         return this.fail(refuse('upstream', 'call-ended', e.reason ?? 'The SIP call has ended.'));
       case 'info':
-        return this.#lines.picture?.requestKey();
+        return this.#lines.camera?.requestKey();
       default:
         return;
     }
@@ -189,16 +192,9 @@ class DemoPhone {
 
   #agreed({ audio, video: { main } }: CallPlan): void {
     this.#lines.sound.agreed(audio, audio.send.payloadType, audio.send.format.clockRate);
-    const payloadType = main && sendAs(main, H264_FORMAT);
+    const payloadType = main && sendAs(main, PATTERN_FORMAT);
     if (main && payloadType !== undefined)
-      this.#lines.video?.agreed(main, payloadType, H264_FORMAT.clockRate);
-    this.#lines.picture?.requestKey();
+      this.#lines.video?.agreed(main, payloadType, PATTERN_FORMAT.clockRate);
+    this.#lines.camera?.requestKey();
   }
 }
-
-/** What the test pattern is. */
-const H264_FORMAT = {
-  codec: 'H264',
-  clockRate: 90_000,
-  fmtp: { 'profile-level-id': '42e01e', 'packetization-mode': '1' },
-} as const;

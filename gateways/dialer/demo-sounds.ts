@@ -1,17 +1,23 @@
 import { type AudioEncoder, openEncoder, type PcmRate } from '../../codecs/audio.ts';
+import { decodePrompt, PROMPT_HZ } from '../../codecs/prompt/prompt.ts';
+import { resampler } from '../../codecs/resample/resample.ts';
 import type { Format } from '../../src/contract.ts';
+import { readPrompt } from '../../src/io/prompts.ts';
 import type { Tone } from './tone.ts';
 
 /** One round of all members of the demo, s: a whole number of frames of AAC (1024 samples) and of 20 ms. */
-export const ROUND_S = 12.8;
+export const ROUND_S = 14.4;
 const PEAK = 32767 * 10 ** (-12 / 20);
 const RATES: Readonly<Record<string, PcmRate>> = { opus: 48000, AAC: 48000, G722: 16000 };
 
-/** Who sounds how, one after the other, so that the room has an active speaker. Semitones from A4, and syllables. */
+/**
+ * Who sounds how, one after the other, so that the room has an active speaker: the telephone says who it is, in the
+ * next round in the next language; the others play. Semitones from A4, and their distance.
+ */
 export const PARTS = {
-  voice: { fromS: 0.2, notes: [-12, -10, -8, -5, -8, -10, -12], stepS: 0.5, sound: sung },
-  chimes: { fromS: 4.4, notes: [0, 4, 7, 12, 7, 4, 0], stepS: 0.5, sound: chime },
-  marimba: { fromS: 8.6, notes: [-5, 0, 3, 7, 3, 10, 7, -5], stepS: 0.45, sound: struck },
+  voice: { fromS: 0.2, untilS: 6.2, spoken: ['en', 'zh'] },
+  chimes: { fromS: 6.4, untilS: 9.9, notes: [0, 4, 7, 12, 7, 4, 0], stepS: 0.5, sound: chime },
+  marimba: { fromS: 10.6, untilS: 14.2, notes: [-5, 0, 3, 7, 3, 10, 7, -5], stepS: 0.45, sound: struck },
 } as const;
 export type Part = keyof typeof PARTS;
 
@@ -21,7 +27,7 @@ export async function openPart(part: Part, format: Format, ptimeMs = 20): Promis
   const encoder = await openEncoder(format, rate, { ptimeMs });
   try {
     const frames: Uint8Array[] = [];
-    encoder.encode(compose(part, rate), payload => void frames.push(payload.slice()));
+    encoder.encode(await perform(part, rate), payload => void frames.push(payload.slice()));
     const ms = (1000 * encoder.frameTicks) / encoder.format.clockRate;
     return {
       format: encoder.format,
@@ -36,19 +42,34 @@ export async function openPart(part: Part, format: Format, ptimeMs = 20): Promis
 
 /** Everyone is at the same place of the round, whenever he began. */
 function inPhase(frames: readonly Uint8Array[], { frameTicks, format }: AudioEncoder): Uint8Array[] {
-  const at = (performance.now() / 1000) % ROUND_S;
+  const at = performance.now() / 1000;
   const first = Math.floor((at * format.clockRate) / frameTicks) % frames.length;
   return [...frames.slice(first), ...frames.slice(0, first)];
 }
 
-/** Mono PCM of one round. */
-function compose(part: Part, rate: number): Int16Array {
-  const { fromS, notes, stepS, sound } = PARTS[part];
+/** Mono PCM of one round, or of one for each language. */
+async function perform(part: Part, rate: number): Promise<Int16Array> {
+  const score = PARTS[part];
+  if ('notes' in score) return play(score, rate);
+  const round = Math.round(ROUND_S * rate);
+  const pcm = new Int16Array(score.spoken.length * round);
+  for (const [i, language] of score.spoken.entries()) {
+    const words = decodePrompt(await readPrompt(language, 'demo-phone'));
+    const most = Math.round((score.untilS - score.fromS) * rate);
+    pcm.set(
+      resampler(PROMPT_HZ, rate).process(words).subarray(0, most),
+      i * round + Math.round(score.fromS * rate),
+    );
+  }
+  return pcm;
+}
+
+function play({ fromS, notes, stepS, sound }: Score, rate: number): Int16Array {
   const pcm = new Int16Array(Math.round(ROUND_S * rate));
   notes.forEach((semitone, i) => {
     const hz = 440 * 2 ** (semitone / 12);
     const from = Math.round((fromS + i * stepS) * rate);
-    const note = sound(hz, stepS, rate, i);
+    const note = sound(hz, stepS, rate);
     note.forEach((s, j) => {
       const at = (from + j) % pcm.length;
       pcm[at] = Math.max(-32768, Math.min(32767, (pcm[at] as number) + Math.round(PEAK * s)));
@@ -57,7 +78,8 @@ function compose(part: Part, rate: number): Int16Array {
   return pcm;
 }
 
-type Note = (hz: number, lengthS: number, rate: number, index: number) => Float32Array;
+type Score = (typeof PARTS)['chimes' | 'marimba'];
+type Note = (hz: number, lengthS: number, rate: number) => Float32Array;
 
 /** Decays as bells do: partials of a tube. */
 function chime(hz: number, lengthS: number, rate: number): ReturnType<Note> {
@@ -78,46 +100,4 @@ function struck(hz: number, lengthS: number, rate: number): ReturnType<Note> {
     const tone = Math.sin(2 * Math.PI * hz * t) + 0.35 * Math.exp(-t * 20) * Math.sin(8 * Math.PI * hz * t);
     return 0.75 * Math.min(1, t * 400) * Math.exp(-t * 6) * tone;
   });
-}
-
-/** Resonances of the mouth for a, e, i, o, u; Hz. */
-const VOWELS: readonly (readonly number[])[] = [
-  [730, 1090, 2440],
-  [530, 1840, 2480],
-  [300, 2290, 3010],
-  [570, 840, 2410],
-  [320, 870, 2240],
-];
-
-/** A voice without words: pulses of the vocal folds through the resonances of a vowel. */
-function sung(hz: number, lengthS: number, rate: number, index: number): ReturnType<Note> {
-  const length = Math.round(0.88 * lengthS * rate);
-  const formants = (VOWELS[index % VOWELS.length] as readonly number[])
-    .filter(f => f < rate / 2.2)
-    .map(f => resonator(f, 60 + f / 15, rate));
-  let phase = 0;
-  const out = Float32Array.from({ length }, (_, i) => {
-    const t = i / rate;
-    phase += (hz * (1 + 0.008 * Math.sin(2 * Math.PI * 5 * t))) / rate;
-    if (phase >= 1) phase -= 1;
-    const folds = phase < 0.4 ? Math.sin((Math.PI * phase) / 0.4) ** 2 - 0.2 : -0.2;
-    return (
-      formants.reduce((sum, f, k) => sum + f(folds) / (k + 1), 0) * Math.sin((Math.PI * i) / length) ** 0.6
-    );
-  });
-  const loudest = out.reduce((m, s) => Math.max(m, Math.abs(s)), 1e-9);
-  return out.map(s => s / loudest);
-}
-
-/** A band of `widthHz` around `hz`. */
-function resonator(hz: number, widthHz: number, rate: number): (x: number) => number {
-  const r = Math.exp((-Math.PI * widthHz) / rate);
-  const [a, b] = [2 * r * Math.cos((2 * Math.PI * hz) / rate), -r * r];
-  let [y1, y2] = [0, 0];
-  return x => {
-    const y = (1 - r) * x + a * y1 + b * y2;
-    y2 = y1;
-    y1 = y;
-    return y;
-  };
 }

@@ -5,6 +5,7 @@ import { Refusal } from '../../src/kit/refusal.ts';
 import type { DemoMember, DemoPart, DemoPlace } from './demo-member.ts';
 import { callAsPhone } from './demo-phone.ts';
 import { publishAsMiniProgram } from './demo-publisher.ts';
+import { Studio } from './studio.ts';
 
 export type { DemoPlace };
 
@@ -44,14 +45,28 @@ export async function demo(
   say: (text: string) => void,
   clock: Clock = systemClock,
 ): Promise<() => Promise<void>> {
-  await loadCodecs();
+  const [studio] = await Promise.all([openStudio(say), loadCodecs()]);
   const ends = await Promise.all(
     CAST.map(({ join, ...o }) => {
       const told = (text: string): void => say(`${o.user}: ${text}`);
-      return keepIn(() => join({ ...o, place, clock, say: told }), told, clock);
+      return keepIn(() => join({ ...o, place, clock, studio, say: told }), told, clock);
     }),
   );
-  return async () => void (await Promise.all(ends.map(end => end())));
+  return async () => {
+    await Promise.all(ends.map(end => end()));
+    await studio?.close();
+  };
+}
+
+/** Pictures are made in a thread of their own: the server in this one forwards undisturbed. */
+async function openStudio(say: (text: string) => void): Promise<Studio | undefined> {
+  try {
+    return await Studio.open();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    say(error.message);
+    return undefined;
+  }
 }
 
 /** Joins, and joins again when it was lost. Resolves after the first try with how to end it. */

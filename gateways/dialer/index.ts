@@ -4,9 +4,14 @@ import { systemClock } from '../../src/io/clock.ts';
 import { Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
 import { type Ask, callerOf } from './ask.ts';
 import { type Report, report } from './report.ts';
+import { callRtmp } from './rtmp-caller.ts';
 import { callSip } from './sip-caller.ts';
+import { Studio } from './studio.ts';
 import { readTarget } from './target.ts';
 import { Trip } from './trip.ts';
+
+/** The sound of what leaves no choice. */
+const ONLY = { sip: undefined, whip: 'opus', rtmp: 'AAC' } as const;
 
 /**
  * Dials, talks, listens, and tells which hop broke. `say` gets what is being done, for a progress line; aborting
@@ -19,19 +24,39 @@ export async function dial(
   clock: Clock = systemClock,
 ): Promise<Report> {
   const target = readTarget(ask.target, callerOf(ask));
-  if (target.kind === 'whip' && ask.codec !== undefined && ask.codec !== 'opus')
-    throw refuse('client', 'bad-usage', `WHIP is dialled in opus, not in ${ask.codec}.`);
+  const only = ONLY[target.kind];
+  if (only !== undefined && ask.codec !== undefined && ask.codec !== only)
+    throw refuse(
+      'client',
+      'bad-usage',
+      `${target.kind.toUpperCase()} is dialled in ${only}, not in ${ask.codec}.`,
+    );
   // Loaded only where it is needed: werift is large, and every command comes through here.
   const whip = target.kind === 'whip' ? await import('./whip-caller.ts') : undefined;
   await loadCodecs();
   const trip = new Trip(clock, signal, say);
+  if (!ask.soundOnly) trip.studio = await openStudio(trip);
   let failure: Termination | undefined;
   try {
     if (target.kind === 'sip') await callSip(target, ask, trip);
+    else if (target.kind === 'rtmp') await callRtmp(target, ask, trip);
     else await whip?.callWhip(target, ask, trip);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     failure = error.why;
   }
+  await trip.studio?.close();
   return report(trip.facts(ask), failure);
+}
+
+/** Without FFmpeg only sound is tried, and the report says so. */
+async function openStudio(trip: Trip): Promise<Studio | undefined> {
+  trip.say('making pictures ready');
+  try {
+    return await Studio.open();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    trip.note(`sound only: ${error.message}`);
+    return undefined;
+  }
 }

@@ -1,9 +1,10 @@
-import type { Ask } from './ask.ts';
+import { type Ask, callerOf } from './ask.ts';
 import { reach, resolve, silent } from './reach.ts';
 import { SipDial } from './sip-dial.ts';
 import { CallMedia } from './sip-media.ts';
+import { CallPicture } from './sip-picture.ts';
 import { notPickedUp } from './sip-words.ts';
-import { talk } from './talk.ts';
+import { into, talk } from './talk.ts';
 import type { SipTarget } from './target.ts';
 import type { Trip } from './trip.ts';
 import { openUserAgent } from './user-agent.ts';
@@ -26,7 +27,9 @@ export async function callSip(target: SipTarget, ask: Ask, trip: Trip): Promise<
     closers.push(() => path.close());
     const media = await CallMedia.open(family === 6 ? 6 : 4, address, voice, trip);
     closers.push(() => media.close());
-    const call = new SipDial(ask, trip, voice, media, path.localAddress);
+    const picture = await openPicture(family === 6 ? 6 : 4, address, ask, trip, voice);
+    if (picture) closers.push(() => picture.close());
+    const call = new SipDial(ask, trip, voice, { sound: media, picture }, path.localAddress);
     const agent = await openUserAgent({
       address: path.localAddress,
       tcp: transport === 'tcp',
@@ -44,8 +47,21 @@ export async function callSip(target: SipTarget, ask: Ask, trip: Trip): Promise<
     const plan = await trip.within(Promise.race([call.answered, call.gone]), PICK_UP_MS, () =>
       notPickedUp(PICK_UP_MS),
     );
-    await talk(trip, ask, await voice.tone(plan.send), media.send, call.gone);
+    const tone = await voice.tone(plan.audio.send);
+    picture?.begin();
+    await talk(trip, ask, tone.format.codec, into(tone, media.send), call.gone);
   } finally {
     for (const close of closers.reverse()) await close();
   }
+}
+
+async function openPicture(
+  family: 4 | 6,
+  address: string,
+  ask: Ask,
+  trip: Trip,
+  { cname }: Voice,
+): Promise<CallPicture | undefined> {
+  const { studio } = trip;
+  return studio && CallPicture.open(family, address, { trip, studio, user: callerOf(ask), cname });
 }

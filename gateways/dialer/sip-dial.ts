@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { Refusal } from '../../src/kit/refusal.ts';
 import {
-  type AudioLocal,
-  type AudioPlan,
-  acceptAudio,
-  answerAudio,
-  offerAudio,
-} from '../../src/proto/sdp/audio.ts';
+  acceptCall,
+  answerCall,
+  type CallLocal,
+  type CallPlan,
+  offerCall,
+} from '../../src/proto/sdp/call.ts';
 import { parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp.ts';
 import { flowTo } from '../../src/proto/sip/flow.ts';
 import type { OnCall, SipCall, SipSignalling } from '../../src/proto/sip/signalling.ts';
 import { type Ask, callerOf } from './ask.ts';
 import type { CallMedia } from './sip-media.ts';
+import type { CallPicture } from './sip-picture.ts';
 import { endedEarly, refusedCall, responseIn } from './sip-words.ts';
 import type { SipTarget } from './target.ts';
 import type { Trip } from './trip.ts';
@@ -20,40 +21,55 @@ import type { Voice } from './voice.ts';
 
 /** A server that does not answer our BYE is not waited for any longer. */
 const FAREWELL_MS = 2000;
+const NO_VIDEO = { codecs: [], direction: 'inactive', maxBps: 0 } as const;
 
 /** The signalling of one outgoing call, with its offer and answer. */
 export class SipDial {
   /** The server has said something. */
   readonly firstWord: Promise<void>;
-  readonly answered: Promise<AudioPlan>;
+  readonly answered: Promise<CallPlan>;
   /** Rejects when the call fails, or ends before we end it. */
   readonly gone: Promise<never>;
   readonly #ask: Ask;
   readonly #trip: Trip;
   readonly #media: CallMedia;
-  readonly #local: AudioLocal;
+  readonly #picture: CallPicture | undefined;
+  readonly #local: CallLocal;
   #description: Sdp;
   #call: SipCall | undefined;
   #spoke!: () => void;
-  #accept!: (plan: AudioPlan) => void;
+  #accept!: (plan: CallPlan) => void;
   /** Anything but a Refusal is a bug. */
   lose!: (why: unknown) => void;
   #ended!: () => void;
   readonly #over: Promise<void>;
   #heard = false;
 
-  constructor(ask: Ask, trip: Trip, voice: Voice, media: CallMedia, localAddress: string) {
+  /** Without `picture` the call has sound only. */
+  constructor(
+    ask: Ask,
+    trip: Trip,
+    voice: Voice,
+    media: { readonly sound: CallMedia; readonly picture: CallPicture | undefined },
+    localAddress: string,
+  ) {
+    const { sound, picture } = media;
     this.#ask = ask;
     this.#trip = trip;
-    this.#media = media;
+    this.#media = sound;
+    this.#picture = picture;
     this.#local = {
-      sessionId: String(randomBytes(6).readUIntBE(0, 6)),
-      address: localAddress,
-      port: media.port,
-      codecs: voice.codecs,
-      direction: 'sendrecv',
+      audio: {
+        sessionId: String(randomBytes(6).readUIntBE(0, 6)),
+        address: localAddress,
+        port: sound.port,
+        codecs: voice.codecs,
+        direction: 'sendrecv',
+      },
+      video: picture?.local ?? NO_VIDEO,
+      videoPorts: picture ? { main: picture.port } : {},
     };
-    this.#description = offerAudio(this.#local);
+    this.#description = offerCall(this.#local);
     this.firstWord = new Promise(done => void (this.#spoke = done));
     this.answered = new Promise(done => void (this.#accept = done));
     this.#over = new Promise(done => void (this.#ended = done));
@@ -106,6 +122,8 @@ export class SipDial {
         return this.#answer(e.sdp);
       case 'offer':
         return this.#reoffered(e.sdp);
+      case 'info':
+        return this.#picture?.requestKey();
       case 'failed':
         this.lose(refusedCall(e.status, e.response, target, address));
         return this.#ended();
@@ -123,19 +141,24 @@ export class SipDial {
       return this.lose(
         failed('signalling', `Signalling: the server answered, but ${answer}; is it a SIP server?`),
       );
-    const plan = acceptAudio(answer, this.#description, this.#local);
+    const plan = acceptCall(answer, this.#description, this.#local);
     if (plan instanceof Refusal) return this.lose(failed('signalling', `Signalling: ${plan.message}`));
-    this.#media.agreed(plan);
+    this.#agreed(plan);
     this.#accept(plan);
   }
 
   /** The server changes the session: taken as it comes, in the codecs at hand. */
   #reoffered(text: string | undefined): void {
     const offer = parseSdp(text ?? '');
-    const answer = typeof offer === 'string' ? undefined : answerAudio(offer, this.#local);
+    const answer = typeof offer === 'string' ? undefined : answerCall(offer, this.#local);
     if (answer === undefined || answer instanceof Refusal) return this.#call?.reject(488);
     this.#description = versioned(answer.sdp, this.#description);
     this.#call?.answer(writeSdp(this.#description));
-    this.#media.agreed(answer.plan);
+    this.#agreed(answer.plan);
+  }
+
+  #agreed({ audio, video }: CallPlan): void {
+    this.#media.agreed(audio);
+    this.#picture?.agreed(video.main);
   }
 }

@@ -1,112 +1,72 @@
-/** Sound of a dialled SIP call: two sockets, one RTP session. */
+/** Sound of a dialled SIP call: what the voice speaks and hears, on one line. */
 import type { MediaPacket, Millis } from '../../src/contract.ts';
-import { SendSlots, type UdpPair, UdpPorts } from '../../src/io/udp.ts';
-import { Latch } from '../../src/proto/rtp/latch.ts';
-import { isRtcp } from '../../src/proto/rtp/rtp.ts';
-import type { RtpSession } from '../../src/proto/rtp/session.ts';
+import type { Rtcp } from '../../src/proto/rtp/rtcp.ts';
+import type { RtpSender } from '../../src/proto/rtp/sender.ts';
 import type { AudioPlan } from '../../src/proto/sdp/audio.ts';
-import type { Ear } from './ear.ts';
-import type { Trip } from './trip.ts';
+import { RtpLine } from './rtp-line.ts';
+import type { Outward, Trip } from './trip.ts';
 import type { Voice } from './voice.ts';
-
-const SLOT_BYTES = 1500;
-/** RFC 3550 §6.2 lets a unicast session report at once: then the server's first report tells the round trip. */
-const FIRST_REPORT_MS = 200;
 
 export class CallMedia {
   readonly #trip: Trip;
-  readonly #ear: Ear;
-  readonly #session: RtpSession;
-  readonly #slots = new SendSlots(SLOT_BYTES);
-  readonly #latch: Latch;
-  #pair!: UdpPair;
-  #plan: AudioPlan | undefined;
-  #disarm = (): void => {};
-  #open = true;
+  readonly #voice: Voice;
+  #line!: RtpLine;
 
   /** Binds the ports; `signalling` is the server's address. Rejects with a Refusal. */
   static async open(family: 4 | 6, signalling: string, voice: Voice, trip: Trip): Promise<CallMedia> {
-    const media = new CallMedia(signalling, voice, trip);
-    media.#pair = await new UdpPorts({ min: 0, max: 0, clock: trip.clock }).open(family, {
-      rtp: (bytes, address, port, now) => media.#rtp(bytes, address, port, now),
-      rtcp: (bytes, address, _port, now) => media.#rtcp(bytes, address, now),
+    const media = new CallMedia(voice, trip);
+    const { ear, session } = voice;
+    media.#line = await RtpLine.open({
+      clock: trip.clock,
+      family,
+      session,
+      signalling,
+      rtp: (bytes, now) => ear.rtp(bytes, now),
+      rtcp: packets => takeReports(packets, session.sender, trip.out),
     });
     return media;
   }
 
-  private constructor(signalling: string, voice: Voice, trip: Trip) {
+  private constructor(voice: Voice, trip: Trip) {
+    this.#voice = voice;
     this.#trip = trip;
-    this.#session = voice.session;
-    this.#ear = voice.ear;
-    this.#latch = new Latch(signalling);
   }
 
   get port(): number {
-    return this.#pair.rtp.port;
+    return this.#line.port;
   }
 
   /** From the answer on; again when the server offers anew. */
   agreed(plan: AudioPlan): void {
-    const { clock } = this.#trip;
-    this.#ear.expect(plan.receive, new Set(plan.events.keys()));
-    this.#session.sender.format(plan.send.payloadType, plan.send.format.clockRate);
-    this.#latch.signal(plan.remote, clock.now());
-    if (this.#plan === undefined) this.#arm(clock.now() + FIRST_REPORT_MS);
-    this.#plan = plan;
+    this.#voice.ear.expect(plan.receive, new Set(plan.events.keys()));
+    this.#line.agreed(plan, plan.send.payloadType, plan.send.format.clockRate);
     if (plan.remote !== undefined) this.#trip.mediaTo = `${plan.remote.address}:${plan.remote.port}`;
   }
 
   readonly send = (packet: MediaPacket, now: Millis): void => {
-    const to = this.#latch.target;
-    if (!this.#open || to === undefined) return;
-    const { rtp } = this.#pair;
-    const slot = this.#slots.take(rtp.queued());
-    rtp.send(slot, this.#session.sender.write(packet, slot, now), to.port, to.address);
-    this.#trip.out.packets++;
+    if (this.#line.send(packet, now)) this.#trip.out.packets++;
   };
 
   /** Says BYE and frees the ports. Idempotent. */
   close(): void {
-    if (!this.#open) return;
-    this.#disarm();
-    this.#sendRtcp(this.#session.bye(this.#trip.clock.now()));
-    this.#open = false;
-    this.#pair.close();
+    this.#line.close();
   }
+}
 
-  #rtp(bytes: Buffer, address: string, port: number, now: Millis): void {
-    if (isRtcp(bytes)) return this.#rtcp(bytes, address, now);
-    if (this.#latch.accept(address, port, now)) this.#ear.rtp(bytes, now);
-  }
-
-  #rtcp(bytes: Buffer, address: string, now: Millis): void {
-    const peers = [this.#latch.latched?.address, this.#plan?.remoteRtcp?.address];
-    const packets = peers.includes(address) ? this.#session.rtcp(bytes, now) : 'stranger';
-    if (typeof packets === 'string') return;
-    const { out } = this.#trip;
-    const { sent, ssrc } = this.#session.sender;
-    for (const p of packets) {
-      if (p.type !== 'sr' && p.type !== 'rr') continue;
-      out.reports++;
-      if (!p.reports.some(r => r.ssrc === ssrc)) continue;
-      out.reported = true;
-      out.lossPercent = (100 * Math.max(0, sent.lost ?? 0)) / Math.max(1, sent.packets);
-      if (sent.jitterMs !== undefined) out.jitterMs = sent.jitterMs;
-      if (sent.rttMs !== undefined) out.rttMs = sent.rttMs;
-    }
-  }
-
-  #arm(at: Millis): void {
-    const { clock } = this.#trip;
-    this.#disarm = clock.at(at, () => {
-      this.#sendRtcp(this.#session.report(clock.now()));
-      this.#arm(this.#session.deadline);
-    });
-  }
-
-  #sendRtcp(bytes: Buffer): void {
-    const { remoteRtcp: to, mux } = this.#plan ?? {};
-    if (to === undefined) return;
-    (mux ? this.#pair.rtp : this.#pair.rtcp).send(bytes, bytes.length, to.port, to.address);
+/** What reports of the server say of a stream of ours. */
+export function takeReports(
+  packets: readonly Rtcp[],
+  sender: RtpSender,
+  out: Omit<Outward, 'packets'>,
+): void {
+  for (const p of packets) {
+    if (p.type !== 'sr' && p.type !== 'rr') continue;
+    out.reports++;
+    if (!p.reports.some(r => r.ssrc === sender.ssrc)) continue;
+    const { sent } = sender;
+    out.reported = true;
+    out.lossPercent = (100 * Math.max(0, sent.lost ?? 0)) / Math.max(1, sent.packets);
+    if (sent.jitterMs !== undefined) out.jitterMs = sent.jitterMs;
+    if (sent.rttMs !== undefined) out.rttMs = sent.rttMs;
   }
 }

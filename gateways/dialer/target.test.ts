@@ -36,9 +36,37 @@ describe('readTarget', () => {
       80,
     ]);
   });
+  it('reads RTMP addresses: who publishes, who only plays', () => {
+    const shared = { kind: 'rtmp', host: 'host', port: 1935 };
+    expect(readTarget('rtmp://host/room/1000/al%20ice?token=a.b', 'x')).toEqual({
+      ...shared,
+      user: 'al ice',
+      publish: '1000/al%20ice?token=a.b',
+      play: '1000?as=al%20ice&token=a.b',
+      own: '1000/al%20ice?as=al%20ice&token=a.b',
+    });
+    expect(readTarget('rtmp://host:1936/room/1000', 'me')).toEqual({
+      ...shared,
+      port: 1936,
+      user: 'me',
+      publish: '1000/me',
+      play: '1000?as=me',
+      own: '1000/me?as=me',
+    });
+    expect(readTarget('rtmp://[::1]/room/1000/bob/screen?as=alice', 'x')).toEqual({
+      ...shared,
+      host: '::1',
+      user: 'alice',
+      publish: undefined,
+      play: '1000/bob/screen?as=alice',
+      own: '',
+    });
+  });
   it.each([
     ['1000', /is no address to dial/],
-    ['rtmp://host/room/1000/x', /^rtmp: addresses cannot be dialled/],
+    ['tel:1000', /^tel: addresses cannot be dialled/],
+    ['rtmp://host/live/x', /names no room: write rtmp/],
+    ['rtmp://host/room/1/a/other', /names no room: write rtmp/],
     ['sip:', /is no SIP address/],
     ['sip:1000@host;transport=tls', /over udp and tcp, not over tls/],
     ['whip+https://host/1000', /names no room to publish into/],

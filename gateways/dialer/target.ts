@@ -20,14 +20,32 @@ export interface WhipTarget {
   readonly port: number;
 }
 
-export type Target = SipTarget | WhipTarget;
+/** Stream names behind `rtmp://host/room/`, encoded, with their queries. */
+export interface RtmpTarget {
+  readonly kind: 'rtmp';
+  readonly host: string;
+  readonly port: number;
+  /** Who publishes, or plays. */
+  readonly user: string;
+  /** Absent: the address only plays. */
+  readonly publish: string | undefined;
+  /** What is listened to: the room, or one member. */
+  readonly play: string;
+  /** What is published, played back. */
+  readonly own: string;
+}
 
-const KNOWN = 'sip:1000@host[:port][;transport=tcp] or whip+https://host:8443/whip/1000?user=alice';
+export type Target = SipTarget | WhipTarget | RtmpTarget;
 
-/** `user` is who calls when a WHIP address does not say. Throws a Refusal (`bad-usage`). */
+const KNOWN =
+  'sip:1000@host[:port][;transport=tcp], whip+https://host:8443/whip/1000?user=alice or rtmp://host/room/1000/alice';
+const RTMP_PORT = 1935;
+
+/** `user` is who calls when a WHIP or RTMP address does not say. Throws a Refusal (`bad-usage`). */
 export function readTarget(text: string, user: string): Target {
   if (/^sip:/i.test(text)) return sipTarget(text);
   if (/^whip\+https?:\/\//i.test(text)) return whipTarget(text, user);
+  if (/^rtmp:\/\//i.test(text)) return rtmpTarget(text, user);
   const scheme = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(text)?.[0];
   throw misuse(
     scheme === undefined
@@ -67,6 +85,36 @@ function whipTarget(text: string, user: string): WhipTarget {
     host,
     port: Number(whip.port) || (whip.protocol === 'http:' ? 80 : 443),
   };
+}
+
+/**
+ * `rtmp://host/room/1000[/alice[/screen]]` publishes as alice (or `user`) and plays the room; with `?as=` nothing is
+ * published, and the room or the member named is played.
+ */
+function rtmpTarget(text: string, user: string): RtmpTarget {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const [first, room, member, screen, ...more] = url?.pathname.split('/').filter(part => part !== '') ?? [];
+  if (!url || first !== 'room' || !room || more.length > 0 || (screen !== undefined && screen !== 'screen'))
+    throw misuse(`${text} names no room: write rtmp://host/room/<room>[/<user>[/screen]].`);
+  const as = url.searchParams.get('as');
+  const token = url.searchParams.get('token');
+  const query = (who: string): string =>
+    `?as=${encodeURIComponent(who)}${token === null ? '' : `&token=${encodeURIComponent(token)}`}`;
+  const path = [
+    room,
+    ...(member === undefined ? [] : [member]),
+    ...(screen === undefined ? [] : [screen]),
+  ].join('/');
+  const shared = {
+    kind: 'rtmp',
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port) || RTMP_PORT,
+  } as const;
+  if (as) return { ...shared, user: as, publish: undefined, play: `${path}${query(as)}`, own: '' };
+  const who = member === undefined ? user : decodeURIComponent(member);
+  const stream = member === undefined ? `${room}/${encodeURIComponent(who)}` : path;
+  const publish = `${stream}${token === null ? '' : `?token=${encodeURIComponent(token)}`}`;
+  return { ...shared, user: who, publish, play: `${room}${query(who)}`, own: `${stream}${query(who)}` };
 }
 
 /** A name or address that never leaves the host. */

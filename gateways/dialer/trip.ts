@@ -1,18 +1,21 @@
 import type { Clock, CodecName, Millis } from '../../src/contract.ts';
 import type { Refusal } from '../../src/kit/refusal.ts';
 import type { Ask } from './ask.ts';
-import type { Ear } from './ear.ts';
-import type { Facts, Step } from './facts.ts';
+import type { Eye } from './eye.ts';
+import type { Facts, PictureIn, PictureOut, Step } from './facts.ts';
+import type { Hearing } from './listening.ts';
+import type { OwnPicture } from './own-picture.ts';
+import type { Studio } from './studio.ts';
 import { failed } from './verdict.ts';
 
-/** What the server's RTCP says of our sound. */
+/** What the server's RTCP says of a stream of ours. */
 export interface Outward {
   packets: number;
   reports: number;
   reported: boolean;
-  lossPercent?: number;
-  jitterMs?: number;
-  rttMs?: number;
+  lossPercent?: number | undefined;
+  jitterMs?: number | undefined;
+  rttMs?: number | undefined;
 }
 
 /** One dial under way: its clock, what it has found out so far, and the wish to end it. */
@@ -23,7 +26,12 @@ export class Trip {
   readonly out: Outward = { packets: 0, reports: 0, reported: false };
   codec: CodecName | undefined;
   mediaTo: string | undefined;
-  ear: Ear | undefined;
+  proof: Facts['proof'] = 'rtcp';
+  ear: Hearing | undefined;
+  /** Where pictures are made and looked at; undefined: sound only. */
+  studio: Studio | undefined;
+  eye: Eye | undefined;
+  own: OwnPicture | undefined;
   talkFrom: Millis | undefined;
   talkTo: Millis | undefined;
   #startedAt: Millis;
@@ -60,6 +68,20 @@ export class Trip {
     this.#steps.push({ name, atMs: at - this.#startedAt, detail });
   }
 
+  /** Tells when the first sound and the first picture came, once they have. */
+  milestones(): void {
+    const sound = this.ear?.firstAt;
+    const picture = this.eye?.firstAt;
+    if (sound !== undefined) this.step('first packet', undefined, sound);
+    if (picture !== undefined) this.step('first picture', undefined, picture);
+  }
+
+  /** The server has confirmed all that we send. */
+  get allReported(): boolean {
+    if (this.proof === 'none') return true;
+    return this.out.reported && (this.own === undefined || this.own.reported);
+  }
+
   /** As `what`, but no longer than `ms`, and no longer than the user wants. */
   async within<T>(what: Promise<T>, ms: Millis, late: () => Refusal): Promise<T> {
     let disarm = (): void => {};
@@ -73,30 +95,52 @@ export class Trip {
     }
   }
 
-  facts({ target, expectHz }: Pick<Ask, 'target' | 'expectHz'>): Facts {
+  facts({ target, expectHz, expectPicture }: Pick<Ask, 'target' | 'expectHz' | 'expectPicture'>): Facts {
     const { ear, talkFrom } = this;
     const { rttMs, ...out } = this.out;
-    const totals = ear?.receiver.totals ?? { packets: 0, lost: 0 };
-    const expected = totals.packets + totals.lost;
     return {
-      target,
+      target: masked(target),
       expectHz,
+      expectPicture,
       steps: this.#steps.toSorted((a, b) => a.atMs - b.atMs),
       notes: this.#notes,
       codec: this.codec,
       mediaTo: this.mediaTo,
-      talkedMs: talkFrom === undefined ? 0 : (this.talkTo ?? this.clock.now()) - talkFrom,
+      proof: this.proof,
+      setUpMs: talkFrom === undefined ? undefined : talkFrom - this.#startedAt,
+      talkedMs: this.#talkedMs(),
       rttMs,
       out,
       in: {
-        packets: totals.packets,
-        ...(expected > 0 && { lossPercent: (100 * totals.lost) / expected }),
-        ...(totals.packets > 1 && { jitterMs: ear?.receiver.reception.jitterMs }),
+        packets: ear?.packets ?? 0,
+        ...(ear?.lossPercent !== undefined && { lossPercent: ear.lossPercent }),
+        ...(ear?.jitterMs !== undefined && { jitterMs: ear.jitterMs }),
         ...ear?.heard,
       },
+      pictureOut: this.#pictureOut(),
+      pictureIn: this.#pictureIn(),
     };
   }
+
+  #pictureOut(): PictureOut | undefined {
+    const { own } = this;
+    return own?.facts(this.#talkedMs());
+  }
+
+  #pictureIn(): PictureIn | undefined {
+    if (this.eye === undefined) return undefined;
+    const { firstAt, ...sight } = this.eye.sight;
+    const from = this.talkFrom ?? this.#startedAt;
+    return { ...sight, ...(firstAt !== undefined && { firstFrameMs: Math.max(0, firstAt - from) }) };
+  }
+
+  #talkedMs(): Millis {
+    return this.talkFrom === undefined ? 0 : (this.talkTo ?? this.clock.now()) - this.talkFrom;
+  }
 }
+
+/** RTMP and WHIP addresses may carry a token. */
+const masked = (target: string): string => target.replace(/([?&]token=)[^&#]*/g, '$1…');
 
 const interrupted = (): Refusal =>
   failed('interrupted', 'Interrupted before the dial was done; the call was hung up.');

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Format } from '../../src/contract.ts';
-import { RtpSession } from '../../src/proto/rtp/session.ts';
+import type { RtpSession } from '../../src/proto/rtp/session.ts';
 import type { AudioPlan, PhoneCodec } from '../../src/proto/sdp/audio.ts';
 import type { Ask } from './ask.ts';
 import { Ear } from './ear.ts';
+import { openSession } from './rtp-line.ts';
 import { openTone, type Tone } from './tone.ts';
 import type { Trip } from './trip.ts';
 
@@ -18,6 +19,8 @@ const FORMATS: readonly (Format & { readonly codec: PhoneCodec })[] = [
 export class Voice {
   /** In the order they are offered. */
   readonly codecs: readonly PhoneCodec[];
+  /** Of all streams of the call: its pictures go with its sound. */
+  readonly cname: string;
   readonly session: RtpSession;
   readonly ear: Ear;
   readonly #tones: readonly Tone[];
@@ -26,24 +29,25 @@ export class Voice {
   /** Rejects with a Refusal when a codec cannot be had. */
   static async open(ask: Ask, trip: Trip): Promise<Voice> {
     const formats = FORMATS.filter(f => ask.codec === undefined || f.codec === ask.codec);
-    const now = trip.clock.now();
     const cname = randomBytes(9).toString('base64url'); // RFC 7022 §4.2
-    const session = new RtpSession({ cname, random: randomBytes, unixAtZero: Date.now() - now, now });
+    const session = openSession(trip.clock, cname);
     const tones: Tone[] = [];
     for (const format of formats) tones.push(await openTone(format, ask.toneHz));
     const ear = await Ear.open(session.receiver, formats, ask.expectHz);
     const codecs = formats.map(f => f.codec);
-    return new Voice(codecs, session, ear, tones, ask.toneHz);
+    return new Voice(codecs, cname, session, ear, tones, ask.toneHz);
   }
 
   private constructor(
     codecs: readonly PhoneCodec[],
+    cname: string,
     session: RtpSession,
     ear: Ear,
     tones: readonly Tone[],
     toneHz: number,
   ) {
     this.codecs = codecs;
+    this.cname = cname;
     this.session = session;
     this.ear = ear;
     this.#tones = tones;

@@ -1,13 +1,22 @@
-import { type MediaStreamTrack, RTCPeerConnection, type RTCRtpTransceiver, useOPUS } from 'werift';
+import {
+  type MediaStreamTrack,
+  RTCPeerConnection,
+  type RTCRtpTransceiver,
+  useH264,
+  useOPUS,
+  useVP8,
+} from 'werift';
 import type { Millis } from '../../src/contract.ts';
 import type { Refusal } from '../../src/kit/refusal.ts';
 import { type Answer, ask, certificateFault } from './http.ts';
 import type { HostAddress } from './reach.ts';
-import type { Trip } from './trip.ts';
+import type { Outward, Trip } from './trip.ts';
 import { badAnswer, endedEarly, noDtls, noIce, pathBroke, refusedPost, unfinished } from './whip-words.ts';
 
-/** Of opus, in our offers. */
+/** In our offers. */
 export const OPUS_PAYLOAD_TYPE = 111;
+export const H264_PAYLOAD_TYPE = 102;
+export const VP8_PAYLOAD_TYPE = 96;
 const POST_MS = 10_000;
 const ICE_MS = 10_000;
 const DTLS_MS = 10_000;
@@ -24,6 +33,10 @@ export interface WhipSessionOptions {
   readonly trip: Trip;
 }
 
+type WhipMedia =
+  | { readonly send: MediaStreamTrack; readonly show: MediaStreamTrack | undefined }
+  | { readonly hear: (rtp: Buffer) => void; readonly see: ((rtp: Buffer) => void) | undefined };
+
 /** One WHIP or WHEP session through werift, a WebRTC stack that shares no code with the server's. */
 export class WhipSession {
   /** Rejects when the connection is lost before `close`. */
@@ -32,28 +45,63 @@ export class WhipSession {
   secret: string | undefined;
   readonly #o: WhipSessionOptions;
   readonly #peer: RTCPeerConnection;
-  readonly #transceiver: RTCRtpTransceiver;
+  readonly #sound: RTCRtpTransceiver;
+  readonly #picture: RTCRtpTransceiver | undefined;
   #location: URL | undefined;
+  #ssrc: number | undefined;
+  #pictureAnswered = false;
   #lose!: (why: Refusal) => void;
 
-  /** `send`: what WHIP publishes; `hear`: gets the RTP of WHEP. */
-  constructor(o: WhipSessionOptions, media: { send: MediaStreamTrack } | { hear: (rtp: Buffer) => void }) {
+  /** `send`, `show`: what WHIP publishes; `hear`, `see`: get the RTP of WHEP. */
+  constructor(o: WhipSessionOptions, media: WhipMedia) {
     this.#o = o;
     const v6 = o.addresses[0]?.family === 6;
     this.#peer = new RTCPeerConnection({
       iceServers: [],
       iceUseIpv6: v6,
       ...(o.local && { iceAdditionalHostAddresses: [v6 ? '::1' : '127.0.0.1'] }),
-      codecs: { audio: [useOPUS({ payloadType: OPUS_PAYLOAD_TYPE })] },
+      codecs: {
+        audio: [useOPUS({ payloadType: OPUS_PAYLOAD_TYPE })],
+        video: [
+          useH264({ payloadType: H264_PAYLOAD_TYPE }),
+          ...('hear' in media ? [useVP8({ payloadType: VP8_PAYLOAD_TYPE })] : []),
+        ],
+      },
       bundlePolicy: 'max-bundle',
     });
     this.gone = new Promise((_, fail) => void (this.#lose = fail));
     this.gone.catch(() => {}); // it may come when nobody waits
-    if ('send' in media) this.#transceiver = this.#peer.addTransceiver(media.send, { direction: 'sendonly' });
-    else {
-      this.#transceiver = this.#peer.addTransceiver('audio', { direction: 'recvonly' });
-      this.#peer.onTrack.subscribe(t => void t.onReceiveRtp.subscribe(p => media.hear(p.serialize())));
+    const line = (what: MediaStreamTrack | 'audio' | 'video'): RTCRtpTransceiver =>
+      this.#peer.addTransceiver(what, { direction: typeof what === 'string' ? 'recvonly' : 'sendonly' });
+    if ('send' in media) {
+      this.#sound = line(media.send);
+      this.#picture = media.show && line(media.show);
+    } else {
+      this.#sound = line('audio');
+      this.#picture = media.see && line('video');
+      this.#peer.onTrack.subscribe(track => {
+        const to = track.kind === 'video' ? media.see : media.hear;
+        track.onReceiveRtp.subscribe(p => {
+          if (track.kind === 'video') this.#ssrc = p.header.ssrc;
+          to?.(p.serialize());
+        });
+      });
     }
+  }
+
+  /** The server takes, or sends, pictures. */
+  get hasPicture(): boolean {
+    return this.#picture !== undefined && !this.#picture.stopped && this.#pictureAnswered;
+  }
+
+  /** Asks the server for a keyframe of what it sends. */
+  requestKey(): void {
+    if (this.#ssrc !== undefined) void this.#picture?.receiver.sendRtcpPLI(this.#ssrc).catch(() => {});
+  }
+
+  /** The server asks for one of what we send. */
+  onKeyframe(asked: () => void): void {
+    this.#picture?.sender.onPictureLossIndication.subscribe(asked);
   }
 
   /** Offer, answer, ICE, DTLS. Rejects with the hop that failed. */
@@ -63,6 +111,7 @@ export class WhipSession {
     await this.#peer.setLocalDescription(await this.#peer.createOffer());
     const answer = await this.#post(this.#peer.localDescription?.sdp ?? '');
     trip.step(`${kind} ${answer.status}`, 'Created');
+    this.#pictureAnswered = /^m=video [1-9]/m.test(answer.body);
     const candidate = /^a=candidate:\S+ 1 udp \d+ (\S+) (\d+) /im.exec(answer.body);
     const to = candidate === null ? 'the server' : `${candidate[1]}:${candidate[2]}`;
     if (kind === 'WHIP') trip.mediaTo = to;
@@ -80,19 +129,22 @@ export class WhipSession {
     this.#watch();
   }
 
-  /** What the server's RTCP says of us goes into `trip.out`. */
-  listenToReports(sent: () => number): void {
-    const { sender } = this.#transceiver;
-    const { out } = this.#o.trip;
+  /** What the server's RTCP says of our sound and picture goes into these. */
+  listenToReports(sound: Outward, picture: Outward | undefined): void {
+    this.#listen(this.#sound, 48, sound);
+    if (picture !== undefined && this.#picture !== undefined) this.#listen(this.#picture, 90, picture);
+  }
+
+  #listen({ sender }: RTCRtpTransceiver, ticksPerMs: number, out: Outward): void {
     sender.onRtcp.subscribe(packet => {
       if (!('reports' in packet)) return;
       out.reports++;
       const report = packet.reports.find(r => r.ssrc === sender.ssrc);
       if (report === undefined) return;
       out.reported = true;
-      out.lossPercent = (100 * Math.max(0, report.packetsLost)) / Math.max(1, sent());
-      out.jitterMs = report.jitter / 48;
-      this.#roundTrip().then(
+      out.lossPercent = (100 * Math.max(0, report.packetsLost)) / Math.max(1, out.packets);
+      out.jitterMs = report.jitter / ticksPerMs;
+      this.#roundTrip(sender).then(
         ms => {
           if (ms !== undefined) out.rttMs = ms;
         },
@@ -176,8 +228,8 @@ export class WhipSession {
     });
   }
 
-  async #roundTrip(): Promise<Millis | undefined> {
-    for (const stat of (await this.#transceiver.sender.getStats()).values()) {
+  async #roundTrip(sender: RTCRtpTransceiver['sender']): Promise<Millis | undefined> {
+    for (const stat of (await sender.getStats()).values()) {
       const trip = (stat as { roundTripTime?: unknown }).roundTripTime;
       if (stat.type === 'remote-inbound-rtp' && typeof trip === 'number') return Math.max(0, trip * 1000);
     }

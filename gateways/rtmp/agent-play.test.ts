@@ -30,6 +30,9 @@ describe('playing over RTMP', () => {
     await client.until(isReady);
     const placed = await site.leg(0);
     const [sound, picture] = placed.seat.subscriptions;
+    const began = clock.now();
+    sound!.time = pts => began + (pts - 480_000) / 48;
+    picture!.time = pts => began + pts / 90;
     const pack = h264Packetizer();
     let seq = 100;
     const frame = (pts: number, units: readonly Uint8Array[], key: boolean, now = clock.now()): void =>

@@ -1,12 +1,13 @@
 import { makeAacConfig } from '../../codecs/aac/config.ts';
 import type { Format, MediaPacket, Millis } from '../../src/contract.ts';
 import { aacConfigTag, aacFrameTag, type Parts } from '../../src/proto/rtmp/flv.ts';
-import { Timeline } from './timeline.ts';
 
 /** The connection of a player, for one medium. */
 export interface TagSink {
   /** False: nothing goes now, for the player lags behind; counted. To be asked before each picture or sound. */
   open(): boolean;
+  /** When what has `pts` is heard or seen, on our clock; undefined: nobody knows. */
+  timeOf(pts: number): Millis | undefined;
   /** One tag; `at` is on our clock, ms. */
   send(at: Millis, parts: Parts): void;
 }
@@ -14,7 +15,6 @@ export interface TagSink {
 /** What a player hears: raw AAC access units to FLV tags. */
 export class AudioOut {
   readonly #to: TagSink;
-  #timeline = new Timeline(48000);
   #config: Uint8Array = new Uint8Array(0);
   #announced = false;
   #last = Number.NEGATIVE_INFINITY;
@@ -26,7 +26,6 @@ export class AudioOut {
 
   /** Another source, or another coding of it; the player is told at once, so that it knows there is sound. */
   serving(format: Format, now: Millis): void {
-    this.#timeline = new Timeline(format.clockRate);
     const told = format.fmtp?.config;
     const config =
       told === undefined ? makeAacConfig(format.clockRate, format.channels ?? 1) : Buffer.from(told, 'hex');
@@ -38,8 +37,7 @@ export class AudioOut {
 
   packet(p: MediaPacket, now: Millis): void {
     if (this.#config.length === 0) return;
-    this.#timeline.arrived(p.pts, now);
-    const at = Math.max(this.#last, this.#timeline.at(p.pts));
+    const at = Math.max(this.#last, this.#to.timeOf(p.pts) ?? now);
     if (!this.#to.open()) return;
     if (!this.#announced) this.#to.send(at, aacConfigTag(this.#config));
     this.#announced = true;

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openDecoder, openEncoder } from '../../codecs/audio.ts';
 import { NalType, nalType } from '../../codecs/h264/nal.ts';
 import type { MediaPacket, NewTrack, Sink } from '../../src/contract.ts';
+import { Timeline } from '../../src/media/timeline.ts';
 import { Child, missing } from '../../test/harness/child.ts';
 import type { FakeSeat } from '../../test/harness/fakes.ts';
 import { eventually, openSite, type Site } from '../../test/harness/rtmp-site.ts';
@@ -288,14 +289,20 @@ class LoopRoom {
     seat.want = (what, sink, on) => {
       const s = want(what, sink, on);
       if (what.kind !== 'member') return s;
+      const line = new Timeline(what.source === 'mic' ? 48000 : 90000);
+      s.time = pts => line.at(pts);
+      const play: Sink<MediaPacket> = (m, now) => {
+        line.arrived(m.pts, now);
+        sink(m, now);
+      };
       const list = this.#listeners.get(what.source) ?? [];
       this.#listeners.set(what.source, list);
-      if (what.source === 'mic') void this.#transcode(sink, on, list);
+      if (what.source === 'mic') void this.#transcode(play, on, list);
       else {
         queueMicrotask(() =>
           on({ type: 'serving', how: 'passthrough', format: { codec: 'H264', clockRate: 90000 } }),
         );
-        list.push(sink);
+        list.push(play);
       }
       return s;
     };

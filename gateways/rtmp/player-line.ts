@@ -12,6 +12,8 @@ const CAUGHT_UP_MS = 200;
 /** A player that reads nothing for so long is gone. */
 const STALLED_MS = 15_000;
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
+/** A player's clock begins so long before its leg: what it gets was captured earlier, and the picture of one with the sound. */
+const LEAD_MS = 250;
 
 export interface PlayerLineNeeds {
   metadata(): AmfObject;
@@ -76,7 +78,7 @@ export class PlayerLine {
       return;
     }
     this.#backlog.wrote(bytes, this.#clock.now());
-    const timestampMs = Math.max(0, Math.round(at - this.#startedAt));
+    const timestampMs = Math.max(0, Math.round(at - this.#startedAt + LEAD_MS));
     this.#peer.send({ type: 'media', media, timestampMs, parts });
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { h264Packetizer } from '../../codecs/h264/packetize.ts';
-import type { Clock, LegRequest } from '../../src/contract.ts';
+import type { Clock, LadderStep, LegRequest } from '../../src/contract.ts';
 import { readVideoTag } from '../../src/proto/rtmp/flv.ts';
 import type { ServerInput } from '../../src/proto/rtmp/server-types.ts';
 import { Events, FakeSeat, fakeHost } from '../../test/harness/fakes.ts';
@@ -11,7 +11,7 @@ const SPS = Buffer.from('6742c01ed90280bfe5c044000003000400000300c83c58b920', 'h
 const PPS = Buffer.from('68cb83cb20', 'hex');
 
 /** A room player on a peer whose queue the test fills, in time the test makes. */
-function stage(soundKnown = true) {
+function stage(soundKnown = true, ladder: (step: LadderStep) => void = () => {}) {
   let now = 0;
   const due: { when: number; run: () => void }[] = [];
   const clock: Clock = {
@@ -35,7 +35,7 @@ function stage(soundKnown = true) {
     send: input => void sent.push(input),
     attach() {},
   };
-  const host = fakeHost({ clock });
+  const host = fakeHost({ clock, ladder: (_, step) => ladder(step) });
   const seat = new FakeSeat();
   const events = new Events();
   const path = { room: '1000', screen: false };
@@ -96,6 +96,47 @@ it('the beginning tells of sound and picture, however late the sound is', () => 
       ),
   ).toEqual(['metadata', 'audio af00', 'video 1700', 'video 1701', 'video 2701', 'audio af01']);
   expect(s.sent[1]).toMatchObject({ values: { audiocodecid: 10, videocodecid: 7 } });
+});
+
+it('sound and picture stand where the room says that they belong, however late they come', () => {
+  const s = stage();
+  s.sound.time = pts => 10 + pts / 48;
+  s.picture.time = pts => pts / 90 - 490;
+  const format = { codec: 'AAC', clockRate: 48000, channels: 1, fmtp: { config: '1188' } } as const;
+  s.sound.on({ type: 'serving', how: 'mix', format });
+  s.pass(700);
+  s.frame(true, 500); // pts of 700 ms, which belong to 210 ms
+  s.sound.sink({ seq: 0, pts: 48 * 200, marker: false, payload: Buffer.of(0x21) }, 700);
+  s.pass(40);
+  s.frame(false, 500);
+  const times = (media: string): number[] =>
+    s.sent.flatMap(i => (i.type === 'media' && i.media === media ? [i.timestampMs] : []));
+  const [picture, next] = times('video').slice(1);
+  expect(times('audio').at(-1)).toBe(picture);
+  expect(next! - picture!).toBe(40);
+});
+
+it('times that went back stay where they were; a room that knows none leaves it to arrival', () => {
+  const s = stage();
+  s.pass(100);
+  s.frame(true, 500);
+  s.picture.time = pts => pts / 90 - 1000;
+  s.pass(40);
+  s.frame(false, 500);
+  const [config, first, second] = s.sent.flatMap(i => (i.type === 'media' ? [i.timestampMs] : []));
+  expect(config).toBe(first);
+  expect(second).toBe(first);
+});
+
+it('what the room cannot give is told, and the picture goes on', () => {
+  const steps: string[] = [];
+  const s = stage(true, step => steps.push(step.summary));
+  s.frame(true, 500);
+  s.picture.on({ type: 'lacking', why: { blame: 'server', reason: 'no-grid', text: 'There is no grid.' } });
+  s.pass(40);
+  s.frame(false, 500);
+  expect(s.pictures()).toEqual(['key', 'inter']);
+  expect(steps).toContain('video: There is no grid.');
 });
 
 it('a player whose room says nothing is told so after half a second', () => {

@@ -48,9 +48,8 @@ export class Player implements Leg {
   readonly #video: VideoOut;
   readonly #how: Record<Media, string | undefined> = { audio: undefined, video: undefined };
   readonly #wanted: Record<Media, boolean> = { audio: true, video: true };
-  readonly #subscriptions: Subscription[] = [];
+  readonly #subscriptions: Partial<Record<Media, Subscription>> = {};
   readonly #unserved = new Map<Media, Termination>();
-  #picture: Subscription | undefined;
   #cancelAsk: (() => void) | undefined;
   #stopWatching: () => void = () => {};
   #cancelSettle: () => void = () => {};
@@ -106,7 +105,7 @@ export class Player implements Leg {
     this.#emit({ type: 'media', state: 'up' });
     const [sound, picture] = this.#wants;
     this.#want('audio', sound);
-    this.#picture = this.#want('video', picture);
+    this.#want('video', picture);
     if (this.#line.settled || this.#closed) return;
     const { clock } = this.#host;
     this.#cancelSettle = clock.at(clock.now() + SETTLE_MS, () => this.#line.settle());
@@ -129,7 +128,8 @@ export class Player implements Leg {
       const how = this.#how[media];
       if (how === undefined && out.packets === 0) return [];
       const { packets, bytes } = out;
-      return [{ media, direction: 'out', codec, how: how ?? 'idle', packets, bytes }];
+      const seen = media === 'video' ? this.#video.seen(this.#host.clock.now()) : {};
+      return [{ media, direction: 'out', codec, how: how ?? 'idle', packets, bytes, ...seen }];
     };
     return [...line('audio', 'AAC'), ...line('video', 'H264')];
   }
@@ -141,7 +141,7 @@ export class Player implements Leg {
     this.#cancelSettle();
     this.#line.close();
     this.#stopWatching();
-    for (const s of this.#subscriptions) s.close();
+    for (const s of Object.values(this.#subscriptions)) s.close();
   }
 
   /** Idempotent. */
@@ -153,7 +153,7 @@ export class Player implements Leg {
     this.#emit({ type: 'closed', why });
   }
 
-  #want(media: Media, want: Want): Subscription {
+  #want(media: Media, want: Want): void {
     const out = media === 'audio' ? this.#audio : this.#video;
     const s = this.#seat.want(
       want,
@@ -163,17 +163,17 @@ export class Player implements Leg {
       e => this.#track(media, e),
     );
     if (this.#closed) s.close();
-    else this.#subscriptions.push(s);
-    return s;
+    else this.#subscriptions[media] = s;
   }
 
   #track(media: Media, e: TrackEvent): void {
     if (this.#closed) return;
+    if (e.type === 'lacking') return this.#note(`${media}: ${e.why.text ?? e.why.reason}`);
     if (e.type === 'serving') {
       this.#unserved.delete(media);
       this.#how[media] = e.how;
       if (media === 'audio') this.#audio.serving(e.format, this.#host.clock.now());
-      else this.#video.serving();
+      else this.#video.serving(e.format);
       this.#note(`${media}: ${e.how}`);
     } else {
       this.#how[media] = undefined;
@@ -229,14 +229,18 @@ export class Player implements Leg {
   }
 
   #tags(media: Media): TagSink {
-    return { open: () => this.#line.open(), send: (at, parts) => this.#line.send(media, at, parts) };
+    return {
+      open: () => this.#line.open(),
+      timeOf: pts => this.#subscriptions[media]?.timeOf(pts),
+      send: (at, parts) => this.#line.send(media, at, parts),
+    };
   }
 
   /** Feedback never goes upstream from inside a Sink: at the next turn of the clock, once. */
   #askKeyframe(): void {
     this.#cancelAsk ??= this.#host.clock.at(this.#host.clock.now(), () => {
       this.#cancelAsk = undefined;
-      if (!this.#closed) this.#picture?.feedback({ type: 'keyframe' });
+      if (!this.#closed) this.#subscriptions.video?.feedback({ type: 'keyframe' });
     });
   }
 

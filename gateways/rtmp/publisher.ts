@@ -92,7 +92,7 @@ export class Publisher implements Leg {
   }
 
   stats(): readonly StreamStats[] {
-    return [...this.#audio.stats(), ...this.#video.stats()];
+    return [...this.#audio.stats(), ...this.#video.stats(this.#host.clock.now())];
   }
 
   /** Idempotent. */

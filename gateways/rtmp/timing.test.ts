@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Backlog } from './backlog.ts';
 import { SampleLine } from './sample-line.ts';
-import { Timeline } from './timeline.ts';
 import { WireClock } from './wire-clock.ts';
 
 describe('WireClock', () => {
@@ -46,33 +45,6 @@ describe('SampleLine', () => {
     expect(line.base(20, 960)).toBe(0);
     expect(line.base(540, 960)).toBe(500 * 48);
     expect(line.base(560, 960)).toBe(500 * 48);
-  });
-});
-
-describe('Timeline', () => {
-  it('puts two streams that arrive together at the same time', () => {
-    const sound = new Timeline(48000);
-    const picture = new Timeline(90000);
-    sound.arrived(7_000_000, 1000);
-    picture.arrived(123, 1000);
-    sound.arrived(7_000_000 + 4800, 1100);
-    picture.arrived(123 + 9000, 1100);
-    expect(sound.at(7_000_000 + 4800)).toBeCloseTo(1100);
-    expect(picture.at(123 + 9000)).toBeCloseTo(1100);
-  });
-
-  it('is not moved by late packets, and follows a fast clock slowly', () => {
-    const t = new Timeline(1000);
-    for (let now = 0; now < 60_000; now += 20) t.arrived(now * 1.001, now + (now % 100 === 0 ? 0 : 30));
-    const now = 60_000;
-    expect(Math.abs(t.at(now * 1.001) - now)).toBeLessThan(15);
-  });
-
-  it('jumps when the stream does', () => {
-    const t = new Timeline(1000);
-    t.arrived(0, 0);
-    t.arrived(5000, 100);
-    expect(t.at(5000)).toBe(100);
   });
 });
 

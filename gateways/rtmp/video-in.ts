@@ -6,6 +6,7 @@ import { isSlice, readSlice } from '../../codecs/h264/slice.ts';
 import type { Format, MediaPacket, Millis, Publication, StreamStats } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
 import { readVideoTag, type VideoTag } from '../../src/proto/rtmp/flv.ts';
+import { PictureMeter, sizeOf } from '../../src/proto/rtp/picture-meter.ts';
 
 const TICKS_PER_MS = 90;
 
@@ -26,7 +27,9 @@ export class VideoIn {
   readonly #packet: MediaPacket = { seq: 0, pts: 0, marker: false, payload: new Uint8Array(0) };
   #publication: Publication | undefined;
   #config: Avcc | undefined;
-  readonly #watch = new H264FormatWatch(format => this.#format(format));
+  readonly #watch = new H264FormatWatch(format => this.#turnTo(format));
+  readonly #meter = new PictureMeter();
+  #format: Format | undefined;
   #latest = Number.NEGATIVE_INFINITY;
   #clockAt = Number.NEGATIVE_INFINITY;
   #reorders = false;
@@ -72,7 +75,7 @@ export class VideoIn {
     this.#publication?.pause(on);
   }
 
-  stats(): StreamStats[] {
+  stats(now: Millis): StreamStats[] {
     if (this.#packets === 0) return [];
     return [
       {
@@ -82,6 +85,9 @@ export class VideoIn {
         how: 'passthrough',
         packets: this.#packets,
         bytes: this.#bytes,
+        ...sizeOf(this.#format),
+        ...this.#meter.rates(now),
+        freezes: this.#meter.freezes,
       },
     ];
   }
@@ -138,11 +144,13 @@ export class VideoIn {
     packet.frame = mark;
     this.#packets++;
     this.#bytes += payload.length;
+    this.#meter.packet(payload.length, mark.end, this.#now);
     (this.#publication as Publication).sink(packet, this.#now);
   };
 
   /** The first, or another size, profile or depth of reordering. */
-  #format(format: Format): void {
+  #turnTo(format: Format): void {
+    this.#format = format;
     if (this.#publication === undefined) {
       this.#publication = this.#needs.publish(format);
       if (this.#paused) this.#publication.pause(true);

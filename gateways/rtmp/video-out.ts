@@ -3,12 +3,10 @@ import { DecodeTimes } from '../../codecs/h264/decode-time.ts';
 import { type AccessUnit, h264Depacketizer } from '../../codecs/h264/depacketize.ts';
 import { isParameterSet, NalType, nalType } from '../../codecs/h264/nal.ts';
 import { readSps } from '../../codecs/h264/sps.ts';
-import type { MediaPacket, Millis } from '../../src/contract.ts';
+import type { Format, MediaPacket, Millis, StreamStats } from '../../src/contract.ts';
 import { avcConfigTag, avcFrameTag } from '../../src/proto/rtmp/flv.ts';
+import { PictureMeter, sizeOf } from '../../src/proto/rtp/picture-meter.ts';
 import type { TagSink } from './audio-out.ts';
-import { Timeline } from './timeline.ts';
-
-const CLOCK_RATE = 90_000;
 
 export interface VideoOutNeeds extends TagSink {
   drop(reason: string): void;
@@ -30,7 +28,8 @@ export class VideoOut {
     },
   );
   readonly #decode = new DecodeTimes();
-  #timeline = new Timeline(CLOCK_RATE);
+  readonly #meter = new PictureMeter();
+  #format: Format | undefined;
   #record: Uint8Array = new Uint8Array(0);
   #waitKey = true;
   #now: Millis = 0;
@@ -42,10 +41,11 @@ export class VideoOut {
   }
 
   /** Another source: a new line of times and numbers, from a keyframe on. */
-  serving(): void {
+  serving(format: Format): void {
+    this.#format = format;
+    this.#meter.restart();
     this.#units.reset();
     this.#decode.reset();
-    this.#timeline = new Timeline(CLOCK_RATE);
     this.#waitKey = true;
   }
 
@@ -68,8 +68,7 @@ export class VideoOut {
 
   #unit(unit: AccessUnit): void {
     const dts = this.#decode.next(unit.pts);
-    this.#timeline.arrived(dts, this.#now);
-    const at = Math.max(this.#last, this.#timeline.at(dts));
+    const at = Math.max(this.#last, this.#timeOf(dts));
     if (!this.#needs.open()) {
       this.#waitKey = true; // what is missed now is mended by the next keyframe
       return;
@@ -79,12 +78,24 @@ export class VideoOut {
     const picture = unit.units.filter(u => !isParameterSet(u));
     if (this.#record.length === 0 || picture.length === 0) return;
     // Shown when its own time says, even where the decode time had to wait for the one before.
-    const compositionMs = unit.pts === dts ? 0 : Math.round(this.#timeline.at(unit.pts) - at);
+    const compositionMs = unit.pts === dts ? 0 : Math.round(this.#timeOf(unit.pts) - at);
     this.#needs.send(at, avcFrameTag(unit.key, compositionMs, picture));
     this.#waitKey = false;
     this.#last = at;
     this.packets++;
-    for (const u of picture) this.bytes += u.length;
+    let bytes = 0;
+    for (const u of picture) bytes += u.length;
+    this.bytes += bytes;
+    this.#meter.packet(bytes, true, this.#now);
+  }
+
+  /** Of the pictures themselves, for the API. */
+  seen(now: Millis): Partial<StreamStats> {
+    return { ...sizeOf(this.#format), ...this.#meter.rates(now), freezes: this.#meter.freezes };
+  }
+
+  #timeOf(pts: number): Millis {
+    return this.#needs.timeOf(pts) ?? this.#now;
   }
 
   /** Sends the avcC record of new parameter sets. */

@@ -116,6 +116,67 @@ describe('what comes', () => {
   });
 });
 
+describe('what pictures may take', () => {
+  test('of the peer: asked for as long as it does not answer, of who knows TMMBR only', async () => {
+    const c = await seen('a=rtcp-fb:* ccm tmmbr');
+    const ask = (bps: number): void => c.seat.publications[1]!.ask({ type: 'bitrate', bps });
+    ask(400_000);
+    await until(() => told(c, 'tmmbr').length === 1);
+    const { sender, entries } = told(c, 'tmmbr')[0]!;
+    expect(entries).toEqual([{ ssrc: c.camera.ssrc, bps: 416_000, overhead: 40 }]);
+    c.clock.advance(1000);
+    await until(() => told(c, 'tmmbr').length === 2);
+    tell(
+      c,
+      { type: 'rr', ssrc: c.camera.ssrc, reports: [] },
+      {
+        type: 'tmmbn',
+        sender: c.camera.ssrc,
+        entries: [{ ssrc: sender, bps: 416_000, overhead: 40 }],
+      },
+    );
+    tell(
+      c,
+      { type: 'rr', ssrc: c.camera.ssrc, reports: [] },
+      { type: 'pli', sender: c.camera.ssrc, media: 0 },
+    );
+    await until(() => c.seat.subscriptions[1]!.asked.some(f => f.type === 'keyframe'));
+    c.clock.advance(10_000);
+    ask(500_000);
+    await until(() => told(c, 'tmmbr').length === 3);
+
+    const plain = await seen('a=rtcp-fb:* ccm fir');
+    plain.seat.publications[1]!.ask({ type: 'bitrate', bps: 400_000 });
+    plain.seat.publications[1]!.ask({ type: 'keyframe' });
+    await until(() => told(plain, 'fir').length === 1);
+    expect(told(plain, 'tmmbr')).toEqual([]);
+  });
+
+  test('of us: what the peer asks for is kept to, and it is told so', async () => {
+    const c = await videoCall(['a=rtcp-fb:* ccm tmmbr']);
+    const picture = c.seat.subscriptions[1]!;
+    picture.on(serving);
+    picture.sink(shown(1, 'one', mark({ key: true })), c.clock.now());
+    await until(() => c.camera.heard.length === 1);
+    const { ssrc } = c.camera.heard[0]!;
+    tell(
+      c,
+      { type: 'rr', ssrc: c.camera.ssrc, reports: [] },
+      {
+        type: 'tmmbr',
+        sender: c.camera.ssrc,
+        entries: [{ ssrc, bps: 256_000, overhead: 40 }],
+      },
+    );
+    await until(() => told(c, 'tmmbn').length === 1);
+    expect(told(c, 'tmmbn')[0]).toMatchObject({
+      sender: ssrc,
+      entries: [{ ssrc: c.camera.ssrc, bps: 256_000, overhead: 40 }],
+    });
+    expect(picture.asked).toContainEqual({ type: 'bitrate', bps: 256_000 });
+  });
+});
+
 describe('what goes', () => {
   test('a packet of the last second is sent again as it was', async () => {
     const c = await videoCall(['a=rtcp-fb:* nack']);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { writeRtcp } from '../../src/proto/rtp/rtcp.ts';
-import { call, endAll, port, until } from '../../test/harness/sip-agent.ts';
+import { type Rtcp, unixOf, writeRtcp } from '../../src/proto/rtp/rtcp.ts';
+import { call, endAll, type PlainPhone, port, until } from '../../test/harness/sip-agent.ts';
+import { mark, shown, videoCall } from '../../test/harness/sip-video.ts';
 
 afterEach(endAll);
 
@@ -58,6 +59,32 @@ describe('RTCP and silence', () => {
     });
     expect(leg.stats()[1]).toMatchObject({ lost: 7, jitterMs: 10 });
     expect(leg.stats()[1]!.rttMs).toBeGreaterThanOrEqual(49);
+  });
+
+  test('sound and picture of the room are tied to one clock, under one name', async () => {
+    const c = await videoCall();
+    const [sound, picture] = c.seat.subscriptions;
+    const format = { codec: 'H264', clockRate: 90_000 } as const;
+    picture!.on({ type: 'serving', how: 'passthrough', format });
+    const now = c.clock.now();
+    sound!.time = () => now - 50;
+    picture!.time = pts => now + pts / 90 - 300;
+    sound!.sink({ seq: 1, pts: 1, marker: false, payload: Buffer.from('room') }, now);
+    picture!.sink({ ...shown(0, 'key', mark({ key: true })), pts: 0 }, now);
+    c.clock.advance(4000);
+    await until(() => c.phone.reports.length > 0 && c.camera.reports.length > 0);
+    const read = (phone: PlainPhone, clockRate: number) => {
+      const compound = phone.reports[0] as Rtcp[];
+      const [sr, sdes] = compound;
+      if (sr?.type !== 'sr' || sdes?.type !== 'sdes') throw new Error('no sender report');
+      const sent = phone.heard[0]!;
+      const { cname } = sdes.chunks[0] as { cname?: string };
+      return { cname, at: unixOf(sr.ntp) - ((sr.rtpTime - sent.timestamp) * 1000) / clockRate };
+    };
+    const heard = read(c.phone, 8000);
+    const seen = read(c.camera, 90_000);
+    expect(heard.at - seen.at).toBeCloseTo(250, 0);
+    expect(heard.cname).toBe(seen.cname);
   });
 
   test('fifteen seconds without sound are told once, and the call goes on', async () => {

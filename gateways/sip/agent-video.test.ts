@@ -74,6 +74,17 @@ describe('a call with a camera', () => {
     expect(picture!.heard[3]!.pts - picture!.heard[2]!.pts).toBe(3000);
   });
 
+  test('that tells its parameter sets in its description only is shown with them', async () => {
+    const sets = [SPS, PPS].map(b => b.toString('base64')).join(',');
+    const { seat, camera, to } = await videoCall([], {}, `${BASELINE};sprop-parameter-sets=${sets}`);
+    camera.say(to, IDR, { pt: 97, timestamp: 3000, marker: true });
+    camera.say(to, SLICE, { pt: 97, timestamp: 6000, marker: true });
+    await until(() => seat.publications[1]?.heard.length === 4);
+    const picture = seat.publications[1]!;
+    expect(picture.heard.map(p => Buffer.from(p.payload))).toEqual([SPS, PPS, IDR, SLICE]);
+    expect(picture.track.format.fmtp).toMatchObject({ 'x-size': '640x360' });
+  });
+
   test('sees the room: what its description takes, restamped, and in the legs’ figures', async () => {
     const { seat, camera, leg, clock } = await videoCall(['b=TIAS:700000']);
     const picture = seat.subscriptions[1]!;

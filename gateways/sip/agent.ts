@@ -4,8 +4,10 @@ import { loadCodecs } from '../../codecs/audio.ts';
 import type { Agent, Host, LegEvent, LegRequest, Seat, Termination } from '../../src/contract.ts';
 import { UdpPorts } from '../../src/io/udp.ts';
 import { refuse, terminationOf } from '../../src/kit/refusal.ts';
+import { makeIdentity } from '../../src/proto/dtls/identity.ts';
 import type { SipConfig } from './config.ts';
 import { SipLeg } from './leg.ts';
+import { readSrtp } from './native.ts';
 
 const CLOSING: Termination = {
   blame: 'server',
@@ -14,12 +16,13 @@ const CLOSING: Termination = {
 };
 
 export function createSipAgent(host: Host, config: SipConfig, id: string): Agent {
-  const bound = /^(0\.0\.0\.0|::)$/.test(config.address) ? undefined : config.address;
+  const bound = /^(0\.0\.0\.0|::)$/.test(config.address ?? '::') ? undefined : config.address;
   const ports = new UdpPorts({
     ...config.rtpPorts,
     clock: host.clock,
     ...(bound !== undefined && { address: bound }),
   });
+  const identity = makeIdentity(randomBytes(8), Date.now());
   const legs = new Set<SipLeg>();
   const capacity = Math.min(config.maxLegs, ports.size);
   let begun = 0;
@@ -54,6 +57,11 @@ export function createSipAgent(host: Host, config: SipConfig, id: string): Agent
         codecs: config.codecs,
         videoCodecs: config.video ? config.videoCodecs : [],
         videoBps: config.videoBps,
+        keying: {
+          policy: readSrtp(request.begin.native) ?? config.srtp,
+          random: randomBytes,
+          fingerprint: identity.fingerprint,
+        },
         address,
         // Digits only, and below 2^53, as some phones read it as a number.
         sessionId: String(randomBytes(6).readUIntBE(0, 6)),
@@ -63,6 +71,7 @@ export function createSipAgent(host: Host, config: SipConfig, id: string): Agent
           family: (bound ?? address).includes(':') ? 6 : 4,
           signalling: request.who.address,
           random: randomBytes,
+          identity,
           cname: randomBytes(9).toString('base64url'), // RFC 7022 §4.2: short-term, random
           unixAtZero: Date.now() - now,
           count: reason => host.count('rtp_dropped', reason),

@@ -3,12 +3,16 @@ import type { Host, LegRequest, PlacedLeg, Termination } from '../../src/contrac
 import { type Drive, drive } from '../../src/io/drive.ts';
 import { terminationOf } from '../../src/kit/refusal.ts';
 import type { DigestServer } from '../../src/proto/sip/digest.ts';
+import { isSecure } from '../../src/proto/sip/flow.ts';
 import type { CallMessage, Invite, OnCall, SipCall } from '../../src/proto/sip/signalling.ts';
 import { type CallIn, type CallOut, FrontCall } from './call.ts';
-import { admit } from './front-access.ts';
+import type { SipConfig } from './config.ts';
+import { type Access, admit, callerOf, refused, TOO_MANY_TRIES } from './front-access.ts';
 import { ladderStep } from './front-ladder.ts';
-import { sipNative } from './native.ts';
+import type { Guard } from './guard.ts';
+import { sipNative, srtpFor } from './native.ts';
 import { reasonHeader, refusalOf } from './status.ts';
+import type { Inbound } from './trunks/inbound.ts';
 
 /** One call with everything it holds. */
 interface Entry {
@@ -21,13 +25,25 @@ const IGNORE: OnCall = () => {};
 /** The inbound calls of a front: wires each to its `FrontCall`, its leg and its ladder. */
 export class Calls {
   readonly #host: Host;
+  readonly #config: Pick<SipConfig, 'srtp'>;
   readonly #digest: DigestServer;
+  readonly #guard: Guard;
+  readonly #trunks: Pick<Inbound, 'admit'> | undefined;
   readonly #byCall = new Map<string, Entry>();
   #idle: (() => void) | undefined;
 
-  constructor(host: Host, digest: DigestServer) {
+  constructor(
+    host: Host,
+    config: Pick<SipConfig, 'srtp'>,
+    digest: DigestServer,
+    guard: Guard,
+    trunks?: Pick<Inbound, 'admit'>,
+  ) {
     this.#host = host;
+    this.#config = config;
     this.#digest = digest;
+    this.#guard = guard;
+    this.#trunks = trunks;
   }
 
   get size(): number {
@@ -36,11 +52,16 @@ export class Calls {
 
   /** A new INVITE: refused here and now, or handed to the platform. */
   incoming(invite: Invite, call: SipCall): OnCall {
-    const access = admit(invite, this.#host, this.#digest);
+    const caller = callerOf(invite);
+    const now = this.#host.clock.now();
+    const access = this.#guard.mayTry(invite.flow.host, caller, now)
+      ? (this.#trunks?.admit(invite, now) ?? admit(invite, this.#host, this.#digest))
+      : refused(TOO_MANY_TRIES);
     if (access.ok) return this.#begin(invite, call, access);
     // A challenge is no refusal yet: phones that have the password come back with it.
     if (access.status !== 401) {
       this.#host.count('calls_refused', access.why.reason);
+      this.#guard.refused(access.why.reason, invite.flow, caller, now);
       const { status, why } = access;
       this.#host.log.info(
         { trace: invite.request.callId, from: invite.flow.host, status, ...why },
@@ -73,8 +94,10 @@ export class Calls {
     return new Promise(done => (this.#idle = done));
   }
 
-  #begin(invite: Invite, call: SipCall, { room, who }: Pick<LegRequest, 'room' | 'who'>): OnCall {
-    const { request, sdp } = invite;
+  #begin(invite: Invite, call: SipCall, access: Extract<Access, { ok: true }>): OnCall {
+    const { room, who } = access;
+    const { request, sdp, flow } = invite;
+    const srtp = srtpFor(access.srtp ?? this.#config.srtp, isSecure(flow));
     const leg = `sip-${randomUUID()}`;
     const trace = request.callId;
     const abort = new AbortController();
@@ -91,6 +114,7 @@ export class Calls {
         case 'reject': {
           const { status, reason, headers } = refusalOf(out.why);
           this.#host.count('calls_refused', out.why.reason); // the platform has the log line
+          this.#guard.refused(out.why.reason, flow, callerOf(invite), this.#host.clock.now());
           return call.reject(status, { reason, headers });
         }
         case 'info':
@@ -115,7 +139,8 @@ export class Calls {
       who,
       room,
       roles: ['send', 'receive'],
-      begin: sdp === undefined ? { type: 'make-offer' } : { type: 'offer', native: sipNative(sdp) },
+      prompts: true,
+      begin: { type: sdp === undefined ? 'make-offer' : 'offer', native: sipNative(sdp, srtp) },
     };
     this.#host
       .place(ask, event => run.feed({ type: 'leg', event }), abort.signal)

@@ -1,12 +1,13 @@
 import { z } from 'zod';
+import { guardKeys } from './config-guard.ts';
+import { listenKeys } from './config-listen.ts';
+import { trunkKeys } from './trunks/config.ts';
 
 const port = z.number().int().min(0).max(65535);
 
 /** The `sip` slice of the config. */
 export const sipConfig = z.strictObject({
-  address: z.string().default('0.0.0.0').describe('Address to listen on.'),
-  port: port.default(5060).describe('Port for UDP and TCP; 0 takes any free one.'),
-  tcp: z.boolean().default(true).describe('Listen on TCP as well as UDP.'),
+  ...listenKeys,
   rtpPorts: z
     .strictObject({
       min: port.default(20_000).describe('First UDP port for media.'),
@@ -32,19 +33,15 @@ export const sipConfig = z.strictObject({
     .max(50_000_000)
     .default(2_000_000)
     .describe('Bits a second of pictures, each way and at most.'),
-  maxLegs: z.number().int().positive().default(1000).describe('Calls at the same time.'),
-  callsPerSecond: z
-    .number()
-    .positive()
-    .default(200)
+  srtp: z
+    .enum(['off', 'optional', 'required'])
+    .default('optional')
     .describe(
-      'New calls (and other requests outside calls) one address may send a second; five times as many at once.',
+      'Encrypted media (SDES or DTLS-SRTP): off: none; optional: as the phone offers, and offered by us where the signalling runs over TLS; required: calls without it are refused.',
     ),
-  messagesPerSecond: z
-    .number()
-    .positive()
-    .default(10_000)
-    .describe('SIP messages one address may send a second; what is beyond is dropped unread.'),
+  maxLegs: z.number().int().positive().default(1000).describe('Calls at the same time.'),
+  ...guardKeys,
+  ...trunkKeys,
   serverName: z.string().default('Roombridge').describe('What the Server and User-Agent headers say.'),
 });
 

@@ -4,13 +4,31 @@ import { textOf } from '../../src/proto/sip/grammar.ts';
 import type { Invite } from '../../src/proto/sip/signalling.ts';
 import { unescapeUri, userOf } from '../../src/proto/sip/uri.ts';
 import type { HeaderLine } from '../../src/proto/sip/write.ts';
+import type { SrtpPolicy } from './native.ts';
 import { refusalOf } from './status.ts';
 
 /** Names go to logs and pages: no longer than this. */
 const MAX_NAME = 128;
 
+/** More wrong passwords or PINs than anybody mistypes (`Guard.mayTry`). */
+export const TOO_MANY_TRIES: Termination = {
+  blame: 'client',
+  reason: 'too-many-tries',
+  text: 'Too many wrong passwords or PINs; wait a minute and call again.',
+};
+
+/** Who calls, as far as it says, to tell callers of one address apart. */
+export const callerOf = ({ request }: Invite): string =>
+  (userOf(request.from.uri) ?? 'anonymous').slice(0, MAX_NAME);
+
 export type Access =
-  | { readonly ok: true; readonly room: string; readonly who: Who }
+  | {
+      readonly ok: true;
+      readonly room: string;
+      readonly who: Who;
+      /** Of its trunk, instead of `sip.srtp`. */
+      readonly srtp?: Exclude<SrtpPolicy, 'preferred'>;
+    }
   | {
       readonly ok: false;
       readonly status: number;
@@ -32,7 +50,7 @@ export function admit(invite: Invite, host: Host, digest: DigestServer): Access 
       text: 'The address names no room: call sip:1000@host for room 1000.',
     });
   const caller: Who = {
-    user: (userOf(request.from.uri) ?? 'anonymous').slice(0, MAX_NAME),
+    user: callerOf(invite),
     ...(request.from.display !== undefined && { display: request.from.display.slice(0, MAX_NAME) }),
     proof: 'claimed',
     address: flow.host,
@@ -75,7 +93,7 @@ function challenged(invite: Invite, host: Host, digest: DigestServer, room: stri
   return { ok: false, status: 401, headers: digest.challenge(now, verdict.why === 'stale', userAgent), why };
 }
 
-function refused(why: Termination): Access {
+export function refused(why: Termination): Access {
   const { status, headers } = refusalOf(why);
   return { ok: false, status, headers, why };
 }

@@ -310,7 +310,7 @@ describe('a call', () => {
     call.info('application/media_control+xml', '<media_control>…<picture_fast_update/>…</media_control>');
     call.hangup();
     await phone.next('ended');
-    expect(platform.requests[0]?.begin).toEqual({ type: 'make-offer' });
+    expect(platform.requests[0]?.begin).toEqual({ type: 'make-offer', native: { srtp: 'optional' } });
     expect(platform.commands).toEqual([
       { type: 'answer', id: 0, native: { sdp: 'MINE' } },
       { type: 'confirmed' },

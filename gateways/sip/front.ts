@@ -1,94 +1,95 @@
 import { randomBytes } from 'node:crypto';
 import type { Address, Front, Host, Termination } from '../../src/contract.ts';
 import { type Drive, drive } from '../../src/io/drive.ts';
-import { type Flow, type Flows, openFlows } from '../../src/io/flows.ts';
-import { RateLimit, RateLimits } from '../../src/kit/limits.ts';
+import { systemResolver } from '../../src/io/resolver.ts';
 import { DigestServer } from '../../src/proto/sip/digest.ts';
 import { SipEndpoint } from '../../src/proto/sip/endpoint.ts';
 import type { SipInput } from '../../src/proto/sip/events.ts';
+import type { Flow } from '../../src/proto/sip/flow.ts';
 import { EndpointSignalling } from '../../src/proto/sip/signalling.ts';
-import { bracketed } from '../../src/proto/sip/write.ts';
 import { Calls } from './calls.ts';
 import type { SipConfig } from './config.ts';
 import { DTMF_TYPES } from './front-dtmf.ts';
 import { MEDIA_CONTROL } from './front-picture.ts';
+import { Guard } from './guard.ts';
+import { Listeners } from './listeners.ts';
+import { OutgoingCalls } from './outgoing.ts';
+import { Inbound } from './trunks/inbound.ts';
+import { createTrunks } from './trunks/open.ts';
 
 const REALM = 'roombridge';
 /** How long a polite end may take; then the sockets close. */
 const FAREWELL_MS = 2000;
 const RETRY_AFTER_S = 10;
 
-/** SIP calls into rooms: sockets, endpoint, and the calls on top. */
-export function createSipFront(host: Host, config: SipConfig): Front {
-  const calls = new Calls(host, new DigestServer(REALM, randomBytes(32)));
-  const perSecond = config.messagesPerSecond;
-  const floods = new RateLimits(() => new RateLimit(perSecond, perSecond * 2));
-  const advertised = cachedAddress(host);
-  let flows: Flows | undefined;
+/** SIP calls into rooms: sockets, whom they hear, the endpoint, and the calls on top. */
+export function createSipFront(host: Host, config: SipConfig, resolver = systemResolver()): Front {
+  const { clock } = host;
+  const guard = new Guard(host, config);
+  const digest = new DigestServer(REALM, randomBytes(32));
+  const calls = new Calls(host, config, digest, guard, {
+    admit: (invite, now) => inbound.admit(invite, now),
+  });
+  let listeners: Listeners | undefined;
   let run: Drive<SipInput> | undefined;
   let closing: Promise<void> | undefined;
 
   const endpoint = new SipEndpoint({
     random: randomBytes,
-    local: flow => ({ host: advertised(flow.host), port: flows?.port ?? config.port }),
+    local: flow => listeners?.local(flow) ?? { host: host.advertisedAddress(flow.host), port: config.port },
     name: config.serverName,
     infoTypes: [...DTMF_TYPES, MEDIA_CONTROL],
     maxCalls: config.maxLegs,
     newRequestsPerSecond: config.callsPerSecond,
+    screen: (request, flow) => guard.screens(request.headers.get('user-agent') ?? '', flow, clock.now()),
   });
   const signalling = new EndpointSignalling(input => run?.feed(input), {
-    send: (flow, bytes) => flows?.send(flow, bytes),
-    hangUp: flow => flows?.hangUp(flow),
+    send: (flow, bytes) => listeners?.send(flow, bytes),
+    hangUp: flow => listeners?.hangUp(flow),
     incoming: (invite, call) => calls.incoming(invite, call),
-    message: (call, m) => calls.message(call, m),
+    message: (call, m) => outgoing.message(call, m) || calls.message(call, m),
     count: (name, reason) => host.count(name, reason),
-    bug: (call, error) => calls.bug(call, error),
+    malformed: flow => guard.fault(flow.host, 'malformed', clock.now()),
+    bug: (call, error) => outgoing.bug(call, error) || calls.bug(call, error),
   });
+  const trunks = createTrunks(config, { clock, log: host.log, signalling, resolver });
+  const inbound = new Inbound(trunks, config, digest);
+  const outgoing = new OutgoingCalls(host, config, signalling, trunks);
+  guard.alsoKnows(inbound.isSource);
 
   const wire = (type: 'datagram' | 'chunk', flow: Flow, bytes: Buffer): void => {
-    if (floods.take(flow.host, host.clock.now())) run?.feed({ type, flow, bytes });
-    else host.count('dropped', 'flood');
+    const now = clock.now();
+    if (!guard.admits(flow.host, now)) {
+      if (flow.transport !== 'udp') listeners?.hangUp(flow);
+    } else if (guard.hears(flow.host, now)) run?.feed({ type, flow, bytes });
   };
 
   async function start(): Promise<readonly Address[]> {
-    const { address, port, tcp } = config;
-    flows = await openFlows({ address, port, tcp, setting: 'sip.port' }, host.clock, {
-      datagram: (flow, bytes) => wire('datagram', flow, bytes),
-      chunk: (flow, bytes) => wire('chunk', flow, bytes),
+    listeners = await Listeners.open(host, config, {
+      message: wire,
       closed: flow => run?.feed({ type: 'flow-closed', flow }),
-      junk: reason => host.count('dropped', reason),
+      admits: address => guard.admits(address, clock.now()),
     });
-    run = drive(endpoint, host.clock, out => signalling.act(out));
-    const where = `${bracketed(host.advertisedAddress())}:${flows.port}`;
-    return [{ url: `sip:1000@${where}`, what: `SIP phones (udp${tcp ? ', tcp' : ''}), room 1000` }];
+    run = drive(endpoint, clock, out => signalling.act(out));
+    trunks.start();
+    return listeners.addresses;
   }
 
   async function close(why: Termination): Promise<void> {
     signalling.drain(RETRY_AFTER_S);
-    const told = calls.closeAll(why);
+    const told = Promise.all([calls.closeAll(why), outgoing.closeAll(why), trunks.stop()]);
     let undo = (): void => {};
-    const late = new Promise<void>(done => (undo = host.clock.at(host.clock.now() + FAREWELL_MS, done)));
+    const late = new Promise<void>(done => (undo = clock.at(clock.now() + FAREWELL_MS, done)));
     await Promise.race([told, late]);
     undo();
     run?.stop();
-    await flows?.close();
+    await listeners?.close();
   }
 
-  return { start, close: why => (closing ??= close(why)) };
-}
-
-/** The host may look at every interface for each answer; phones come by the hundred from few addresses. */
-function cachedAddress(host: Host): (peer: string) => string {
-  const known = new Map<string, string>();
-  let until = 0;
-  return peer => {
-    const now = host.clock.now();
-    if (now >= until || known.size > 1000) {
-      known.clear();
-      until = now + 10_000;
-    }
-    let address = known.get(peer);
-    if (address === undefined) known.set(peer, (address = host.advertisedAddress(peer)));
-    return address;
+  return {
+    start,
+    dial: (ask, on) => outgoing.dial(ask, on),
+    trunks: () => trunks.states(),
+    close: why => (closing ??= close(why)),
   };
 }

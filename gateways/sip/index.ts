@@ -9,6 +9,6 @@ export default defineGateway({
   name: 'sip',
   config: sipConfig,
   home: 'agent',
-  front: createSipFront,
+  front: (host, config) => createSipFront(host, config),
   agent: createSipAgent,
 });

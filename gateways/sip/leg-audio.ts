@@ -4,6 +4,7 @@ import type {
   Format,
   MediaPacket,
   Millis,
+  NewTrack,
   Publication,
   Sink,
   StreamStats,
@@ -11,6 +12,7 @@ import type {
 } from '../../src/contract.ts';
 import type { AudioPlan } from '../../src/proto/sdp/audio.ts';
 import { receives, sends } from '../../src/proto/sdp/section.ts';
+import { InbandKeys } from './inband-keys.ts';
 import type { LegOptions } from './leg-options.ts';
 import { AudioMedia } from './media.ts';
 import type { LineOptions } from './rtp-line.ts';
@@ -19,6 +21,8 @@ export class LegAudio {
   readonly #o: LegOptions;
   #media!: AudioMedia;
   readonly #meters = new Map<string, LevelMeter>();
+  /** For a phone that sends its keys as tones only, by codec. */
+  readonly #inband = new Map<string, InbandKeys>();
   #publication: Publication | undefined;
   #subscription: Subscription | undefined;
   /** The peer has wanted our sound before: only then is "do not send to me" a hold. */
@@ -38,6 +42,7 @@ export class LegAudio {
         key: ({ digit, ms }) => o.emit({ type: 'dtmf', digit, ms, via: 'rtp' }),
         format: f => audio.#publication?.format(f),
         clock: (pts, captureMs) => audio.#publication?.clock(pts, captureMs),
+        timeOf: pts => audio.#subscription?.timeOf(pts),
       },
     });
     return audio;
@@ -59,11 +64,14 @@ export class LegAudio {
   /** Opens what `plan` needs before it can be `agreed`. */
   async prepare(plan: AudioPlan): Promise<void> {
     for (const { codec } of plan.receive.values()) await this.#openMeter(codec, plan);
+    if (plan.sendEvents === undefined)
+      for (const format of plan.receive.values()) await this.#listenForKeys(format);
   }
 
   agreed(plan: AudioPlan): void {
     this.#listened ||= receives(plan.peer);
     const hold = plan.peer === 'inactive' || (this.#listened && !receives(plan.peer));
+    if (plan.sendEvents !== undefined) this.#dropInband();
     this.#media.agreed(plan, hold, this.#meters, this.#hear);
     if (receives(plan.direction)) this.#publication ??= this.#publish();
     this.#setHold(hold);
@@ -85,9 +93,11 @@ export class LegAudio {
     this.#publication?.close();
     this.#media.close();
     for (const meter of this.#meters.values()) meter.close();
+    this.#dropInband();
   }
 
   readonly #hear: Sink<MediaPacket> = (packet: MediaPacket, now: Millis) => {
+    if (this.#inband.size > 0) this.#inband.get(this.#media.format?.codec ?? '')?.hear(packet.payload);
     if (!this.#hold && !this.#muted) this.#publication?.sink(packet, now);
   };
 
@@ -106,10 +116,30 @@ export class LegAudio {
     else meter.close();
   }
 
+  async #listenForKeys(format: Format): Promise<void> {
+    if (this.#inband.has(format.codec)) return;
+    const heard = (digit: string, ms: number): void =>
+      this.#o.emit({ type: 'dtmf', digit, ms, via: 'inband' });
+    const keys = await InbandKeys.open(format, heard);
+    if (this.#open && keys !== undefined) this.#inband.set(format.codec, keys);
+    else keys?.close();
+  }
+
+  #dropInband(): void {
+    for (const keys of this.#inband.values()) keys.close();
+    this.#inband.clear();
+  }
+
   #publish(): Publication {
     const format = this.#media.format as Format;
-    const { leg } = this.#o.request;
-    const track = { source: 'mic' as const, format, canKeyframe: false, syncGroup: leg };
+    const { leg, direction } = this.#o.request;
+    const track: NewTrack = {
+      source: 'mic',
+      format,
+      canKeyframe: false,
+      syncGroup: leg,
+      ...(direction === 'out' && { early: true }), // whom we call is heard before the answer: announcements, ringing
+    };
     const publication = this.#o.seat.publish(track, () => {}); // sound knows no feedback
     if (this.#muted) publication.pause(true);
     return publication;

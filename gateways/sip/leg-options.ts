@@ -1,5 +1,6 @@
 import type { Host, LegEvent, LegRequest, Seat } from '../../src/contract.ts';
 import type { PhoneCodec } from '../../src/proto/sdp/audio.ts';
+import type { KeyingLocal } from '../../src/proto/sdp/keying.ts';
 import type { VideoLocal } from '../../src/proto/sdp/video.ts';
 import type { LineOptions } from './rtp-line.ts';
 
@@ -13,10 +14,11 @@ export interface LegOptions {
   /** Empty: none is offered or taken. */
   readonly videoCodecs: VideoLocal['codecs'];
   readonly videoBps: number;
+  readonly keying: KeyingLocal;
   /** What we write into descriptions for this peer. */
   readonly address: string;
   readonly sessionId: string;
-  readonly line: Omit<LineOptions, 'failed'>;
+  readonly line: Omit<LineOptions, 'failed' | 'unprotected'>;
   /** Into the ladder. */
   readonly note: (summary: string) => void;
   /** Told once, when everything is released. */

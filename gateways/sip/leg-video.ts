@@ -42,6 +42,7 @@ export class LegVideo {
         video.#clock = { pts, captureMs };
         video.#publication?.clock(pts, captureMs);
       },
+      timeOf: pts => video.#subscription?.timeOf(pts),
       keyframe: () => video.#subscription?.feedback({ type: 'keyframe' }),
       bitrate: bps => video.#subscription?.feedback({ type: 'bitrate', bps }),
     });
@@ -115,6 +116,7 @@ export class LegVideo {
     const track = { source, format, canKeyframe: true, syncGroup: this.#o.request.leg };
     const publication = this.#o.seat.publish(track, (f: Feedback) => {
       if (f.type === 'keyframe') this.#media.keyframe();
+      if (f.type === 'bitrate') this.#media.limit(f.bps);
     });
     if (this.#clock !== undefined) publication.clock(this.#clock.pts, this.#clock.captureMs);
     return publication;
@@ -159,6 +161,8 @@ export class LegVideo {
         this.#how = 'idle';
         this.#media.serving(undefined);
         return;
+      case 'lacking':
+        return this.#o.note(e.why.text ?? e.why.reason);
       case 'unserved': {
         const how = `unserved: ${e.why.reason}`;
         if (how !== this.#how) this.#o.note(e.why.text ?? e.why.reason);

@@ -1,7 +1,6 @@
 /** One SIP leg inside its agent: offers and answers on one side, the seat on the other, sound and pictures between. */
 import type { Json, Leg, LegCommand, StreamStats, Termination } from '../../src/contract.ts';
 import { Refusal, refuse, terminationOf } from '../../src/kit/refusal.ts';
-import type { PhoneCodec } from '../../src/proto/sdp/audio.ts';
 import {
   acceptCall,
   answerCall,
@@ -42,7 +41,15 @@ export class SipLeg implements Leg {
 
   private constructor(o: LegOptions) {
     this.#o = o;
-    this.#line = { ...o.line, failed: error => this.#failed(error) };
+    this.#line = {
+      ...o.line,
+      failed: error => this.#failed(error),
+      unprotected: text => {
+        o.line.count('dtls-failed');
+        o.note(text);
+        this.close({ blame: 'client', reason: 'dtls-failed', text });
+      },
+    };
   }
 
   /** Answers the offer the request came with, or makes one. Rejects with a Refusal; the caller then closes the leg. */
@@ -61,7 +68,7 @@ export class SipLeg implements Leg {
       case 'make-offer':
         return this.#negotiate(c.id, () => this.#makeOffer(c.id, this.#partsToOffer(c.why)));
       case 'answer':
-        return this.#negotiate(c.id, () => this.#accept(c.id, c.native));
+        return this.#negotiate(c.id, () => this.#accept(c.id, c.native, c.early === true));
       case 'rollback':
         return this.#negotiate(c.id, () => this.#rollback(c.id));
       case 'confirmed':
@@ -124,8 +131,9 @@ export class SipLeg implements Leg {
 
   async #answerTo(id: number, native: Json): Promise<Json> {
     const offer = read(native);
-    const there = videoSections(offer, this.#o.videoCodecs);
-    const result = answerCall(offer, await this.#local(Object.keys(there) as VideoPart[]));
+    const there = videoSections(offer, this.#o.videoCodecs, this.#o.keying.policy);
+    const local = await this.#local(Object.keys(there) as VideoPart[]);
+    const result = answerCall(offer, local, this.#plan);
     if (result instanceof Refusal) throw result;
     const before = this.#plan;
     await this.#adopt(result.plan);
@@ -136,19 +144,20 @@ export class SipLeg implements Leg {
   }
 
   async #makeOffer(id: number, parts: readonly VideoPart[]): Promise<Json> {
-    const inUse = this.#plan?.audio.send.format.codec as PhoneCodec | undefined;
     const local = await this.#local(this.#o.videoCodecs.length > 0 ? parts : []);
-    this.#sent = versioned(offerCall(local, this.#sent, inUse), this.#sent);
+    this.#sent = versioned(offerCall(local, this.#sent, this.#plan), this.#sent);
     this.#offering = id;
     return sipNative(writeSdp(this.#sent));
   }
 
-  async #accept(id: number, native: Json): Promise<undefined> {
+  /** `early`: what the peer plays while it rings; the answer that counts, perhaps of another fork, follows. */
+  async #accept(id: number, native: Json, early: boolean): Promise<undefined> {
     if (this.#offering !== id || this.#sent === undefined)
       throw refuse('client', 'unexpected-answer', 'An answer came without an offer of ours.');
-    const plan = acceptCall(read(native), this.#sent, await this.#local([]));
+    const plan = acceptCall(read(native), this.#sent, await this.#local([]), this.#plan);
     if (plan instanceof Refusal) throw plan;
     await this.#adopt(plan);
+    if (early) return;
     this.#offering = undefined;
     this.#discardUnused();
   }
@@ -173,7 +182,7 @@ export class SipLeg implements Leg {
 
   /** What we have to say, with ports for `parts`. Without free ports the sound goes on alone. */
   async #local(parts: readonly VideoPart[]): Promise<CallLocal> {
-    const { address, codecs, request, sessionId, videoBps, videoCodecs } = this.#o;
+    const { address, codecs, keying, request, sessionId, videoBps, videoCodecs } = this.#o;
     const [hears, speaks] = [request.roles.includes('send'), request.roles.includes('receive')];
     const direction = hears ? (speaks ? 'sendrecv' : 'recvonly') : speaks ? 'sendonly' : 'inactive';
     const videoPorts: Partial<Record<VideoPart, number>> = {};
@@ -182,8 +191,8 @@ export class SipLeg implements Leg {
       if (video !== undefined) videoPorts[part] = video.port;
     }
     return {
-      audio: { sessionId, address, port: this.#audio.port, codecs, direction },
-      video: { codecs: videoCodecs, direction, maxBps: videoBps },
+      audio: { sessionId, address, port: this.#audio.port, codecs, direction, keying },
+      video: { codecs: videoCodecs, direction, maxBps: videoBps, keying },
       videoPorts,
     };
   }

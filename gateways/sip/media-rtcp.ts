@@ -22,12 +22,18 @@ export class RtcpSide {
     this.#own.signal(to.remoteRtcp, now);
   }
 
-  /** What a datagram says, or why it is dropped. Some peers mux without having asked: the port does not matter. */
-  received(bytes: Buffer, address: string, port: number, now: number): Rtcp[] | string {
+  /** May speak on the RTCP port, as far as addresses tell. */
+  accept(address: string, port: number, now: number): boolean {
+    return this.#own.accept(address, port, now);
+  }
+
+  /** What a datagram says, or why it is dropped; `proven`: its keys tell that it is the peer's. Some peers mux without having asked: the port does not matter. */
+  received(bytes: Buffer, address: string, port: number, now: number, proven: boolean): Rtcp[] | string {
     const from = this.#media.latched?.address ?? address;
     const beside = address === from || address === this.#agreed?.remoteRtcp?.address;
     const latch = this.#agreed?.mux === true ? this.#media : this.#own;
-    if (!beside || !latch.accept(address, port, now)) return 'rtcp-not-from-peer';
+    if (proven) latch.prove(address, port);
+    else if (!beside || !latch.accept(address, port, now)) return 'rtcp-not-from-peer';
     const packets = this.#session.rtcp(bytes, now);
     return typeof packets === 'string' ? `rtcp-${packets}` : packets;
   }

@@ -22,6 +22,8 @@ interface MediaEvents {
   format(f: Format): void;
   /** A sender report ties media time to the peer's clock. */
   clock(pts: number, captureMs: number): void;
+  /** When what `play` gets is to be heard: `Subscription.timeOf`. */
+  timeOf(pts: number): Millis | undefined;
 }
 
 /** Without RTP for this long while some is due, the peer is told to be silent. The call goes on. */
@@ -60,6 +62,7 @@ export class AudioMedia {
       deadline: () => Math.min(media.#silence, media.#dtmf.deadline),
       tick: now => media.#tick(now),
     });
+    media.#line.session.sender.sent.timeOf = pts => o.on.timeOf(pts);
     return media;
   }
 
@@ -116,7 +119,9 @@ export class AudioMedia {
     if (this.#plan === undefined || this.#format === undefined) return [];
     const { session } = this.#line;
     const { codec } = this.#plan.send.format;
-    return [hearing(session, this.#format.codec, this.#firstPacketMs), playing(session, codec, how)];
+    const { security } = this.#line;
+    const streams = [hearing(session, this.#format.codec, this.#firstPacketMs), playing(session, codec, how)];
+    return streams.map(s => ({ ...s, security }));
   }
 
   /** Says BYE and frees the ports. Idempotent. */

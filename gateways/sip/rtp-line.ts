@@ -1,6 +1,8 @@
 /** What sound and pictures have in common: two sockets, one RTP session, the latch, RTCP, and a timer. */
 import type { Clock, MediaPacket, Millis } from '../../src/contract.ts';
 import type { UdpPair, UdpPorts } from '../../src/io/udp.ts';
+import type { Identity } from '../../src/proto/dtls/proof.ts';
+import { isDtls } from '../../src/proto/dtls/record.ts';
 import { Latch } from '../../src/proto/rtp/latch.ts';
 import { type Rtcp, unixOf } from '../../src/proto/rtp/rtcp.ts';
 import type { RtcpFeedback } from '../../src/proto/rtp/rtcp-feedback.ts';
@@ -8,6 +10,7 @@ import { isRtcp, RTP_HEADER_BYTES } from '../../src/proto/rtp/rtp.ts';
 import { RtpSession } from '../../src/proto/rtp/session.ts';
 import type { Targets } from '../../src/proto/sdp/section.ts';
 import { Alarm } from './alarm.ts';
+import { LineSecurity, type Port } from './line-security.ts';
 import { RtcpSide } from './media-rtcp.ts';
 
 export interface LineOptions {
@@ -21,6 +24,9 @@ export interface LineOptions {
   readonly cname: string;
   readonly unixAtZero: number;
   readonly count: (reason: string) => void;
+  readonly identity: Identity;
+  /** What was agreed to protect the media cannot be had; in a sentence. */
+  readonly unprotected: (text: string) => void;
   /** A bug in a chain; media is unusable from here on. */
   readonly failed: (error: unknown) => void;
 }
@@ -42,6 +48,7 @@ export class RtpLine {
   readonly #user: LineUser;
   readonly #latch: Latch;
   readonly #rtcp: RtcpSide;
+  readonly #security: LineSecurity;
   readonly #alarm: Alarm;
   #pair!: UdpPair;
   #agreed = false;
@@ -58,7 +65,12 @@ export class RtpLine {
           o.failed(error);
         }
       },
-      rtcp: (bytes, address, port, now) => line.#guard(() => line.#reported(bytes, address, port, now)),
+      rtcp: (bytes, address, port, now) =>
+        line.#guard(() =>
+          isDtls(bytes)
+            ? line.#shaken(bytes, address, port, 'rtcp', now)
+            : line.#reported(bytes, address, port, 'rtcp', now),
+        ),
     });
     return line;
   }
@@ -70,6 +82,16 @@ export class RtpLine {
     this.session = new RtpSession({ cname, random, unixAtZero, now: o.clock.now() });
     this.#latch = new Latch(o.signalling);
     this.#rtcp = new RtcpSide(this.session, this.#latch, o.signalling);
+    this.#security = new LineSecurity({
+      ...o,
+      renumber: () => this.session.sender.renumber(random(4)),
+      failed: o.unprotected,
+      send: (bytes, port) => {
+        if (port === 'rtcp') return this.#rtcp.send(bytes, this.#pair);
+        const to = this.#latch.target;
+        if (to !== undefined) this.#pair.rtp.send(bytes, bytes.length, to.port, to.address);
+      },
+    });
     this.#alarm = new Alarm(o.clock, () => this.#guard(() => this.#tick()));
   }
 
@@ -77,9 +99,14 @@ export class RtpLine {
     return this.#pair.rtp.port;
   }
 
-  /** There is somewhere to send to. */
+  /** There is somewhere to send to, and keys where there must be some. */
   get ready(): boolean {
-    return this.#open && this.#latch.target !== undefined;
+    return this.#open && this.#latch.target !== undefined && this.#security.ready;
+  }
+
+  /** How its packets are protected. */
+  get security(): LineSecurity['type'] {
+    return this.#security.type;
   }
 
   /** Datagrams handed to the system that it may still read from their buffers. */
@@ -92,6 +119,7 @@ export class RtpLine {
     this.#agreed = true;
     this.#latch.signal(to.remote, now);
     this.#rtcp.agreed(to, now);
+    this.#security.agreed(to.keying, to.mux, this.#latch.target !== undefined, now);
     this.arm();
   }
 
@@ -103,16 +131,22 @@ export class RtpLine {
   /** Sends the first `length` bytes. */
   send(bytes: Uint8Array, length: number): void {
     const to = this.#latch.target;
-    if (to !== undefined && this.#open) this.#pair.rtp.send(bytes, length, to.port, to.address);
+    if (to === undefined || !this.#open) return;
+    const { rtp } = this.#pair;
+    if (this.#security.plain) return rtp.send(bytes, length, to.port, to.address);
+    const sealed = this.#security.seal(bytes, length, rtp.queued(), this.#o.clock.now());
+    if (sealed === undefined) return this.#o.count('out-not-sealed');
+    rtp.send(sealed, sealed.length, to.port, to.address);
   }
 
   feedback(packet: RtcpFeedback, now: Millis): void {
-    if (this.#open) this.#rtcp.send(this.session.feedback(now, packet), this.#pair);
+    if (this.#open) this.#sendRtcp(this.session.feedback(now, packet));
   }
 
   /** Wakes the user at its deadline, which may have come nearer. */
   arm(): void {
-    if (this.#open) this.#alarm.set(Math.min(this.session.deadline, this.#user.deadline()));
+    if (this.#open)
+      this.#alarm.set(Math.min(this.session.deadline, this.#security.deadline, this.#user.deadline()));
   }
 
   /** What sender reports among `packets` say of the stream heard now: media time and the peer's clock (Unix ms). */
@@ -128,22 +162,44 @@ export class RtpLine {
     if (!this.#open) return;
     this.#open = false;
     this.#alarm.off();
-    if (this.#agreed) this.#rtcp.send(this.session.bye(this.#o.clock.now()), this.#pair);
+    const now = this.#o.clock.now();
+    if (this.#agreed) this.#sendRtcp(this.session.bye(now));
+    this.#security.close(now);
     this.#pair.close();
   }
 
   #received(bytes: Buffer, address: string, port: number, now: Millis): void {
-    if (isRtcp(bytes)) return this.#reported(bytes, address, port, now);
+    if (isRtcp(bytes)) return this.#reported(bytes, address, port, 'rtp', now);
     const { count } = this.#o;
+    if (isDtls(bytes)) return this.#shaken(bytes, address, port, 'rtp', now);
     if (bytes.length < RTP_HEADER_BYTES || (bytes[0] as number) >> 6 !== 2) return count('not-rtp');
-    if (!this.#latch.accept(address, port, now)) return count('not-from-peer');
-    const junk = this.session.receiver.read(bytes, now);
+    let plain: Uint8Array = bytes;
+    if (this.#security.plain) {
+      if (!this.#latch.accept(address, port, now)) return count('not-from-peer');
+    } else {
+      const opened = this.#security.open(bytes, now);
+      if (typeof opened === 'string') return count(`srtp-${opened}`);
+      this.#latch.prove(address, port);
+      plain = opened;
+    }
+    const junk = this.session.receiver.read(plain, now);
     if (junk !== undefined) return count(junk);
     this.#user.rtp(now);
   }
 
-  #reported(bytes: Buffer, address: string, port: number, now: Millis): void {
-    const packets = this.#rtcp.received(bytes, address, port, now);
+  /** DTLS beside RTP (RFC 7983). Before there are keys, addresses alone tell whose it is. */
+  #shaken(bytes: Buffer, address: string, port: number, on: Port, now: Millis): void {
+    const from = on === 'rtp' ? this.#latch : this.#rtcp;
+    if (!from.accept(address, port, now)) return this.#o.count('dtls-not-from-peer');
+    this.#security.dtls(bytes, on, now);
+    this.arm();
+  }
+
+  #reported(bytes: Buffer, address: string, port: number, on: Port, now: Millis): void {
+    const { plain } = this.#security;
+    const opened = plain ? bytes : this.#security.openRtcp(bytes, on, now);
+    if (typeof opened === 'string') return this.#o.count(`srtcp-${opened}`);
+    const packets = this.#rtcp.received(opened, address, port, now, !plain);
     if (typeof packets === 'string') return this.#o.count(packets);
     this.#user.rtcp(packets, now);
   }
@@ -151,13 +207,19 @@ export class RtpLine {
   #tick(): void {
     const now = this.#o.clock.now();
     if (now >= this.session.deadline) this.#report(now);
+    if (now >= this.#security.deadline) this.#security.tick(now);
     this.#user.tick(now);
     this.arm();
   }
 
   #report(now: Millis): void {
     const bytes = this.session.report(now);
-    if (this.#agreed) this.#rtcp.send(bytes, this.#pair);
+    if (this.#agreed) this.#sendRtcp(bytes);
+  }
+
+  #sendRtcp(bytes: Buffer): void {
+    const sealed = this.#security.sealRtcp(bytes);
+    if (sealed !== undefined) this.#rtcp.send(sealed, this.#pair);
   }
 
   /** A bug ends this leg and nothing else. Packet paths have it written out: no closure per packet. */

@@ -23,6 +23,10 @@ const STATUS: Readonly<Record<string, number>> = {
   cancelled: 487,
   'no-common-codec': 488,
   'no-common-profile': 488,
+  'no-common-suite': 488,
+  'no-media-keys': 488,
+  'srtp-required': 488,
+  'dtls-failed': 488,
   'no-audio': 488,
   'codec-missing': 488,
   'no-renegotiation': 488,
@@ -38,12 +42,15 @@ const STATUS: Readonly<Record<string, number>> = {
   untrusted: 503, // between our own processes: nothing the caller did
 };
 
-/** RFC 3261 §20.43: 305 incompatible media format, 304 media type not available, 399 anything else said to a person. */
+/** RFC 3261 §20.43: 302 transport, 304 media type, 305 media format, 306 attribute not understood, 399 anything else said to a person. */
 const WARNING: Readonly<Record<string, number>> = {
   'no-common-codec': 305,
   'codec-missing': 305,
   'no-audio': 304,
   'no-common-profile': 302,
+  'srtp-required': 302,
+  'no-common-suite': 305,
+  'no-media-keys': 306,
 };
 
 /** The status that tells a refusal; what has none of its own goes by who is to blame. */

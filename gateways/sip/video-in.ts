@@ -3,21 +3,16 @@
  * What the line lost is asked for while those behind it wait a moment; what stays lost costs a keyframe.
  */
 import { h264Ingress } from '../../codecs/h264/ingress.ts';
+import { h264OutOfBand, readSprop } from '../../codecs/h264/out-of-band.ts';
 import type { VideoIngressNeeds } from '../../codecs/video-ingress.ts';
 import { vp8Ingress } from '../../codecs/vp8/ingress.ts';
-import type {
-  CodecName,
-  Format,
-  MediaPacket,
-  Millis,
-  Sink,
-  StreamStats,
-  VideoCodec,
-} from '../../src/contract.ts';
+import type { Format, MediaPacket, Millis, Sink, StreamStats, VideoCodec } from '../../src/contract.ts';
 import { PictureMeter, sizeOf } from '../../src/proto/rtp/picture-meter.ts';
 import { Reorder } from '../../src/proto/rtp/reorder.ts';
+import type { Rtcp } from '../../src/proto/rtp/rtcp.ts';
 import type { VideoFeedback, VideoPlan } from '../../src/proto/sdp/video.ts';
 import { KeyframeAsker } from './keyframe-asker.ts';
+import { RateAsker } from './rate-asker.ts';
 import type { RtpLine } from './rtp-line.ts';
 
 export interface VideoInEvents {
@@ -34,6 +29,11 @@ const REPAIR_MS = 150;
 const OVERTAKEN_MS = 30;
 /** More than this at once is not repaired but begun anew. */
 const MAX_ASKED = 64;
+/** IPv4, UDP and RTP, of packets of the usual size: limits on the wire count them. */
+const HEADERS_BYTES = 40;
+const PACKET_BYTES = 1000;
+/** A peer may tell new parameter sets with each description. */
+const MAX_CHAINS = 4;
 /** Who has sent nothing for so long has its camera off: it is asked when it is back. */
 const ALIVE_MS = 3000;
 
@@ -42,8 +42,10 @@ export class VideoIn {
   readonly #on: VideoInEvents;
   readonly #reorder: Reorder;
   readonly #asker: KeyframeAsker;
+  readonly #rate: RateAsker;
   readonly #meter = new PictureMeter();
-  readonly #chains = new Map<CodecName, Sink<MediaPacket>>();
+  /** By codec and parameter sets. */
+  readonly #chains = new Map<string, Sink<MediaPacket>>();
   #chain: Sink<MediaPacket> = () => {};
   #formats: ReadonlyMap<number, Format> = new Map();
   #feedback: VideoFeedback = { nack: false, pli: false, fir: false };
@@ -60,6 +62,7 @@ export class VideoIn {
     this.#on = on;
     this.#began = now;
     this.#asker = new KeyframeAsker(at => this.#ask(at));
+    this.#rate = new RateAsker((bps, at) => this.#askRate(bps, at));
     this.#reorder = new Reorder(
       OVERTAKEN_MS,
       (packet, at) => this.#chain(packet, at),
@@ -81,6 +84,7 @@ export class VideoIn {
   stop(): void {
     this.#reorder.reset();
     this.#asker.got();
+    this.#rate.heard();
     this.#meter.restart();
     this.#needsKey = true;
   }
@@ -100,8 +104,20 @@ export class VideoIn {
     if (now < this.#at + ALIVE_MS) this.#asker.need(now);
   }
 
+  /** What the room can take of the peer's pictures at most, bits a second. */
+  limit(bps: number, now: Millis): void {
+    if (this.#feedback.tmmbr) this.#rate.limit(bps, now);
+  }
+
+  /** The peer tells which limits it keeps. */
+  rtcp(packets: readonly Rtcp[]): void {
+    const { ssrc } = this.#line().session.sender;
+    for (const p of packets)
+      if (p.type === 'tmmbn' && p.entries.some(e => e.ssrc === ssrc)) this.#rate.heard();
+  }
+
   get deadline(): Millis {
-    return Math.min(this.#reorder.deadline, this.#asker.deadline);
+    return Math.min(this.#reorder.deadline, this.#asker.deadline, this.#rate.deadline);
   }
 
   tick(now: Millis): void {
@@ -110,6 +126,7 @@ export class VideoIn {
     this.#reorder.tick(now);
     if (now >= this.#at + ALIVE_MS) this.#asker.got();
     this.#asker.tick(now);
+    this.#rate.tick(now);
   }
 
   stats(media: StreamStats['media'], now: Millis): StreamStats {
@@ -133,11 +150,13 @@ export class VideoIn {
 
   #turnTo(payloadType: number): void {
     const codec = this.#formats.get(payloadType)?.codec as VideoCodec;
+    const sets = this.#formats.get(payloadType)?.fmtp?.['sprop-parameter-sets'] ?? '';
     this.#payloadType = payloadType;
-    this.#chain = this.#chains.get(codec) ?? this.#open(codec);
+    this.#chain = this.#chains.get(`${codec} ${sets}`) ?? this.#open(codec, sets);
   }
 
-  #open(codec: VideoCodec): Sink<MediaPacket> {
+  /** `sets`: parameter sets the peer told in its description, which may then be missing in the stream. */
+  #open(codec: VideoCodec, sets: string): Sink<MediaPacket> {
     const needs: VideoIngressNeeds = {
       format: f => {
         this.#format = f;
@@ -146,8 +165,11 @@ export class VideoIn {
       drop: reason => this.#on.count(reason),
     };
     const ingress = codec === 'H264' ? h264Ingress(needs) : vp8Ingress(needs);
-    const chain = ingress((packet, now) => this.#picture(packet, now));
-    this.#chains.set(codec, chain);
+    const marked = ingress((packet, now) => this.#picture(packet, now));
+    const known = codec === 'H264' ? readSprop(sets) : [];
+    const chain = known.length > 0 ? h264OutOfBand(known)(marked) : marked;
+    if (this.#chains.size >= MAX_CHAINS) this.#chains.clear();
+    this.#chains.set(`${codec} ${sets}`, chain);
     return chain;
   }
 
@@ -166,6 +188,13 @@ export class VideoIn {
     const { receiver, sender } = this.#line().session;
     const lost = missing.map(seq => receiver.wireSeq(seq));
     this.#line().feedback({ type: 'nack', sender: sender.ssrc, media: receiver.ssrc, lost }, now);
+  }
+
+  #askRate(payloadBps: number, now: Millis): void {
+    const { receiver, sender } = this.#line().session;
+    const bps = Math.round(payloadBps * (1 + HEADERS_BYTES / PACKET_BYTES));
+    const entries = [{ ssrc: receiver.ssrc, bps, overhead: HEADERS_BYTES }];
+    this.#line().feedback({ type: 'tmmbr', sender: sender.ssrc, entries }, now);
   }
 
   /** RFC 4585 §6.3.1 and RFC 5104 §4.3.1; where the peer knows neither, RFC 5168. */

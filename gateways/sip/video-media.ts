@@ -9,6 +9,8 @@ import { VideoOut, type VideoOutEvents } from './video-out.ts';
 export interface VideoEvents extends Omit<VideoInEvents & VideoOutEvents, 'count'> {
   /** A sender report ties media time to the peer's clock. */
   clock(pts: number, captureMs: number): void;
+  /** When what `play` gets is to be seen: `Subscription.timeOf`. */
+  timeOf(pts: number): Millis | undefined;
 }
 
 export class VideoMedia {
@@ -27,6 +29,7 @@ export class VideoMedia {
       rtp: now => media.#received(now),
       rtcp: (packets, now) => {
         media.#line.clocks(packets, on.clock);
+        media.#in.rtcp(packets);
         media.#out.rtcp(packets, now);
       },
       deadline: () => Math.min(media.#in.deadline, media.#out.deadline),
@@ -35,6 +38,7 @@ export class VideoMedia {
         media.#out.tick(now);
       },
     });
+    media.#line.session.sender.sent.timeOf = pts => on.timeOf(pts);
     return media;
   }
 
@@ -72,6 +76,13 @@ export class VideoMedia {
     this.#line.arm();
   }
 
+  /** What the room can take of the peer's pictures at most, bits a second. */
+  limit(bps: number): void {
+    if (this.#plan === undefined || !receives(this.#plan.direction)) return;
+    this.#in.limit(bps, this.#o.clock.now());
+    this.#line.arm();
+  }
+
   /** The peer needs a keyframe and says so by signalling. */
   asked(): void {
     if (this.#plan !== undefined) this.#out.asked(this.#o.clock.now());
@@ -80,7 +91,8 @@ export class VideoMedia {
   stats(media: StreamStats['media'], how: string): StreamStats[] {
     if (this.#plan === undefined) return [];
     const now = this.#o.clock.now();
-    return [this.#in.stats(media, now), this.#out.stats(media, how, now)];
+    const { security } = this.#line;
+    return [this.#in.stats(media, now), this.#out.stats(media, how, now)].map(s => ({ ...s, security }));
   }
 
   /** Says BYE and frees the ports. Idempotent. */

@@ -20,6 +20,8 @@ export interface VideoOutEvents {
   count(reason: string): void;
 }
 
+type Asked = Extract<Rtcp, { type: 'tmmbr' | 'tmmbn' }>;
+
 const CLOCK_HZ = 90_000;
 /** Above the mean rate, so that what a keyframe has piled up drains. */
 const PACE = 1.5;
@@ -36,6 +38,9 @@ export class VideoOut {
   readonly #meter = new PictureMeter();
   readonly #estimate = new LossEstimate();
   readonly #resends = new RateLimit(RESENDS_PER_SECOND, RESENDS_PER_SECOND);
+  /** What the line takes by what is lost, and what the peer asked for. */
+  #lossBps = Number.POSITIVE_INFINITY;
+  #askedBps = Number.POSITIVE_INFINITY;
   #plan: VideoPlan | undefined;
   #format: Format | undefined;
   /** The source can be asked for a keyframe. */
@@ -104,6 +109,7 @@ export class VideoOut {
         for (const r of p.reports) if (r.ssrc === ssrc) this.#reported(r, now);
       if (p.type === 'pli' && ours(p.media)) this.asked(now);
       else if (p.type === 'fir') this.#fir(p.entries, ours, now);
+      else if (p.type === 'tmmbr') this.#limited(p, ours, now);
       else if (p.type === 'nack' && ours(p.media)) this.#again(p.lost, now);
     }
   }
@@ -153,7 +159,20 @@ export class VideoOut {
   #reported({ fractionLost }: ReportBlock, now: Millis): void {
     const { bitrateBps } = this.#meter.rates(now);
     const bps = this.#estimate.report(fractionLost / 256, bitrateBps, this.#plan?.maxBps ?? 0);
-    if (bps !== undefined) this.#on.bitrate(bps);
+    if (bps === undefined) return;
+    this.#lossBps = bps;
+    this.#on.bitrate(Math.min(bps, this.#askedBps));
+  }
+
+  /** RFC 5104 §4.2.1: the peer says what to send at most, and is told that this is kept. */
+  #limited({ sender, entries }: Asked, ours: (media: number) => boolean, now: Millis): void {
+    const entry = entries.find(e => ours(e.ssrc));
+    if (entry === undefined) return;
+    const { ssrc } = this.#line().session.sender;
+    this.#line().feedback({ type: 'tmmbn', sender: ssrc, entries: [{ ...entry, ssrc: sender }] }, now);
+    if (entry.bps === this.#askedBps) return;
+    this.#askedBps = entry.bps;
+    this.#on.bitrate(Math.min(this.#lossBps, entry.bps));
   }
 
   /** RFC 5104 §4.3.1.2: the same number again is the same request. */

@@ -1,14 +1,13 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Address, Agent, Host, Leg, LegEvent, LegRequest, Seat } from '../../src/contract.ts';
 import { openUdp, SendSlots, type UdpSocket } from '../../src/io/udp.ts';
 import { refuse } from '../../src/kit/refusal.ts';
-import type { Identity } from '../../src/proto/webrtc/dtls/server-flight.ts';
+import { makeIdentity, type OwnIdentity } from '../../src/proto/dtls/identity.ts';
 import { localUfrag } from '../../src/proto/webrtc/ice-lite.ts';
 import { readOffer } from '../../src/proto/webrtc/offer.ts';
 import { kindOf, SharedPort } from '../../src/proto/webrtc/port.ts';
 import { readStun } from '../../src/proto/webrtc/stun.ts';
-import { selfSignedCertificate } from '../../src/proto/x509/self-signed.ts';
 import { candidateAddresses } from './candidates.ts';
 import type { WebRtcConfig } from './config.ts';
 import { SLOT_BYTES, WebRtcLeg } from './leg.ts';
@@ -30,7 +29,7 @@ class WebRtcAgent implements Agent {
   readonly #legs = new Set<WebRtcLeg>();
   readonly #logs = new PacketLogs();
   readonly #slots = new SendSlots(SLOT_BYTES);
-  readonly #identity: Identity & { readonly fingerprint: string };
+  readonly #identity: OwnIdentity;
   #socket: UdpSocket | undefined;
 
   constructor(host: Host, config: WebRtcConfig) {
@@ -38,7 +37,7 @@ class WebRtcAgent implements Agent {
     this.#config = config;
     this.capacity = config.maxLegs;
     this.formats = ['opus', 'PCMU', 'PCMA', 'G722', ...config.videoCodecs];
-    this.#identity = makeIdentity();
+    this.#identity = makeIdentity(randomBytes(8), Date.now());
   }
 
   async start(): Promise<readonly Address[]> {
@@ -72,7 +71,7 @@ class WebRtcAgent implements Agent {
       port: this.#port,
       slots: this.#slots,
       identity: this.#identity,
-      fingerprint: { algorithm: 'sha-256', value: this.#identity.fingerprint },
+      fingerprint: this.#identity.fingerprint,
       random: randomBytes,
       request,
       offer,
@@ -147,21 +146,6 @@ class WebRtcAgent implements Agent {
         this.#host.count('junk', 'unknown');
     }
   }
-}
-
-/** Made anew at every start: browsers learn its fingerprint with each answer, nobody else needs to trust it. */
-function makeIdentity(): Identity & { readonly fingerprint: string } {
-  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const made = selfSignedCertificate({
-    commonName: 'WebRTC',
-    dnsNames: [],
-    ipAddresses: [],
-    from: new Date(Date.now() - 86_400_000), // clocks of others may be behind
-    days: 366,
-    serial: randomBytes(8),
-    ...keys,
-  });
-  return { certificate: made.der, privateKey: keys.privateKey, fingerprint: made.fingerprintSha256 };
 }
 
 const urlHost = (address: string): string => (isIP(address) === 6 ? `[${address}]` : address);

@@ -12,6 +12,7 @@ export class LayerFeedback {
   readonly #cname: string;
   readonly #nack: boolean;
   readonly #pli: boolean;
+  readonly #remb: boolean;
   /** RFC 5104 §4.3.1.2: each request has its number. */
   #firSeq = 0;
 
@@ -21,6 +22,7 @@ export class LayerFeedback {
     this.#cname = o.cname;
     this.#nack = o.formats.some(f => f.feedback.includes('nack'));
     this.#pli = o.formats.some(f => f.feedback.includes('nack pli'));
+    this.#remb = o.formats.some(f => f.feedback.includes('goog-remb'));
   }
 
   /** Lost packets to send again, and a keyframe, as far as they are due. */
@@ -38,6 +40,11 @@ export class LayerFeedback {
     if (this.#pli) asked.push({ type: 'pli', sender, media });
     else asked.push({ type: 'fir', sender, entries: [{ ssrc: media, seq: this.#firSeq++ & 0xff }] });
     return asked;
+  }
+
+  /** What its receivers can take at most, bits a second, where the browser heeds that. */
+  limit(media: number, bps: number): Rtcp | undefined {
+    return this.#remb ? { type: 'remb', sender: this.#ssrc, bps, ssrcs: [media] } : undefined;
   }
 
   /** The regular report on all that is heard. */

@@ -2,13 +2,12 @@ import type { Host, Leg, LegCommand, LegEvent, LegRequest, Millis, StreamStats }
 import { type Drive, drive } from '../../src/io/drive.ts';
 import type { SendSlots, UdpSocket } from '../../src/io/udp.ts';
 import { refuse, type Termination, terminationOf } from '../../src/kit/refusal.ts';
+import type { Fingerprint, Identity } from '../../src/proto/dtls/proof.ts';
 import { readRtcp } from '../../src/proto/rtp/rtcp.ts';
 import { isRtcp } from '../../src/proto/rtp/rtp.ts';
 import { SrtpReceiver } from '../../src/proto/rtp/srtp/receiver.ts';
 import { SrtpSender } from '../../src/proto/rtp/srtp/sender.ts';
 import { writeAnswer, writeFragment } from '../../src/proto/webrtc/answer.ts';
-import type { Fingerprint } from '../../src/proto/webrtc/dtls/client-proof.ts';
-import type { Identity } from '../../src/proto/webrtc/dtls/server-flight.ts';
 import { type IceCredentials, iceCredentials, type PeerAddress } from '../../src/proto/webrtc/ice-lite.ts';
 import type { WebRtcOffer } from '../../src/proto/webrtc/offer.ts';
 import { type PeerInput, type PeerOutput, WebRtcPeer } from '../../src/proto/webrtc/peer.ts';

@@ -75,6 +75,7 @@ export class LoopRoom {
       this.tracks.filter(
         t =>
           t.publication.track.source === source &&
+          t.publication.track.layerOf === undefined &&
           codecs.test(t.publication.track.format.codec) &&
           !t.publication.closed,
       );

@@ -244,6 +244,16 @@ describe('player', () => {
     expect(again).toEqual([]);
   });
 
+  test('lip-sync: a report ties its slot to when the room says that it is heard', () => {
+    const { player } = open({});
+    const [s] = seat.subscriptions;
+    s!.on({ type: 'serving', format: OPUS, how: 'mix' });
+    s!.time = () => 19_900;
+    s!.sink(media(1), 20_000);
+    const [sr] = readRtcp(player.tick(20_000)[0]!) as Rtcp[];
+    expect(sr).toMatchObject({ rtpTime: (header(sent[0]!).timestamp + 100 * 48) >>> 0 });
+  });
+
   test('reports: a sender report for each slot that sent; what the browser says of them is in the stats', () => {
     const { player } = open({}, 2);
     const track = {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { readOffer } from '../../src/proto/webrtc/offer.ts';
+import type { Format } from '../../src/contract.ts';
+import { accepts } from '../../src/egress/accept.ts';
+import { type OfferedFormat, readOffer } from '../../src/proto/webrtc/offer.ts';
 import { type LineAsk, makeOffer } from '../../src/proto/webrtc/sdp.testing.ts';
 import { chooseLayer } from './layers.ts';
-import { offeredAs, pictureWants, playedLines, publishedLines } from './plan.ts';
+import { offeredAs, type PictureLine, pictureWants, playedLines, publishedLines, takenAs } from './plan.ts';
 import { shareBps } from './share.ts';
 
 const h264 = (payloadType: number, id: string, mode = 1): string =>
@@ -28,6 +30,19 @@ describe('publishing', () => {
     expect(payloads(publishedLines(lines, ['VP8', 'H264']).pictures[0]!.formats)).toEqual([96, 100, 98]);
     expect(payloads(publishedLines(lines, ['VP8']).pictures[0]!.formats)).toEqual([96]);
     expect(() => publishedLines(lines, [])).toThrow(/no line to send on/);
+  });
+
+  test('the answer takes level 4.2, where each end may have its own', () => {
+    const [{ formats }] = publishedLines(offer(camera('sendonly')), ['H264', 'VP8']).pictures as [
+      PictureLine,
+    ];
+    const ids = (of: readonly OfferedFormat[]) => of.map(f => f.format.fmtp?.['profile-level-id']);
+    expect(ids(formats.map(takenAs))).toEqual(['42e02a', '4d002a', undefined]);
+    const same = formats.map(({ format: { fmtp = {}, ...rest }, ...f }) => {
+      const { 'level-asymmetry-allowed': _, ...fewer } = fmtp;
+      return { ...f, format: { ...rest, fmtp: fewer } };
+    });
+    expect(ids(same.map(takenAs))).toEqual(['42e01f', '4d001f', undefined]);
   });
 
   test('one line of each kind; what the browser only receives is not one', () => {
@@ -71,11 +86,26 @@ describe('playing', () => {
   test('what is accepted says that pictures come in the order they are shown', () => {
     const [want] = pictureWants(planned(1), undefined);
     expect((want as { accept: unknown }).accept).toMatchObject([
-      { codec: 'H264', fmtp: { 'profile-level-id': '64001f', 'x-reorder': '0' } },
+      { codec: 'H264', fmtp: { 'profile-level-id': '64001f', 'x-reorder': '0', 'max-fs': '8704' } },
       { codec: 'H264', fmtp: { 'profile-level-id': '4d001f', 'x-reorder': '0' } },
       { codec: 'H264', fmtp: { 'profile-level-id': '42e01f', 'x-reorder': '0' } },
       { codec: 'VP8' },
     ]);
+  });
+
+  test('a browser is sent 1080p untouched, unless it names a limit', () => {
+    const screen = {
+      codec: 'H264',
+      clockRate: 90_000,
+      fmtp: { 'profile-level-id': '42e028', 'packetization-mode': '1', 'x-size': '1920x1080' },
+    } as const;
+    const accept = (more: string) => {
+      const line = camera('recvonly');
+      const lines = offer({ ...line, more: line.more!.map(l => l + more) });
+      const [want] = pictureWants(playedLines(lines, ['H264'], 1).pictures, undefined);
+      return (want as { accept: readonly Format[] }).accept;
+    };
+    expect([accepts(accept(''), screen), accepts(accept(';max-fs=3600'), screen)]).toEqual([true, false]);
   });
 
   test('a stream goes under the payload type of its own profile, else of its codec', () => {

@@ -1,3 +1,4 @@
+import { levelLimits } from '../../codecs/h264/level.ts';
 import type { Format, VideoCodec, Want } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
 import type { OfferedFormat, OfferedMedia, WebRtcOffer } from '../../src/proto/webrtc/offer.ts';
@@ -44,7 +45,7 @@ export function pictureWants(pictures: readonly PictureLine[], member: string | 
   const of = pictures.length - 1;
   const maxBps = Number.POSITIVE_INFINITY;
   return pictures.map(({ formats }, slot): Want => {
-    const accept = formats.map(f => inDisplayOrder(f.format));
+    const accept = formats.map(f => decodable(f.format));
     if (member !== undefined)
       return { kind: 'member', participant: member, source: slot === 0 ? 'camera' : 'screen', accept };
     if (of === 0) return { kind: 'picture', source: 'speaker', accept, maxBps };
@@ -117,9 +118,35 @@ const inOrder = (line: OfferedMedia, codecs: readonly VideoCodec[]): OfferedForm
     .filter(f => codecs.includes(f.format.codec as VideoCodec))
     .sort((a, b) => orderOf(codecs, a, b));
 
-/** Browsers show pictures in the order they come: none may be meant for later. */
-const inDisplayOrder = (f: Format): Format =>
-  f.codec === 'H264' ? { ...f, fmtp: { ...f.fmtp, 'x-reorder': '0' } } : f;
+/** Level 4.2: 1080p at 60 a second. */
+const DECODED = levelLimits(42);
+
+/**
+ * What a browser decodes, which is more than it offers: its level 3.1 means 720p, and all of them show a shared screen
+ * of 1080p. Who names limits of its own means them. Pictures are shown in the order they come: none may be meant for
+ * later.
+ */
+function decodable(f: Format): Format {
+  if (f.codec !== 'H264') return f;
+  const raised = { 'max-fs': String(DECODED.maxFs), 'max-mbps': String(DECODED.maxMbps) };
+  const limited = f.fmtp?.['max-fs'] !== undefined || f.fmtp?.['max-mbps'] !== undefined;
+  return { ...f, fmtp: { ...(!limited && raised), ...f.fmtp, 'x-reorder': '0' } };
+}
+
+/**
+ * What a publisher is told we take: level 4.2 of its profile, where each end may have its own (RFC 6184 §8.1), because
+ * some encoders keep to the level and a shared screen is larger than 720p.
+ */
+export function takenAs(offered: OfferedFormat): OfferedFormat {
+  const { format } = offered;
+  const { fmtp } = format;
+  const id = fmtp?.['profile-level-id'];
+  if (id === undefined || fmtp?.['level-asymmetry-allowed'] !== '1') return offered;
+  if (Number.parseInt(id.slice(4), 16) >= TAKEN_LEVEL) return offered;
+  const level = `${id.slice(0, 4)}${TAKEN_LEVEL.toString(16)}`;
+  return { ...offered, format: { ...format, fmtp: { ...fmtp, 'profile-level-id': level } } };
+}
+const TAKEN_LEVEL = 42;
 
 const isMode1 = (f: Format): boolean => f.codec === 'H264' && f.fmtp?.['packetization-mode'] === '1';
 

@@ -77,7 +77,8 @@ export class Player implements LegMedia {
   }
 
   start(): void {
-    for (const slot of this.#slots)
+    for (const slot of this.#slots) {
+      slot.session.sender.sent.timeOf = pts => slot.subscription?.timeOf(pts);
       slot.subscription = this.#o.seat.want(
         slot.want,
         (packet, now) => {
@@ -89,6 +90,7 @@ export class Player implements LegMedia {
         },
         event => this.#event(slot, event),
       );
+    }
     this.#o.events.state('up');
   }
 
@@ -154,12 +156,13 @@ export class Player implements LegMedia {
   }
 
   #event(slot: Slot, e: TrackEvent): void {
+    if (e.type === 'lacking') return this.#o.events.note(e.why.text ?? e.why.reason);
     const before = slot.member;
     this.#play(slot, e);
     if (slot.member !== before) this.#o.changed();
   }
 
-  #play(slot: Slot, e: TrackEvent): void {
+  #play(slot: Slot, e: Exclude<TrackEvent, { type: 'lacking' }>): void {
     slot.member = undefined;
     slot.format = undefined;
     slot.how = 'idle';

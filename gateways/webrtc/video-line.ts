@@ -1,5 +1,6 @@
 import type { Format, Subscription, Want } from '../../src/contract.ts';
 import { RateLimit } from '../../src/kit/limits.ts';
+import { LossEstimate } from '../../src/proto/rtp/loss-estimate.ts';
 import type { AnsweredMedia } from '../../src/proto/webrtc/answer.ts';
 import { PLAYOUT_DELAY, TRANSPORT_CC } from '../../src/proto/webrtc/extensions.ts';
 import type { OfferedMedia } from '../../src/proto/webrtc/offer.ts';
@@ -22,6 +23,8 @@ export interface Line extends PictureLine {
   readonly meter: PictureMeter;
   readonly keyframes: RateLimit;
   readonly transportCc: boolean;
+  /** Where the browser tells no more than what was lost. */
+  readonly loss: LossEstimate;
   subscription: Subscription | undefined;
   /** What is played now; undefined: nothing, or nothing this line can carry. */
   format: Format | undefined;
@@ -58,6 +61,7 @@ export function openLine(
     meter: new PictureMeter(),
     keyframes: new RateLimit(KEYFRAMES_PER_SECOND, KEYFRAMES_PER_SECOND),
     transportCc: transportCcId !== undefined,
+    loss: new LossEstimate(),
     subscription: undefined,
     format: undefined,
     how: 'idle',

@@ -19,6 +19,7 @@ const H264: Format = {
   clockRate: 90_000,
   fmtp: { 'profile-level-id': '42e01f', 'packetization-mode': '1', 'x-size': '320x240' },
 };
+const REPORT = { lost: 0, highestSeq: 0, jitter: 0, lastSr: 0, delaySinceLastSr: 0 };
 const told: string[] = [];
 const slots: LegEvent[] = [];
 const sent: Buffer[] = [];
@@ -252,6 +253,50 @@ describe('what comes back', () => {
     expect(bob!.at(-1)).toBeLessThan(320_000);
     expect(bob!.at(-1)).toBeGreaterThan(carol!.at(-1)!);
     expect(content).toEqual([]);
+  });
+
+  test('a browser that measures nothing: what it lost tells', () => {
+    const { playing } = open(1, { codecs: ['96 VP8/90000'] }); // without retransmission no header extensions
+    serve(0, 'bob', VP8);
+    let seq = 0;
+    const seconds = (n: number, fractionLost: number): void => {
+      for (const end = seq + n * 50; seq < end; seq++) {
+        seat.subscriptions[0]!.sink(media(seq, 1200), seq * 20);
+        if (seq % 50 !== 49) continue;
+        playing.tick(seq * 20);
+        const reports = [{ ...REPORT, ssrc: ssrcOf(0), fractionLost }];
+        playing.rtcp([{ type: 'rr', ssrc: 1, reports }], seq * 20);
+      }
+    };
+    const asked = (): number[] =>
+      seat.subscriptions[0]!.asked.flatMap(f => (f.type === 'bitrate' ? [f.bps] : []));
+    seconds(5, 2);
+    expect(asked()).toEqual([]);
+    seconds(2, 128);
+    expect(asked().at(-1)).toBeLessThan(300_000);
+    expect(asked().at(-1)).toBeGreaterThan(50_000);
+    seconds(60, 0);
+    expect(asked().at(-1)).toBe(1_000_000_000);
+  });
+
+  test('lip-sync: a sender report ties its line to when the room says that it is seen', () => {
+    const { playing } = open(1);
+    serve(0, 'bob', VP8);
+    seat.subscriptions[0]!.time = pts => 600 + pts / 90;
+    seat.subscriptions[0]!.sink({ ...media(1), pts: 900 }, 900);
+    const [sr] = readRtcp(playing.tick(1000)[0]!) as Rtcp[];
+    expect(sr).toMatchObject({ rtpTime: (header(sent[0]!).timestamp + 390 * 90) >>> 0 });
+  });
+
+  test('what the room cannot give is told, and the picture goes on', () => {
+    const { playing } = open(1);
+    serve(0, 'bob', VP8);
+    const why = { blame: 'server', reason: 'no-grid', text: 'There is no grid here.' } as const;
+    seat.subscriptions[0]!.on({ type: 'lacking', why });
+    seat.subscriptions[0]!.sink(media(1), 0);
+    expect(sent.length).toBe(1);
+    expect(told).toContain('note There is no grid here.');
+    expect(playing.stats()).toMatchObject([{ how: 'passthrough of bob' }]);
   });
 
   test('sender reports of the lines that were used', () => {

@@ -1,6 +1,6 @@
 import type { MediaPacket, Millis, Seat, StreamStats, TrackEvent, Want } from '../../src/contract.ts';
 import { RateLimit } from '../../src/kit/limits.ts';
-import { type Rtcp, writeRtcp } from '../../src/proto/rtp/rtcp.ts';
+import { type ReportBlock, type Rtcp, writeRtcp } from '../../src/proto/rtp/rtcp.ts';
 import type { AnsweredMedia } from '../../src/proto/webrtc/answer.ts';
 import { BandwidthEstimate } from '../../src/proto/webrtc/estimate.ts';
 import type { OfferedMedia } from '../../src/proto/webrtc/offer.ts';
@@ -19,6 +19,13 @@ const WORTH_TELLING = 0.03;
 /** Packets sent again, a second and at once: a burst of loss is repaired, an echo chamber is not built. */
 const RESENDS_PER_SECOND = 600;
 const RESENDS_AT_ONCE = 300;
+/** Of what a narrow line takes, for packets sent again: what it loses, it loses because it is full. */
+const RESEND_SHARE = 0.25;
+const RESEND_CREDIT_MS = 400;
+/** An estimate by loss that has come this far has no limit. */
+const LOSSLESS_BPS = 10_000_000;
+/** The line is found this much narrower than was told: it is told at once. */
+const MUCH_LESS = 0.8;
 
 export interface VideoPlayerOptions {
   readonly seat: Seat;
@@ -47,6 +54,10 @@ export class VideoPlayer implements LegMedia {
   readonly #sent = new SentLog();
   readonly #estimate = new BandwidthEstimate();
   readonly #resends = new RateLimit(RESENDS_PER_SECOND, RESENDS_AT_ONCE);
+  /** Bytes that may be sent again on a narrow line, and when that was reckoned. */
+  #resendBytes = 0;
+  #resendAt: Millis = 0;
+  #toldTotalBps = NO_LIMIT_BPS;
   #at: Millis;
 
   constructor(o: VideoPlayerOptions) {
@@ -63,7 +74,8 @@ export class VideoPlayer implements LegMedia {
   }
 
   start(): void {
-    for (const line of this.#lines)
+    for (const line of this.#lines) {
+      line.sender.sent.timeOf = pts => line.subscription?.timeOf(pts);
       line.subscription = this.#o.seat.want(
         line.want,
         (packet, now) => {
@@ -75,6 +87,7 @@ export class VideoPlayer implements LegMedia {
         },
         event => this.#event(line, event),
       );
+    }
     this.#o.events.state('up');
   }
 
@@ -95,8 +108,10 @@ export class VideoPlayer implements LegMedia {
       else if (p.type === 'twcc') {
         this.#sent.feedback(p, now, this.#estimate);
         this.#estimate.update(now);
+        const { narrow, bps } = this.#estimate;
+        if (narrow && bps < this.#toldTotalBps * MUCH_LESS) this.#tellRates();
       } else if (p.type === 'sr' || p.type === 'rr')
-        for (const r of p.reports) this.#bySsrc.get(r.ssrc)?.sender.sent.reported(r, now);
+        for (const r of p.reports) this.#reported(this.#bySsrc.get(r.ssrc), r, now);
     }
   }
 
@@ -159,6 +174,16 @@ export class VideoPlayer implements LegMedia {
     this.#o.wire.send(out, headerBytes, packet.payload);
   }
 
+  #reported(line: Line | undefined, r: ReportBlock, now: Millis): void {
+    if (line === undefined) return;
+    line.sender.sent.reported(r, now);
+    if (line.transportCc || line.format === undefined) return;
+    const bps = line.loss.report(r.fractionLost / 256, line.meter.bps, LOSSLESS_BPS);
+    if (bps === undefined) return;
+    line.toldBps = bps < LOSSLESS_BPS ? bps : NO_LIMIT_BPS;
+    line.subscription?.feedback({ type: 'bitrate', bps: line.toldBps });
+  }
+
   #again(ssrc: number, lost: readonly number[], now: Millis): void {
     const line = this.#bySsrc.get(ssrc);
     if (line === undefined) return;
@@ -170,20 +195,36 @@ export class VideoPlayer implements LegMedia {
         this.#o.events.count('nack-too-late');
         continue;
       }
+      if (!this.#affords(payload.length, now)) return this.#o.events.count('nack-line-full');
       const number = line.transportCc ? this.#sent.next(payload.length, now) : 0;
       const headerBytes = line.sender.again(seq, out, number);
       this.#o.wire.send(out, headerBytes, line.sender.againPayload);
     }
   }
 
+  #affords(bytes: number, now: Millis): boolean {
+    const { narrow, bps } = this.#estimate;
+    if (!narrow) return true;
+    const perMs = (bps * RESEND_SHARE) / 8000;
+    this.#resendBytes = Math.min(
+      this.#resendBytes + (now - this.#resendAt) * perMs,
+      RESEND_CREDIT_MS * perMs,
+    );
+    this.#resendAt = now;
+    if (this.#resendBytes < 0) return false;
+    this.#resendBytes -= bytes;
+    return true;
+  }
+
   #event(line: Line, e: TrackEvent): void {
+    if (e.type === 'lacking') return this.#o.events.note(e.why.text ?? e.why.reason);
     const before = line.member;
     this.#play(line, e);
     line.meter.restart();
     if (line.member !== before) this.#o.changed();
   }
 
-  #play(line: Line, e: TrackEvent): void {
+  #play(line: Line, e: Exclude<TrackEvent, { type: 'lacking' }>): void {
     line.release();
     line.release = () => {};
     line.member = line.format = undefined;
@@ -221,6 +262,7 @@ export class VideoPlayer implements LegMedia {
   #tellRates(): void {
     const playing = this.#lines.filter(l => l.transportCc && l.format !== undefined);
     const { narrow, bps: total } = this.#estimate;
+    this.#toldTotalBps = narrow ? total : NO_LIMIT_BPS;
     const shares = shareBps(
       total,
       playing.map(l => l.meter.bps),

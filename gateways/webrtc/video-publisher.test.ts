@@ -96,6 +96,19 @@ describe('one stream', () => {
     expect(publication!.closed).toBe(true);
   });
 
+  test('what the room can take is told at once, again with each report, and when it is over', () => {
+    const { publisher, seat } = openPictures({ extra: ['a=rtcp-fb:96 goog-remb'] });
+    publisher.rtp(rtp(7, 1, vp8(640)), 0);
+    const rembs = (from: number, to: number): unknown[] =>
+      asks(publisher, from, to).flatMap(p => (p.type === 'remb' ? [[p.bps, p.ssrcs]] : []));
+    expect(rembs(0, 1500)).toEqual([]);
+    seat.publications[0]!.ask({ type: 'bitrate', bps: 320_000 });
+    expect(rembs(1500, 1520)).toEqual([[320_000, [7]]]);
+    expect(rembs(1520, 3600).length).toBe(2);
+    seat.publications[0]!.ask({ type: 'bitrate', bps: 10_240_000 });
+    expect(rembs(3600, 3620)).toEqual([[10_240_000, [7]]]);
+  });
+
   test('reports of what came', () => {
     const { publisher } = openPictures();
     for (const seq of [1, 2, 4]) publisher.rtp(rtp(7, seq, vp8(640)), seq);
@@ -146,8 +159,29 @@ describe('simulcast', () => {
     publisher.rtp(rtp(3, 1, vp8(640)), 900);
     publisher.rtp(rtp(3, 1, vp8(640), { rid: 'x' }), 900);
     expect(told.filter(t => t.startsWith('count'))).toEqual(['count no-layer', 'count no-layer']);
-    expect(seat.publications.length).toBe(1);
     expect(seat.publications[0]!.track.layers).toEqual(['h', 'l']);
+  });
+
+  test('each layer is also a track of its own behind the first, for who takes less', () => {
+    const { publisher, seat } = layers();
+    run(publisher, 0, 1000);
+    const [main, ...copies] = seat.publications;
+    expect(copies.map(c => [c.track.layerOf, c.current.fmtp!['x-size'], c.track.layers])).toEqual([
+      [main!.id, '640x480', undefined],
+      [main!.id, '320x480', undefined],
+    ]);
+    const small = copies[1]!;
+    small.ask({ type: 'keyframe' });
+    run(publisher, 1000, 2000);
+    expect(small.heard.filter(p => p.frame!.key).length).toBe(2);
+    expect(new Set(small.heard.slice(1).map((p, i) => p.seq - small.heard[i]!.seq))).toEqual(new Set([1]));
+    expect(width(seat)).toBe('640x480');
+    publisher.mute('video', true);
+    expect(seat.publications.map(p => p.paused)).toEqual([true, true, true]);
+    publisher.mute('video', false);
+    expect(seat.publications.map(p => p.paused)).toEqual([false, false, false]);
+    publisher.close();
+    expect(seat.publications.map(p => p.closed)).toEqual([true, true, true]);
   });
 
   test('less is asked for: a smaller layer from its keyframe on, on one line; and back', () => {
@@ -172,6 +206,7 @@ describe('simulcast', () => {
     run(publisher, 0, 1000);
     run(publisher, 1000, 4000, { high: false });
     expect(width(seat)).toBe('320x480');
+    expect(seat.publications.map(p => p.paused)).toEqual([false, true, false]); // the copy of the large one
     expect(told.filter(t => t.startsWith('count'))).toEqual([]);
   });
 });

@@ -14,9 +14,11 @@ import type { AnsweredMedia } from '../../src/proto/webrtc/answer.ts';
 import { TRANSPORT_CC } from '../../src/proto/webrtc/extensions.ts';
 import type { OfferedFormat, OfferedMedia } from '../../src/proto/webrtc/offer.ts';
 import { Layer } from './layer.ts';
+import { LayerCopies } from './layer-copies.ts';
 import { KEYFRAME_EVERY_MS, LayerFeedback } from './layer-feedback.ts';
 import { chooseLayer } from './layers.ts';
 import type { LegMedia, MediaEvents } from './leg-media.ts';
+import { takenAs } from './plan.ts';
 import { Streams } from './streams.ts';
 
 const REPORT_EVERY_MS = 1000;
@@ -48,6 +50,8 @@ export class VideoPublisher implements LegMedia {
   readonly #back: LayerFeedback;
   readonly #view = new RtpView();
   readonly #out: MediaPacket = { seq: 0, pts: 0, marker: false, payload: new Uint8Array(0) };
+  /** Of a simulcast. */
+  readonly #copies: LayerCopies | undefined;
   readonly #line = new Restamp({ clockRate: 90_000, seq: 65_536, timestamp: 0 });
   #publication: Publication | undefined;
   /** What is published, and what will be from its next keyframe on. */
@@ -73,10 +77,18 @@ export class VideoPublisher implements LegMedia {
           rid,
           formats: o.formats,
           out: (layer, packet, now) => this.#pass(layer, packet, now),
-          formatChanged: layer => layer === this.#current && this.#publication?.format(layer.format!),
+          formatChanged: layer => this.#formatChanged(layer),
           count: reason => o.events.count(reason),
         }),
     );
+    if (o.line.layers.length > 0)
+      this.#copies = new LayerCopies({
+        ...o,
+        keyframe: layer => {
+          this.#wantKey(layer);
+          o.events.due();
+        },
+      });
     this.#back = new LayerFeedback(o);
     this.#streams = new Streams(this.#layers, o.line, o.formats);
     this.#reportAt = o.now + REPORT_EVERY_MS;
@@ -86,9 +98,9 @@ export class VideoPublisher implements LegMedia {
     if (line !== this.#o.line) return undefined;
     return {
       direction: 'recvonly',
-      formats: this.#o.formats,
+      formats: this.#o.formats.map(takenAs),
       extensions: [TRANSPORT_CC, ...this.#streams.extensions],
-      feedback: ['nack', 'nack pli', 'ccm fir', 'transport-cc'],
+      feedback: ['nack', 'nack pli', 'ccm fir', 'transport-cc', 'goog-remb'],
       rtx: true,
       layers: line.layers,
     };
@@ -115,6 +127,7 @@ export class VideoPublisher implements LegMedia {
       layer.receiver.reception.senderReport(p.ntp, now);
       layer.report = { rtpTime: p.rtpTime, unixMs: unixOf(p.ntp) };
       if (layer === this.#current) this.#tieClock(layer);
+      this.#copies?.clock(layer);
     }
   }
 
@@ -135,7 +148,7 @@ export class VideoPublisher implements LegMedia {
     if (now < this.#reportAt) return out;
     this.#reportAt = now + REPORT_EVERY_MS;
     for (const layer of this.#layers) layer.meter.tick(now);
-    return [...out, writeRtcp(this.#back.reports(this.#layers, now))];
+    return [...out, writeRtcp(this.#back.reports(this.#layers, now)), ...this.#limits()];
   }
 
   bye(now: Millis): Buffer[] {
@@ -146,6 +159,7 @@ export class VideoPublisher implements LegMedia {
     if (media !== 'video') return;
     this.#muted = on;
     this.#publication?.pause(on || this.#silent);
+    this.#copies?.mute(on);
     if (!on && this.#current) this.#wantKey(this.#current);
   }
 
@@ -168,6 +182,7 @@ export class VideoPublisher implements LegMedia {
   }
 
   close(): void {
+    this.#copies?.close();
     this.#publication?.close();
   }
 
@@ -176,7 +191,9 @@ export class VideoPublisher implements LegMedia {
   #pass(layer: Layer, p: MediaPacket, now: Millis): void {
     this.#heard(now);
     if (p.frame!.key && p.frame!.start) layer.keyWanted = false; // here it is
-    if (layer !== this.#current && !this.#turnTo(layer, p)) return;
+    const shown = layer === this.#current || this.#turnTo(layer, p);
+    if (this.#publication !== undefined) this.#copies?.packet(this.#publication.id, layer, p, now);
+    if (!shown) return;
     const line = this.#line;
     line.map(p, now);
     if (line.begins) this.#firstSeq = line.seq;
@@ -200,10 +217,9 @@ export class VideoPublisher implements LegMedia {
       this.#wantKey(layer);
       return false;
     }
-    this.#current?.repair(false);
     this.#current = layer;
     this.#target = undefined;
-    for (const other of this.#layers) other.repair(other === layer);
+    for (const other of this.#layers) other.repair(this.#matters(other));
     this.#line.restart();
     layer.meter.restart();
     const format = layer.format ?? this.#o.formats[0]!.format;
@@ -217,6 +233,16 @@ export class VideoPublisher implements LegMedia {
       if (this.#muted) this.#publication.pause(true);
     }
     return true;
+  }
+
+  /** Its losses are asked for. */
+  #matters(layer: Layer): boolean {
+    return layer === this.#current || layer === this.#target || this.#copies?.watched(layer) === true;
+  }
+
+  #formatChanged(layer: Layer): void {
+    this.#copies?.formatChanged(layer);
+    if (layer === this.#current) this.#publication?.format(layer.format!);
   }
 
   #heard(now: Millis): void {
@@ -248,7 +274,11 @@ export class VideoPublisher implements LegMedia {
   // Back.
 
   #feedback(f: Feedback): void {
-    if (f.type === 'bitrate') this.#capBps = f.bps;
+    if (f.type === 'bitrate') {
+      this.#capBps = f.bps;
+      if (this.#copies === undefined) this.#reportAt = Number.NEGATIVE_INFINITY; // it is told at once
+      return this.#o.events.due();
+    }
     if (f.type !== 'keyframe' || this.#current === undefined) return;
     this.#wantKey(this.#current);
     this.#o.events.due();
@@ -258,6 +288,14 @@ export class VideoPublisher implements LegMedia {
     layer.keyWanted = true;
   }
 
+  /** Once a limit was told it is told again and again, also that it is gone: reports get lost. */
+  #limits(): Buffer[] {
+    const media = this.#current?.receiver.ssrc;
+    if (this.#copies !== undefined || media === undefined || this.#capBps === Number.POSITIVE_INFINITY)
+      return [];
+    return [this.#back.limit(media, this.#capBps)].flatMap(p => (p === undefined ? [] : [writeRtcp([p])]));
+  }
+
   #choose(now: Millis): void {
     this.#chooseAt = now + CHOOSE_EVERY_MS;
     const facts = this.#layers.map(l => ({
@@ -265,14 +303,13 @@ export class VideoPublisher implements LegMedia {
       pixels: pixelsOf(l.format?.fmtp?.['x-size']),
       bps: l.meter.bps,
     }));
+    for (const [i, layer] of this.#layers.entries()) this.#copies?.alive(layer, facts[i]!.alive);
     const current = this.#current && this.#layers.indexOf(this.#current);
     if (current === undefined) return; // the first keyframe decides
     const best = this.#layers[chooseLayer(facts, current, this.#capBps)]!;
-    if (best !== this.#target) this.#target?.repair(false);
     this.#target = best === this.#current ? undefined : best;
-    if (this.#target === undefined) return;
-    this.#target.repair(true);
-    this.#wantKey(this.#target);
+    for (const layer of this.#layers) layer.repair(this.#matters(layer));
+    if (this.#target !== undefined) this.#wantKey(this.#target);
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Json } from '../contract.ts';
 import { refuse } from '../kit/refusal.ts';
 import type { Args, Command, Io } from './command.ts';
@@ -13,6 +14,8 @@ interface DialAsk {
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly token: string | undefined;
+  readonly soundOnly: boolean;
+  readonly expectPicture: boolean;
   readonly insecure: boolean;
 }
 
@@ -33,21 +36,29 @@ const MAX_SECONDS = 3600;
 /** `roombridge dial`: a caller of our own that tells which hop broke. */
 export const dialCommand = (dial: Dialer): Command => ({
   name: 'dial',
-  summary: 'Calls a room, sends a tone, listens, and tells which hop broke. Exit status 0: all held.',
+  summary:
+    'Calls a room, sends a tone and a moving picture, listens, looks, and tells which hop broke. Exit status 0: all held.',
   operands: ['<target>'],
   options: {
     tone: { value: 'HZ', describe: 'Tone to send, at -20 dBFS. Default: 440.' },
     seconds: { value: 'N', describe: 'How long to talk. Default: 5.' },
     'expect-tone': { value: 'HZ', describe: 'Fails unless this tone is heard at -40 dBFS or more.' },
+    'expect-picture': { describe: 'Fails unless a picture comes and can be decoded.' },
+    'sound-only': { describe: 'Sends no picture and asks for none.' },
     codec: { value: 'NAME', describe: `The only codec to offer (${CODECS.join(', ')}). SIP only.` },
     user: { value: 'NAME', describe: 'Who calls; the user name of --password. Default: dialer.' },
     password: { value: 'TEXT', describe: 'Digest password (roombridge token --digest prints both).' },
+    'password-file': {
+      value: 'FILE',
+      describe: 'Where the password stands, out of sight of ps; - is stdin.',
+    },
     token: { value: 'TOKEN', describe: 'Room token (roombridge token mints one).' },
+    'token-file': { value: 'FILE', describe: 'Where the token stands, out of sight of ps; - is stdin.' },
     insecure: { describe: 'Takes any https certificate. This machine is trusted without.' },
     json: { describe: 'Prints one JSON object instead of the table.' },
   },
   async run(args, io) {
-    const ask = askOf(args);
+    const ask = askOf(args, secretsOf(args));
     const line = progress(io.stderr, 'dialling');
     const stop = new AbortController();
     const hangUp = (): void => stop.abort();
@@ -69,13 +80,15 @@ function print({ json, text }: Dialled, asJson: boolean, io: Io): void {
   io.stdout.write(asJson ? `${JSON.stringify(json)}\n` : text);
 }
 
-function askOf(args: Args): DialAsk {
+function askOf(args: Args, { password, token }: Secrets): DialAsk {
   const codec = args.text('codec');
   const known = CODECS.find(c => c.toLowerCase() === codec?.toLowerCase());
   if (codec !== undefined && known === undefined)
     throw misuse(`--codec ${codec} is none that rooms carry: write ${CODECS.join(', ')}.`);
-  if (args.text('password') !== undefined && args.text('user') === undefined)
+  if (password !== undefined && args.text('user') === undefined)
     throw misuse('--password needs --user, the name it belongs to.');
+  if (args.flag('sound-only') && args.flag('expect-picture'))
+    throw misuse('--sound-only and --expect-picture exclude each other.');
   return {
     target: args.operands[0] ?? '',
     toneHz: hertz(args, 'tone') ?? 440,
@@ -83,10 +96,36 @@ function askOf(args: Args): DialAsk {
     expectHz: hertz(args, 'expect-tone'),
     codec: known,
     user: args.text('user'),
-    password: args.text('password'),
-    token: args.text('token'),
+    password,
+    token,
+    soundOnly: args.flag('sound-only'),
+    expectPicture: args.flag('expect-picture'),
     insecure: args.flag('insecure'),
   };
+}
+
+interface Secrets {
+  readonly password: string | undefined;
+  readonly token: string | undefined;
+}
+
+/** As given, or out of files: what stands on a command line is seen by everybody on the machine. */
+function secretsOf(args: Args): Secrets {
+  const secret = (name: string): string | undefined => {
+    const [given, file] = [args.text(name), args.text(`${name}-file`)];
+    if (given !== undefined && file !== undefined)
+      throw misuse(`--${name} and --${name}-file exclude each other.`);
+    if (file === undefined) return given;
+    let text: string;
+    try {
+      text = readFileSync(file === '-' ? 0 : file, 'utf8').trim();
+    } catch (error) {
+      throw misuse(`--${name}-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    }
+    if (text === '') throw misuse(`--${name}-file ${file} is empty.`);
+    return text;
+  };
+  return { password: secret('password'), token: secret('token') };
 }
 
 function hertz(args: Args, name: string): number | undefined {

@@ -125,6 +125,12 @@ const rooms = z.strictObject({
   newRoomsPerMinute: count(1_000_000)
     .prefault(60)
     .describe('New rooms that callers from one address may make in a minute.'),
+  promptLanguages: z
+    .array(z.enum(['en', 'zh']))
+    .min(1)
+    .max(2)
+    .prefault(['en', 'zh'])
+    .describe('What a phone is asked for a PIN in; with two, one after the other.'),
 });
 
 const artp = z.strictObject({

@@ -3,6 +3,8 @@ import { askedBps, Width } from './bandwidth.ts';
 
 const K = 1000;
 const INF = Number.POSITIVE_INFINITY;
+/** A track of 1 Mbit/s. */
+const WHOLE = { track: 1000 * K, sent: undefined };
 
 describe('what a publisher is asked for', () => {
   it.each([
@@ -10,9 +12,9 @@ describe('what a publisher is asked for', () => {
     ['one viewer without a limit', [INF], undefined],
     ['one weak viewer: not less than a picture needs', [30 * K], 100 * K],
     ['two: the better one counts', [200 * K, 900 * K], 900 * K],
-    ['the second-lowest of many', [5000 * K, 200 * K, 900 * K, 700 * K], 700 * K],
-    ['one weak among the unlimited', [INF, 200 * K, INF], undefined],
-    ['all weak: the floor', [100 * K, 120 * K, 150 * K], 300 * K],
+    ['of many, too', [500 * K, 200 * K, 900 * K, 700 * K], 900 * K],
+    ['weak ones among the unlimited', [300 * K, 200 * K, INF], undefined],
+    ['all weak: the floor', [50 * K, 60 * K, 70 * K], 100 * K],
   ])('%s', (_, limits, bps) => expect(askedBps(limits)).toBe(bps));
 });
 
@@ -20,7 +22,8 @@ describe('what a publisher is asked for', () => {
 const run = (width: Width, steps: readonly (readonly [number, number | undefined, number, number])[]) => {
   let now = 0;
   return steps.map(([seconds, track, estimate, max]) => {
-    for (const end = now + seconds * 1000; now < end; now += 500) width.update(now, track, estimate, max);
+    for (const end = now + seconds * 1000; now < end; now += 500)
+      width.update(now, { track, sent: undefined }, estimate, max);
     return width.share;
   });
 };
@@ -33,15 +36,18 @@ describe('Width', () => {
     [
       'over for a moment',
       [
-        [2, 1000 * K, 400 * K, INF],
+        [2, 1000 * K, 800 * K, INF],
         [1, 1000 * K, 2000 * K, INF],
-        [2, 1000 * K, 400 * K, INF],
+        [2, 1000 * K, 800 * K, INF],
       ],
       ['full', 'full', 'full'],
     ],
     ['over for long', [[5, 1000 * K, 400 * K, INF]], [300 * K]],
     ['over what was agreed', [[5, 1000 * K, INF, 700 * K]], [600 * K]],
-    ['less than the least', [[5, 1000 * K, 90 * K, INF]], ['none']],
+    ['far over', [[2, 1000 * K, 400 * K, INF]], [300 * K]],
+    ['less than the least: it is tried', [[5, 1000 * K, 90 * K, INF]], [150 * K]],
+    ['far less than the least', [[5, 1000 * K, 60 * K, INF]], ['none']],
+    ['less agreed than the least', [[5, 1000 * K, INF, 90 * K]], ['none']],
     [
       'further down',
       [
@@ -62,8 +68,8 @@ describe('Width', () => {
       'back when the line recovers',
       [
         [5, 1000 * K, 400 * K, INF],
+        [1, 1000 * K, 2000 * K, INF],
         [4, 1000 * K, 2000 * K, INF],
-        [2, 1000 * K, 2000 * K, INF],
       ],
       [300 * K, 300 * K, 'full'],
     ],
@@ -90,18 +96,29 @@ describe('Width', () => {
     const shares = new Set<unknown>();
     for (let now = 0; now < 120_000; now += 500) {
       const sent = width.share === 'full' ? 1000 * K : (width.share as number);
-      width.update(now, 1000 * K, now < 5000 ? 200 * K : sent * 1.5, INF);
+      width.update(now, WHOLE, now < 5000 ? 200 * K : sent * 1.5, INF);
       shares.add(width.share);
     }
     expect([...shares]).toEqual(['full', 150 * K, 300 * K, 600 * K]);
     expect(width.share).toBe('full');
   });
 
+  it('a picture that needs less than its class is judged by what it needs', () => {
+    const width = new Width();
+    const shares = new Set<unknown>();
+    for (let now = 0; now < 60_000; now += 500) {
+      const sent = width.share === 'full' ? 1000 * K : 90 * K; // nothing moves
+      width.update(now, { track: 1000 * K, sent }, now < 5000 ? 170 * K : sent * 1.5 + 20 * K, INF);
+      shares.add(width.share);
+    }
+    expect([...shares].slice(0, 3)).toEqual(['full', 150 * K, 300 * K]);
+  });
+
   it('what was tried in vain is tried ever more seldom', () => {
     const width = new Width();
     const tries: number[] = [];
     for (let now = 0; now < 600_000; now += 500)
-      if (width.update(now, 1000 * K, 250 * K, INF) && width.share === 300 * K) tries.push(now);
+      if (width.update(now, WHOLE, 250 * K, INF) && width.share === 300 * K) tries.push(now);
     expect(width.share).toBe(150 * K);
     const waits = tries.slice(1).map((at, i) => at - tries[i]!);
     expect(waits.length).toBeGreaterThan(3);
@@ -114,7 +131,7 @@ describe('Width', () => {
     expect(run(width, [[5, 1000 * K, 400 * K, INF]])).toEqual(['none']);
     let tries = 0;
     for (let now = 5000; now < 60_000; now += 500)
-      if (width.update(now, 1000 * K, 400 * K, INF) && width.share === 'full') tries++;
+      if (width.update(now, WHOLE, 400 * K, INF) && width.share === 'full') tries++;
     expect(tries).toBe(2);
     expect(run(new Width([]), [[400, 1000 * K, INF, 700 * K]])).toEqual(['none']);
   });

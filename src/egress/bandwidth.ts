@@ -1,25 +1,16 @@
 import type { Millis } from '../kit/core.ts';
 
-/** Asked of a publisher for the sake of several viewers it is never less than this: below, the picture is no use to the rest. */
-const FLOOR_BPS = 300_000;
-/** For one viewer alone. */
-const ALONE_FLOOR_BPS = 100_000;
+/** A publisher is never asked for less than this: below, its picture is no use to anyone. */
+const FLOOR_BPS = 100_000;
 
 /**
- * What a publisher is asked for, bits a second: the second-lowest of its viewers' limits, so that one weak receiver
- * never lowers the picture of all. Undefined: no limit.
+ * What a publisher is asked for, bits a second: what the best of its viewers can take, so that nobody is lowered for
+ * the sake of another. Undefined: no limit.
  */
 export function askedBps(limits: Iterable<number>): number | undefined {
-  let lowest = Number.POSITIVE_INFINITY;
-  let second = Number.POSITIVE_INFINITY;
-  let count = 0;
-  for (const bps of limits) {
-    count++;
-    if (bps < lowest) [lowest, second] = [bps, lowest];
-    else if (bps < second) second = bps;
-  }
-  const bps = count === 1 ? Math.max(ALONE_FLOOR_BPS, lowest) : Math.max(FLOOR_BPS, second);
-  return bps === Number.POSITIVE_INFINITY ? undefined : bps;
+  let most = FLOOR_BPS;
+  for (const bps of limits) most = Math.max(most, bps);
+  return most === Number.POSITIVE_INFINITY ? undefined : most;
 }
 
 /** Bit rates pictures are transcoded to for receivers that cannot take all of a track; shared by all of one class. */
@@ -29,16 +20,36 @@ export const CLASSES_BPS = [150_000, 300_000, 600_000, 1_200_000, 2_500_000] as 
 export type Share = 'full' | 'none' | number;
 
 /** Rates are noisy: a little too much is not too much. */
-const TOLERANCE = 1.1;
+export const TOLERANCE = 1.1;
 /** So long too much before less is sent: the publisher was asked, too, and may lower its rate. */
 const FALL_AFTER_MS = 4000;
+/** So much too much clogs the line, and the publisher will not send less for the sake of one. */
+const FAR = 1.5;
+const FALL_FAR_AFTER_MS = 500;
+/** The least is still sent to a line that is measured at half of it: measures of a clogged line are too low. */
+const LEAST_FITS = 0.5;
 const RISE_AFTER_MS = 5000;
 /** An estimate never grows far beyond what is sent: with this much room above it, more is tried, to find out. */
 const HEADROOM = 1.3;
+/** But nothing that is so much more than the estimate. */
+const LEAP = 2.5;
 const TRY_AFTER_MS = 10_000;
+/** So soon after that, the first sign of trouble ends it. */
+const TRIAL_MS = 8000;
+const FALL_TRIAL_AFTER_MS = 400;
 const TRY_AFTER_MAX_MS = 120_000;
 /** A fall so soon after a rise: it was in vain. */
 const IN_VAIN_MS = 20_000;
+
+/** Bits a second; undefined: not known yet. */
+export interface Rates {
+  /** Of the whole track. */
+  readonly track: number | undefined;
+  /** Of what this receiver is sent now. */
+  readonly sent: number | undefined;
+  /** What the publisher was asked for, if it heeds that. */
+  readonly asked?: number | undefined;
+}
 
 /** How much of a track one receiver is sent. Call `update` a few times a second. */
 export class Width {
@@ -49,46 +60,63 @@ export class Width {
   #roseAt: Millis = Number.NEGATIVE_INFINITY;
   #tryAfterMs = TRY_AFTER_MS;
 
-  /** `classes`: ascending; empty where nothing can be transcoded, so that it is all or nothing. */
+  /** `classes`: ascending; empty where nothing smaller can be had, so that it is all or nothing. */
   constructor(classes: readonly number[] = CLASSES_BPS) {
     this.#classes = classes;
   }
 
   /**
-   * `trackBps`: what the whole track takes, undefined while unknown. `estimateBps`: what the receiver's line takes by
-   * its own measure, `maxBps`: what it may be sent by agreement; Infinity when unknown. True when `share` has changed.
+   * `estimateBps`: what the receiver's line takes by its own measure, `maxBps`: what it may be sent by agreement;
+   * Infinity when unknown. True when `share` has changed.
    */
-  update(now: Millis, trackBps: number | undefined, estimateBps: number, maxBps: number): boolean {
+  update(now: Millis, rates: Rates, estimateBps: number, maxBps: number): boolean {
     const limit = Math.min(estimateBps, maxBps);
-    const sent = this.share === 'full' ? (trackBps ?? 0) : sizeOf(this.share);
-    if (sent > limit * TOLERANCE) return this.#press(now, limit);
+    const sent = this.share === 'full' ? (rates.track ?? 0) : this.#sent(rates);
+    const least = this.share === this.#classes[0] ? LEAST_FITS : 1;
+    if (sent * least > limit * TOLERANCE) return this.#press(now, sent, limit, maxBps, rates.asked);
     this.#pressedSince = undefined;
-    return this.share !== 'full' && this.#room(now, trackBps, limit, maxBps);
+    return this.share !== 'full' && this.#room(now, rates, limit, maxBps);
   }
 
-  #press(now: Millis, limit: number): boolean {
+  /** Never more than its class: a keyframe is not what is sent all the time. */
+  #sent(rates: Rates): number {
+    const size = sizeOf(this.share);
+    return Math.min(size, rates.sent ?? size);
+  }
+
+  #press(
+    now: Millis,
+    sent: number,
+    limit: number,
+    maxBps: number,
+    asked = Number.POSITIVE_INFINITY,
+  ): boolean {
     this.#roomSince = undefined;
     this.#pressedSince ??= now;
-    if (now - this.#pressedSince < FALL_AFTER_MS) return false;
+    const far = sent > limit * FAR && asked > limit * TOLERANCE;
+    const onTrial = now - this.#roseAt < TRIAL_MS;
+    if (now - this.#pressedSince < (onTrial ? FALL_TRIAL_AFTER_MS : far ? FALL_FAR_AFTER_MS : FALL_AFTER_MS))
+      return false;
     this.#tryAfterMs =
       now - this.#roseAt < IN_VAIN_MS ? Math.min(TRY_AFTER_MAX_MS, this.#tryAfterMs * 2) : TRY_AFTER_MS;
-    return this.#become(this.#largest(limit));
+    return this.#become(this.#largest(limit, maxBps));
   }
 
-  #room(now: Millis, trackBps: number | undefined, limit: number, maxBps: number): boolean {
-    const sent = sizeOf(this.share);
-    const whole = limit === Number.POSITIVE_INFINITY || (trackBps ?? Number.POSITIVE_INFINITY) <= limit;
-    const best = whole ? 'full' : this.#largest(limit);
-    const sure = sizeOf(best) > sent;
-    const step = this.#classes.find(c => c > sent) ?? 'full';
-    const next = step !== 'full' && trackBps !== undefined && trackBps <= step ? 'full' : step;
-    const cost = next === 'full' ? (trackBps ?? 0) : next;
-    if (!sure && (cost > maxBps || limit < sent * HEADROOM)) {
+  #room(now: Millis, rates: Rates, limit: number, maxBps: number): boolean {
+    const size = sizeOf(this.share);
+    const { track } = rates;
+    const whole = limit === Number.POSITIVE_INFINITY || (track ?? Number.POSITIVE_INFINITY) <= limit;
+    const best = whole ? 'full' : this.#largest(limit, maxBps);
+    const sure = sizeOf(best) > size;
+    const step = this.#classes.find(c => c > size) ?? 'full';
+    const next = step !== 'full' && track !== undefined && track <= step ? 'full' : step;
+    const cost = next === 'full' ? (track ?? 0) : next;
+    if (!sure && (cost > maxBps || cost > limit * LEAP || limit < this.#sent(rates) * HEADROOM)) {
       this.#roomSince = undefined;
       return false;
     }
     this.#roomSince ??= now;
-    if (now - this.#roomSince < (sure && sent > 0 ? RISE_AFTER_MS : this.#tryAfterMs)) return false;
+    if (now - this.#roomSince < (sure && size > 0 ? RISE_AFTER_MS : this.#tryAfterMs)) return false;
     this.#roseAt = now;
     return this.#become(sure ? best : next);
   }
@@ -100,9 +128,11 @@ export class Width {
     return changed;
   }
 
-  /** The largest class within `limit`. */
-  #largest(limit: number): Share {
-    return this.#classes.findLast(c => c <= limit) ?? 'none';
+  /** The largest class within `limit`; the least also beyond a measured one, never beyond `maxBps`. */
+  #largest(limit: number, maxBps: number): Share {
+    const [least] = this.#classes;
+    if (least === undefined || limit < least * LEAST_FITS || maxBps * TOLERANCE < least) return 'none';
+    return this.#classes.findLast(c => c <= limit) ?? least;
   }
 }
 

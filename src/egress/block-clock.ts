@@ -33,6 +33,11 @@ export class BlockClock {
     return true;
   }
 
+  /** When block 0 would have been. */
+  get origin(): Millis {
+    return this.at - this.index * BLOCK_MS;
+  }
+
   /** Nobody listens: the next `begin` starts a new line from its own time. */
   rest(): void {
     this.#next = undefined;

@@ -42,6 +42,12 @@ export const encodable = (wanted: Format): Format =>
     ? { codec: 'AAC', clockRate: nativeRate(wanted), channels: wanted.channels ?? 1 }
     : wanted;
 
+/**
+ * How much earlier than its pts the sound in a frame is, ticks, once it is decoded: AAC frames of 1024 samples overlap,
+ * so the first one holds silence. What opus looks ahead (6.5 ms) is left out.
+ */
+export const encoderDelay = (format: Format): number => (format.codec === 'AAC' ? 1024 : 0);
+
 const SPEECH_BPS = 32_000;
 /** RFC 7587 §6.1: maxaveragebitrate, 6000 to 510000. */
 const OPUS_MIN_BPS = 6000;

@@ -2,8 +2,10 @@ import type { MediaPacket, TrackInfo } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
 import { JitterBuffer } from '../media/jitter-buffer.ts';
 import { packetTicks } from '../media/packet-ticks.ts';
+import { Steady } from '../media/timeline.ts';
 import { BLOCK_MS, type Codecs, type PcmRate } from './codecs.ts';
 import type { Tap } from './tap.ts';
+import type { TrackTime } from './track-time.ts';
 import { Voice } from './voice.ts';
 
 /** Louder than −60 dBov is speech; quieter is background and is not mixed. */
@@ -14,6 +16,9 @@ const HANGOVER_MS = 600;
 const DECODER_KEEP_MS = 30_000;
 /** How fast remembered loudness fades, dB a second. */
 const FADE_DB_PER_S = 20;
+/** How fast what is told of the delay follows it, and from where on at once: lips may be that far off words. */
+const DELAY_MS_PER_S = 20;
+const DELAY_JUMP_MS = 40;
 
 /**
  * One track made into sound, for all of this process: one jitter buffer, one decoder per rate in use.
@@ -27,7 +32,9 @@ export class Ear {
   readonly #track: TrackInfo;
   readonly #codecs: Codecs;
   readonly #count: (reason: string) => void;
+  readonly #time: TrackTime;
   readonly #jitter: JitterBuffer;
+  readonly #delay = new Steady(DELAY_MS_PER_S, DELAY_JUMP_MS);
   readonly #voices = new Map<PcmRate, Voice>();
   readonly #untap: () => void;
   /** Transcodes need every block, spoken or not. */
@@ -46,6 +53,7 @@ export class Ear {
     this.#track = track;
     this.#codecs = codecs;
     this.#count = count;
+    this.#time = tap.time;
     const { codec, clockRate } = track.format;
     this.#blockTicks = (clockRate * BLOCK_MS) / 1000;
     this.#jitter = new JitterBuffer(clockRate, payload => packetTicks(codec, payload));
@@ -85,6 +93,11 @@ export class Ear {
     return this.#peak - ((at - this.#peakAt) * FADE_DB_PER_S) / 1000;
   }
 
+  /** From when sound was captured (as far as can be told) to when it is played; undefined before the first. */
+  get delayMs(): Millis | undefined {
+    return this.#delay.value;
+  }
+
   /** Opens what is needed to decode; true when all of it is there. */
   prepare(): boolean {
     let ready = true;
@@ -107,6 +120,7 @@ export class Ear {
       this.#ahead += this.#jitter.ticks;
     }
     this.#ahead -= this.#blockTicks;
+    this.#measure(at);
     if (decode) for (const voice of this.#voices.values()) voice.play();
     else if (at - this.#loudAt > DECODER_KEEP_MS) for (const voice of this.#voices.values()) voice.close();
   }
@@ -142,6 +156,14 @@ export class Ear {
       if (got === 'empty') voice.silence(ms);
       else if (got === 'missing') voice.conceal(ms, this.#jitter.successor);
       else voice.decode(got, ms);
+  }
+
+  /** The block played at `at` ends as far before the buffer's cursor as was taken out of it ahead. */
+  #measure(at: Millis): void {
+    const { cursor } = this.#jitter;
+    if (cursor === undefined) return;
+    const captured = this.#time.timeOf(cursor - this.#ahead - this.#blockTicks);
+    if (captured !== undefined) this.#delay.measured(at - captured, at);
   }
 
   #ms(ticks: number): number {

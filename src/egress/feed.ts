@@ -24,11 +24,13 @@ export interface Outlet {
 /** What is on its way to one outlet. */
 export interface Feed {
   feedback(f: Feedback): void;
+  /** As `Subscription.timeOf`. */
+  timeOf(pts: number): Millis | undefined;
   pause(): void;
   close(): void;
 }
 
-export const nothing: Feed = { feedback() {}, pause() {}, close() {} };
+export const nothing: Feed = { feedback() {}, timeOf: () => undefined, pause() {}, close() {} };
 
 /** Serves a track of sound: untouched when `accept` allows, else transcoded, else told why not. */
 export function feedSound(floor: Floor, track: TrackInfo, accept: readonly Format[], outlet: Outlet): Feed {
@@ -41,9 +43,11 @@ export function feedSound(floor: Floor, track: TrackInfo, accept: readonly Forma
 
 function pass(floor: Floor, track: TrackInfo, outlet: Outlet): Feed {
   outlet.tell({ type: 'serving', track, format: track.format, how: 'passthrough' });
-  const undo = floor.taps.acquire(track.id).add(outlet.sink);
+  const tap = floor.taps.acquire(track.id);
+  const undo = tap.add(outlet.sink);
   return {
     ...nothing,
+    timeOf: pts => tap.time.timeOf(pts),
     close() {
       undo();
       floor.taps.release(track.id);
@@ -53,14 +57,14 @@ function pass(floor: Floor, track: TrackInfo, outlet: Outlet): Feed {
 
 function transcode(floor: Floor, track: TrackInfo, to: Format, outlet: Outlet): Feed {
   const how = `transcode ${track.format.codec}→${to.codec}`;
-  const undo = floor.sound.transcode(track, to, {
+  const transcoded = floor.sound.transcode(track, to, {
     sink: outlet.sink,
     nextPts: Number.NEGATIVE_INFINITY,
     seq: 0,
     serving: encoded => outlet.tell({ type: 'serving', track, format: encoded, how }),
     failed: why => outlet.tell({ type: 'unserved', why }),
   });
-  return { ...nothing, close: undo };
+  return { ...nothing, ...transcoded };
 }
 
 /** The first of `accept` that sound can be turned into here, or why there is none. */

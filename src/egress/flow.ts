@@ -1,4 +1,5 @@
 import type { Format } from '../contract.ts';
+import type { Millis } from '../kit/core.ts';
 import type { Termination } from '../kit/refusal.ts';
 import type { PictureCache } from './picture-cache.ts';
 
@@ -13,6 +14,10 @@ export interface Flow {
   readonly failure: Termination | undefined;
   /** What the whole picture takes, bits a second; undefined until measured. */
   readonly wholeBps: number | undefined;
+  /** As `Subscription.timeOf`. */
+  timeOf(pts: number): Millis | undefined;
+  /** What its publisher was asked to send at most, if it heeds that. */
+  readonly askedBps: number | undefined;
   /** What viewer `who` can receive, bits a second, Infinity when it tells no limit; undefined: it is gone. */
   limit(who: object, bps: number | undefined): void;
   /** Calls once `failure` is set. Gives the undo. */

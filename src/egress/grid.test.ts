@@ -103,7 +103,7 @@ describe('a grid', () => {
     weak.subscription!.feedback({ type: 'bitrate', bps: 350_000 });
     await world.run(6000);
     expect(told(strong)).toEqual(['undefined grid']);
-    expect(told(weak)).toEqual(['undefined grid', 'undefined transcode H264→H264']);
+    expect(told(weak)).toEqual(['undefined grid', 'undefined grid']);
     expect(video.grids.length).toBe(1);
     expect(video.transcoders.map(t => t.o.bitrateBps)).toEqual([300_000]);
     strong.subscription!.close();
@@ -111,6 +111,87 @@ describe('a grid', () => {
     await world.run(6000);
     expect(video.open).toBe(0);
     expect(world.room.pulls.size).toBe(0);
+  });
+
+  it('is what one picture shows while the room is laid out so, live, and content takes its place', async () => {
+    const { world, video } = room();
+    const alice = new Camera(world, 'alice', true);
+    const bob = new Camera(world, 'bob', true);
+    world.room.speak('alice');
+    const phone = world.want('phone', { kind: 'picture', source: 'speaker', accept: [H264], maxBps: 2e6 });
+    await world.run(40);
+    alice.key();
+    expect(told(phone)).toEqual(['alice passthrough']);
+    world.room.lay('grid');
+    await world.run(40);
+    alice.frames(1); // who speaks stays until there is a grid
+    expect(texts(phone).at(-1)).toBe('p2');
+    video.grids[0]!.compose('K1', true, world.now);
+    alice.frames(1);
+    expect(texts(phone).at(-1)).toBe('K1');
+    const screen = new Camera(world, 'slides', true, { participant: 'bob', source: 'screen' });
+    await world.run(40);
+    screen.key();
+    video.grids[0]!.compose('p2', false, world.now);
+    screen.frames(1);
+    expect(texts(phone).at(-1)).toBe('p2');
+    world.room.remove('slides');
+    await world.run(40);
+    video.grids.at(-1)!.compose('K3', true, world.now);
+    world.room.lay('speaker');
+    world.room.speak('bob');
+    await world.run(40);
+    bob.key();
+    expect(told(phone)).toEqual([
+      'alice passthrough',
+      'undefined grid',
+      'slides passthrough',
+      'undefined grid',
+      'bob passthrough',
+    ]);
+    phone.subscription!.close();
+    await world.run(2500);
+    expect(video.open).toBe(0);
+  });
+
+  it('that cannot be made leaves who speaks, and says why, once', async () => {
+    const { world, video } = room();
+    video.missing = 'Pictures need node-av.';
+    const alice = new Camera(world, 'alice', true);
+    const bob = new Camera(world, 'bob', true);
+    world.room.speak('alice');
+    world.room.lay('grid');
+    const phone = world.want('phone', { kind: 'picture', source: 'speaker', accept: [H264], maxBps: 2e6 });
+    await world.run(40);
+    alice.key();
+    world.room.speak('bob');
+    await world.run(2500);
+    bob.key();
+    expect(told(phone)).toEqual(['lacking', 'alice passthrough', 'bob passthrough']);
+    const [e] = phone.events;
+    expect(e?.type === 'lacking' && e.why).toMatchObject({
+      reason: 'no-grid',
+      text: 'There is no grid here, so who speaks is shown. Pictures need node-av.',
+    });
+  });
+
+  it('whose worker breaks gives way to who speaks, and is tried again after 30 s', async () => {
+    const { world, video } = room();
+    const alice = new Camera(world, 'alice', true);
+    world.room.lay('grid');
+    const phone = world.want('phone', { kind: 'picture', source: 'speaker', accept: [H264], maxBps: 2e6 });
+    await world.run(40);
+    video.grids[0]!.compose('K1', true, world.now);
+    video.grids[0]!.o.onFailed({ blame: 'server', reason: 'worker-crashed', text: 'It crashed.' });
+    await world.run(40);
+    alice.key();
+    await world.run(1000);
+    expect(video.grids.length).toBe(1);
+    expect(told(phone)).toEqual(['undefined grid', 'lacking', 'alice passthrough']);
+    await world.run(30_000);
+    expect(video.grids.length).toBe(2);
+    video.grids[1]!.compose('K2', true, world.now);
+    expect(told(phone).at(-1)).toBe('undefined grid');
   });
 
   it('ends with the last camera, and comes back with the next', async () => {

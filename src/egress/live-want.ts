@@ -1,4 +1,5 @@
 import type { Feedback, MediaPacket, Sink, Subscription, TrackEvent, Want } from '../contract.ts';
+import type { Millis } from '../kit/core.ts';
 import { terminationOf } from '../kit/refusal.ts';
 import type { Outlet } from './feed.ts';
 import type { Route } from './room-view.ts';
@@ -74,6 +75,10 @@ export class LiveWant implements Subscription, Outlet {
     this.#paused = f.on;
     this.#open?.pause();
     if (!f.on) this.#open?.feedback({ type: 'keyframe' }); // what began meanwhile was not seen, either
+  }
+
+  timeOf(pts: number): Millis | undefined {
+    return this.#closed ? undefined : this.#open?.timeOf(pts);
   }
 
   close(): void {

@@ -5,7 +5,12 @@ import { macroblocks } from './accept.ts';
 import type { Flow } from './flow.ts';
 import { PictureCache } from './picture-cache.ts';
 import { Tap } from './tap.ts';
+import { TrackTime } from './track-time.ts';
 import { bitrateForSize, type VideoTarget } from './video-target.ts';
+
+const CLOCK_HZ = 90_000;
+/** No picture takes longer to be made: then its times are of another line than those of its source. */
+const MOST_MADE_MS = 2000;
 
 /** What a flow made here drives: a transcoder or a grid. */
 export interface Maker {
@@ -26,6 +31,8 @@ export interface MakerEvents {
 export interface MadeFrom {
   /** The one source of a picture of a given bit rate: what its viewers can receive concerns the publisher alone. */
   readonly limits?: Tap;
+  /** Where pictures keep the times of their source. */
+  timeOf?(pts: number): Millis | undefined;
   tick(now: Millis): void;
   close(): void;
 }
@@ -50,7 +57,7 @@ export class MadeFlow implements Flow {
     this.target = target;
     this.#from = from;
     this.format = target.format;
-    const tap = new Tap(sink => {
+    const tap = new Tap(new TrackTime(CLOCK_HZ), sink => {
       this.#sink = sink;
       return { feedback: f => this.#asked(f), close() {} };
     });
@@ -59,6 +66,17 @@ export class MadeFlow implements Flow {
 
   get wholeBps(): number | undefined {
     return (this.#from.limits ?? this.cache.tap).bps;
+  }
+
+  timeOf(pts: number): Millis | undefined {
+    const made = this.cache.tap.time.timeOf(pts);
+    const shot = this.#from.timeOf?.(pts);
+    if (made === undefined || shot === undefined) return made;
+    return Math.abs(made - shot) > MOST_MADE_MS ? made : shot;
+  }
+
+  get askedBps(): number | undefined {
+    return (this.#from.limits ?? this.cache.tap).askedBps;
   }
 
   limit(who: object, bps: number | undefined): void {

@@ -2,7 +2,7 @@ import type { Format, TrackInfo, Want } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
 import { isAudio } from './codecs.ts';
 import type { Floor, Outlet } from './feed.ts';
-import { gridSubject, trackSubject } from './picture-supply.ts';
+import { gridSubject, type Subject, trackSubject } from './picture-supply.ts';
 import type { Ticking } from './pictures.ts';
 import { type RoomView, type Route, visibleTo } from './room-view.ts';
 import { SpeakerChoice } from './speaker-choice.ts';
@@ -14,6 +14,7 @@ type CamerasWant = Extract<Want, { kind: 'cameras' }>;
 /** Which track is to be seen now. */
 type Pick = () => TrackInfo | undefined;
 
+/** One picture of the room, shown when its sound is heard in the mix. */
 export function pictureRoute(
   floor: Floor,
   room: RoomView,
@@ -21,9 +22,19 @@ export function pictureRoute(
   want: PictureWant,
   outlet: Outlet,
 ): Route {
-  if (want.source === 'grid') return gridRoute(floor, room, want, outlet);
-  if (want.source === 'content') return follow(floor, room, me, want, outlet, () => screenOf(room, me));
-  return speakerRoute(floor, room, me, want, outlet);
+  const view = new Switch(floor.pictures, want.accept, want.maxBps, outlet);
+  const route =
+    want.source === 'content'
+      ? followOn(view, floor, room, me, want, () => screenOf(room, me))
+      : wholeRoute(view, floor, room, me, want);
+  return {
+    ...route,
+    timeOf(pts) {
+      const shot = view.timeOf(pts);
+      const { syncGroup } = view;
+      return shot === undefined || syncGroup === undefined ? shot : shot + floor.sound.delayOf(syncGroup);
+    },
+  };
 }
 
 /** One slot of other members' cameras. */
@@ -41,18 +52,27 @@ export function camerasRoute(
   });
 }
 
-/** Who speaks; what is shared, while someone shares; oneself when there is nobody else. */
-function speakerRoute(floor: Floor, room: RoomView, me: string, want: PictureWant, outlet: Outlet): Route {
+/**
+ * The room in one picture: what is shared, while someone shares; else who speaks, oneself when there is nobody else, or
+ * everyone in a grid, as the room or the want says. Where no grid can be made: who speaks.
+ */
+function wholeRoute(view: Switch, floor: Floor, room: RoomView, me: string, want: PictureWant): Route {
   const choice = new SpeakerChoice();
-  const pick = (): TrackInfo | undefined => {
-    const screen = screenOf(room, me);
-    if (screen !== undefined) return screen;
+  const { pictures } = floor;
+  const speaker = (): Subject | undefined => {
     const cameras = new Map(camerasIn(room, me).map(track => [track.participant, track]));
     if (!alone(room, me)) cameras.delete(me);
     const chosen = choice.choose(room.speakers(), [...cameras.keys()], floor.now());
-    return chosen === undefined ? undefined : cameras.get(chosen);
+    const track = chosen === undefined ? undefined : cameras.get(chosen);
+    return track && trackSubject(pictures, track, want.accept);
   };
-  const route = follow(floor, room, me, want, outlet, pick);
+  const pick = (): Subject | undefined => {
+    const screen = screenOf(room, me);
+    if (screen !== undefined) return trackSubject(pictures, screen, want.accept);
+    const grid = (want.source === 'grid' || room.layout() === 'grid') && room.cameras().length > 0;
+    return grid ? gridSubject(pictures, want.accept, speaker()) : speaker();
+  };
+  const route = routeOf(view, () => view.show(pick(), thereFor(room, me)));
   let looked: Millis = 0;
   const held: Ticking = {
     get ticking() {
@@ -63,21 +83,14 @@ function speakerRoute(floor: Floor, room: RoomView, me: string, want: PictureWan
       looked = now;
     },
   };
-  floor.pictures.add(held);
+  pictures.add(held);
   return {
     ...route,
     close() {
-      floor.pictures.delete(held);
+      pictures.delete(held);
       route.close();
     },
   };
-}
-
-function gridRoute(floor: Floor, room: RoomView, want: PictureWant, outlet: Outlet): Route {
-  const view = new Switch(floor.pictures, want.accept, want.maxBps, outlet);
-  const subject = gridSubject(floor.pictures, want.accept);
-  const refresh = (): void => view.show(room.cameras().length > 0 ? subject : undefined, () => undefined);
-  return routeOf(view, refresh);
 }
 
 /** Shows whatever `pick` gives, in the ways `want` allows. */
@@ -90,16 +103,37 @@ export function follow(
   pick: Pick,
 ): Route {
   const view = new Switch(floor.pictures, want.accept, want.maxBps ?? Number.POSITIVE_INFINITY, outlet);
-  const there = (id: string): TrackInfo | undefined => visibleTo(me, room.track(id));
+  return followOn(view, floor, room, me, want, pick);
+}
+
+function followOn(
+  view: Switch,
+  floor: Floor,
+  room: RoomView,
+  me: string,
+  want: { readonly accept: readonly Format[] },
+  pick: Pick,
+): Route {
   return routeOf(view, () => {
     const track = pick();
-    view.show(track && trackSubject(floor.pictures, track, want.accept), there);
+    view.show(track && trackSubject(floor.pictures, track, want.accept), thereFor(room, me));
   });
 }
 
+const thereFor =
+  (room: RoomView, me: string) =>
+  (id: string): TrackInfo | undefined =>
+    visibleTo(me, room.track(id));
+
 function routeOf(view: Switch, refresh: () => void): Route {
   refresh();
-  return { refresh, feedback: f => view.feedback(f), pause: () => view.pause(), close: () => view.close() };
+  return {
+    refresh,
+    feedback: f => view.feedback(f),
+    timeOf: pts => view.timeOf(pts),
+    pause: () => view.pause(),
+    close: () => view.close(),
+  };
 }
 
 /** Pictures of members, oneself too, the latest last. */

@@ -1,7 +1,7 @@
 import type { Format, TrackInfo } from '../contract.ts';
 import type { Termination } from '../kit/refusal.ts';
 import { accepts } from './accept.ts';
-import type { Share } from './bandwidth.ts';
+import { type Share, TOLERANCE } from './bandwidth.ts';
 import type { HeldFlow, Pictures } from './pictures.ts';
 import { noPicture, videoTarget } from './video-target.ts';
 
@@ -15,6 +15,8 @@ export interface Supply {
   readonly track?: TrackInfo;
   /** True when `track` passes untouched. */
   readonly passes: boolean;
+  /** Only so many bits a second of it, in whole groups of pictures. */
+  readonly thinBps?: number;
 }
 
 /** What one viewer shall see: a track, or everyone in a grid. */
@@ -22,6 +24,8 @@ export interface Subject {
   readonly id: string;
   /** How it reaches this viewer, given how much of it there may be, or why it cannot. */
   supply(share: Share): Supply | Termination;
+  /** What is shown while this cannot be. */
+  readonly instead?: Subject | undefined;
 }
 
 export const isSupply = (s: Supply | Termination): s is Supply => 'key' in s;
@@ -34,8 +38,19 @@ export const trackSubject = (pictures: Pictures, track: TrackInfo, accept: reado
     if (share === 'none') return tooNarrow;
     if (share === 'full' && accepts(accept, track.format))
       return { key: `${id} ${codec}`, id, open: () => pictures.pass(track), track, passes: true };
+    const bps = share === 'full' ? Number.POSITIVE_INFINITY : share * TOLERANCE;
+    const layer = pictures.layerWithin(track, accept, bps);
+    if (layer !== undefined) {
+      const open = (): HeldFlow => pictures.layer(track, layer);
+      return { key: `${layer.id} ${layer.format.codec}`, id, open, track: layer, passes: true };
+    }
     const target = videoTarget(accept, share);
     const missing = pictures.codecs.missingForVideo();
+    const make = target !== undefined && missing === undefined && pictures.hasRoom;
+    if (!make && share !== 'full' && accepts(accept, format)) {
+      const key = `${id} ${codec} ${share}`;
+      return { key, id, open: () => pictures.pass(track), track, passes: true, thinBps: share };
+    }
     if (target === undefined || missing !== undefined) return noPicture(format, accept, missing);
     if (!pictures.hasRoom) return tooMany;
     const key = `${id} ${codec}→${target.key}`;
@@ -43,9 +58,14 @@ export const trackSubject = (pictures: Pictures, track: TrackInfo, accept: reado
   },
 });
 
-/** Everyone's camera. */
-export const gridSubject = (pictures: Pictures, accept: readonly Format[]): Subject => ({
+/** Everyone's camera. `instead`: where there can be no grid. */
+export const gridSubject = (
+  pictures: Pictures,
+  accept: readonly Format[],
+  instead: Subject | undefined,
+): Subject => ({
   id: 'grid',
+  instead,
   supply(share) {
     if (share === 'none') return tooNarrow;
     const whole = videoTarget(accept, 'full');
@@ -62,7 +82,7 @@ export const gridSubject = (pictures: Pictures, accept: readonly Format[]): Subj
 const noGrid = (missing: string | undefined): Termination => ({
   blame: missing === undefined ? 'client' : 'server',
   reason: 'no-grid',
-  text: missing ?? 'This receiver takes no video codec; let it offer H.264 or VP8.',
+  text: `There is no grid here, so who speaks is shown. ${missing ?? 'This receiver takes no video codec that can be made here; let it offer H.264 or VP8.'}`,
 });
 
 const tooMany: Termination = {

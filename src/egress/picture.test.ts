@@ -334,7 +334,7 @@ describe('a picture that cannot be served is told in words', () => {
     new Camera(world, 'alice', true);
     expect(ears.events).toMatchObject([
       { type: 'idle' },
-      { type: 'unserved', why: { reason: 'no-grid', text: codecs.video.missing } },
+      { type: 'lacking', why: { reason: 'no-grid', text: expect.stringContaining(codecs.video.missing) } },
     ]);
   });
 });

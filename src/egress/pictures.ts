@@ -1,5 +1,6 @@
-import type { Clock, TrackInfo } from '../contract.ts';
+import type { Clock, Format, TrackInfo } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
+import { accepts, macroblocks } from './accept.ts';
 import type { Flow } from './flow.ts';
 import { Grid } from './grid.ts';
 import type { MadeFlow } from './made-flow.ts';
@@ -15,6 +16,9 @@ const KEEP_MS = 2000;
 
 /** Kinds of transcodes in one room at most: whoever asks for ever new ones must not fill the machine. */
 const MAX_MADE = 64;
+
+/** Of a smaller copy whose rate is not known: 170 kbit/s for 320×180, 640 for 640×360. */
+const LAYER_BPS_PER_BLOCK = 700;
 
 /** A flow as one viewer holds it. */
 export interface HeldFlow {
@@ -47,15 +51,18 @@ export class Pictures {
   readonly #viewers = new Set<Ticking>();
   readonly #grids = new Set<Grid>();
   readonly #cameras: () => readonly TrackInfo[];
+  readonly #layersOf: (track: string) => readonly TrackInfo[];
 
-  /** `cameras`: those a grid shows. */
+  /** `cameras`: those a grid shows. `layersOf`: smaller copies of a track, which come now. */
   constructor(
     taps: Taps,
     codecs: VideoCodecs,
     clock: Clock,
     cameras: () => readonly TrackInfo[],
+    layersOf: (track: string) => readonly TrackInfo[],
     count: (reason: string) => void,
   ) {
+    this.#layersOf = layersOf;
     this.count = count;
     this.#taps = taps;
     this.#cameras = cameras;
@@ -86,17 +93,65 @@ export class Pictures {
       get wholeBps() {
         return cache.tap.bps;
       },
+      get askedBps() {
+        return track.canKeyframe ? cache.tap.askedBps : undefined; // RTMP publishers hear nothing
+      },
+      timeOf: pts => cache.tap.time.timeOf(pts),
       limit: (who, bps) => cache.tap.limit(who, bps),
       onFailed: () => () => {},
     };
     return { flow, close: () => this.release(track) };
   }
 
+  /**
+   * The largest smaller copy of `track` that a receiver of `accept` takes, of at most `bps`. The rate of what is not
+   * being sent to anyone is guessed by its size.
+   */
+  layerWithin(track: TrackInfo, accept: readonly Format[], bps: number): TrackInfo | undefined {
+    const size = (t: TrackInfo): number => macroblocks(t.format) ?? 0;
+    const fits = (t: TrackInfo): boolean => {
+      const known = this.#caches.get(t.id)?.tap.bps;
+      return (known ?? size(t) * LAYER_BPS_PER_BLOCK) <= bps && accepts(accept, t.format);
+    };
+    return this.#layersOf(track.id)
+      .filter(t => size(t) > 0 && size(t) < size(track))
+      .sort((a, b) => size(b) - size(a))
+      .find(fits);
+  }
+
+  /** `layer`, which is a smaller copy of `track`: what its viewers can receive concerns the publisher of both. */
+  layer(track: TrackInfo, layer: TrackInfo): HeldFlow {
+    const whole = this.pass(track);
+    const copy = this.pass(layer);
+    const { cache, how, format } = copy.flow;
+    const flow: Flow = {
+      cache,
+      how,
+      format,
+      failure: undefined,
+      get wholeBps() {
+        return whole.flow.wholeBps;
+      },
+      get askedBps() {
+        return whole.flow.askedBps;
+      },
+      timeOf: pts => copy.flow.timeOf(pts),
+      limit: (who, bps) => whole.flow.limit(who, bps),
+      onFailed: () => () => {},
+    };
+    const close = (): void => {
+      copy.close();
+      whole.close();
+    };
+    return { flow, close };
+  }
+
   /** `track` as `target`. */
   transcode(track: TrackInfo, target: VideoTarget): HeldFlow {
-    return this.#hold(`${track.id} ${track.format.codec}→${target.key}`, () =>
-      transcodeFlow(track.format, this.cache(track), target, this, () => this.release(track)),
-    );
+    return this.#hold(`${track.id} ${track.format.codec}→${target.key}`, () => {
+      const source = this.pass(track);
+      return transcodeFlow(source.flow, target, this, () => source.close());
+    });
   }
 
   /** All cameras in one, as `whole`. */
@@ -117,8 +172,7 @@ export class Pictures {
   narrowGrid(whole: VideoTarget, target: VideoTarget): HeldFlow {
     return this.#hold(`grid→${whole.key}→${target.key}`, () => {
       const source = this.grid(whole);
-      const { cache, format } = source.flow;
-      return transcodeFlow(format, cache, target, this, () => source.close());
+      return transcodeFlow(source.flow, target, this, () => source.close(), 'grid');
     });
   }
 

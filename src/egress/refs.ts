@@ -20,6 +20,11 @@ export class Refs<V extends { close(): void }> {
     entry.value.close();
   }
 
+  /** The value of `key`, if someone uses it. */
+  get(key: string): V | undefined {
+    return this.#entries.get(key)?.value;
+  }
+
   get size(): number {
     return this.#entries.size;
   }

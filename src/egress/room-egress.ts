@@ -13,6 +13,7 @@ import { openRoute } from './route.ts';
 import { Slots } from './slots.ts';
 import { Sound } from './sound.ts';
 import { Tap } from './tap.ts';
+import { TrackTime } from './track-time.ts';
 
 export interface RoomEgressOptions {
   /** For stamps, and for the codecs' own timers; `tick` is called by the owner. */
@@ -42,6 +43,8 @@ export class RoomEgress {
   readonly #groups = new Map<string, { readonly info: TrackInfo; readonly cache: PictureCache }>();
   /** Which cameras a grid shows, should there be too many. */
   readonly #inGrid = new Slots(MAX_CELLS);
+  /** Tracks in use by sync group: they share a capture clock. */
+  readonly #clocks = new Map<string, Set<TrackTime>>();
   readonly #unlisten: () => void;
   #closed = false;
 
@@ -49,7 +52,7 @@ export class RoomEgress {
     this.#source = source;
     this.#bug = o.bug;
     const taps = {
-      acquire: (track: string) => this.#taps.acquire(track, () => new Tap(sink => source.pull(track, sink))),
+      acquire: (track: string) => this.#taps.acquire(track, () => this.#tap(track)),
       release: (track: string) => this.#taps.release(track),
     };
     const codecs = o.codecs ?? realCodecs;
@@ -58,13 +61,21 @@ export class RoomEgress {
       taps,
       codecs,
       sound: new Sound(taps, codecs, count),
-      pictures: new Pictures(taps, codecs, o.clock, () => this.#cameras(), count),
+      pictures: new Pictures(
+        taps,
+        codecs,
+        o.clock,
+        () => this.#cameras(),
+        id => this.#layersOf(id),
+        count,
+      ),
       now: () => o.clock.now(),
     };
     this.#view = {
-      tracks: () => this.#tracks.values(),
+      tracks: () => this.#whole(),
       track: id => this.#tracks.get(id),
       speakers: () => source.speakers(),
+      layout: () => source.layout(),
       slots: (kind, participant, of) => this.#slotsOf(kind, participant, of),
       cameras: () => this.#cameras(),
     };
@@ -128,6 +139,7 @@ export class RoomEgress {
     const { info } = state;
     const before = this.#tracks.get(info.id);
     this.#tracks.set(info.id, state);
+    this.#taps.get(info.id)?.time.format(info.format.clockRate);
     if (isAudio(info.format)) {
       this.#floor.sound.track(info.id, state.visible && !state.paused ? info : undefined);
       return;
@@ -138,11 +150,36 @@ export class RoomEgress {
       this.#groups.set(info.id, { info, cache: this.#floor.pictures.cache(info) });
   }
 
+  #tap(track: string): Tap {
+    const info = this.#tracks.get(track)?.info;
+    const group = info?.syncGroup ?? track;
+    for (const [key, members] of this.#clocks) if (members.size === 0) this.#clocks.delete(key);
+    const members = this.#clocks.get(group) ?? new Set();
+    this.#clocks.set(group, members);
+    const time = new TrackTime(info?.format.clockRate ?? 90_000, members);
+    return new Tap(time, sink =>
+      this.#source.pull(track, sink, (pts, captureMs) => time.clock(pts, captureMs)),
+    );
+  }
+
   #dropTrack(id: string): void {
     this.#tracks.delete(id);
     this.#floor.sound.track(id, undefined);
     const group = this.#groups.get(id);
     if (this.#groups.delete(id) && group !== undefined) this.#floor.pictures.release(group.info);
+  }
+
+  /** All but the smaller copies of others. */
+  *#whole(): Iterable<TrackState> {
+    for (const state of this.#tracks.values()) if (state.info.layerOf === undefined) yield state;
+  }
+
+  /** The smaller copies of track `id` that come now. */
+  #layersOf(id: string): TrackInfo[] {
+    const layers: TrackInfo[] = [];
+    for (const { info, paused } of this.#tracks.values())
+      if (info.layerOf === id && !paused) layers.push(info);
+    return layers;
   }
 
   #slotsOf(kind: SlotKind, participant: string, of: number): Slots {
@@ -168,7 +205,7 @@ export class RoomEgress {
   /** Who has sound; or who has a camera that is on. */
   #members(kind: SlotKind, but?: string): Set<string> {
     const members = new Set<string>();
-    for (const { info, visible, paused } of this.#tracks.values()) {
+    for (const { info, visible, paused } of this.#whole()) {
       const sound = isAudio(info.format);
       const fits = kind === 'loudest' ? sound : !sound && !paused && info.source === 'camera';
       if (fits && visible && info.participant !== but) members.add(info.participant);
@@ -179,7 +216,7 @@ export class RoomEgress {
   /** One camera of each member that has a place in a grid. */
   #cameras(): readonly TrackInfo[] {
     const cameras = new Map<string, TrackInfo>();
-    for (const { info, visible, paused } of this.#tracks.values())
+    for (const { info, visible, paused } of this.#whole())
       if (visible && !paused && info.source === 'camera' && !isAudio(info.format))
         cameras.set(info.participant, info);
     return [...cameras.values()].filter(info => this.#inGrid.has(info.participant));

@@ -1,5 +1,5 @@
 import type { TrackInfo } from '../contract.ts';
-import type { TrackState } from '../media/room-source.ts';
+import type { Layout, TrackState } from '../media/room-source.ts';
 import type { Feed } from './feed.ts';
 import type { Slots } from './slots.ts';
 
@@ -8,6 +8,8 @@ export interface RoomView {
   tracks(): Iterable<TrackState>;
   track(id: string): TrackState | undefined;
   speakers(): readonly string[];
+  /** What one picture of the room shows. */
+  layout(): Layout;
   /** One listener's slots, shared by its wants of this kind. */
   slots(kind: SlotKind, participant: string, of: number): Slots;
   /** What a grid shows. */

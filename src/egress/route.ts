@@ -57,7 +57,8 @@ function mixRoute(floor: Floor, me: string, want: Extract<Want, { kind: 'mix' }>
       outlet.tell({ type: 'unserved', why });
     },
   });
-  return { ...still, close: undo };
+  const format = encodable(want.codec);
+  return { ...still, timeOf: pts => floor.sound.playedAt(pts, format), close: undo };
 }
 
 /** Follows whichever track `pick` gives, be it sound or a picture. */
@@ -87,6 +88,7 @@ function trackRoute(
       route = open(picture);
     },
     feedback: f => route.feedback(f),
+    timeOf: pts => route.timeOf(pts),
     pause: () => route.pause(),
     close: () => route.close(),
   };
@@ -116,6 +118,7 @@ function soundRoute(
   return {
     refresh,
     feedback: f => feed?.feedback(f),
+    timeOf: pts => feed?.timeOf(pts),
     pause: () => feed?.pause(),
     close: () => feed?.close(),
   };

@@ -1,7 +1,7 @@
 import type { Format, TrackInfo } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
 import { BlockClock } from './block-clock.ts';
-import { type Codecs, encodeKey, formatKey, nativeRate, type PcmRate } from './codecs.ts';
+import { type Codecs, encodeKey, encoderDelay, formatKey, nativeRate, type PcmRate } from './codecs.ts';
 import { Ear } from './ear.ts';
 import { Mix, type MixListener } from './mix.ts';
 import { Refs } from './refs.ts';
@@ -13,10 +13,23 @@ const MAX_VOICES = 8;
 /** A voice being heard keeps its place against one less than this much louder. */
 const KEEP_DB = 6;
 
+/** A track being transcoded for one listener. */
+export interface Transcoding {
+  /** As `Subscription.timeOf`. */
+  timeOf(pts: number): Millis | undefined;
+  close(): void;
+}
+
 /** What sound needs of the room's flows. */
 export interface Taps {
   acquire(track: string): Tap;
   release(track: string): void;
+}
+
+/** A track of the mix, and its ear while anyone listens. */
+interface Heard {
+  readonly info: TrackInfo;
+  ear: Ear | undefined;
 }
 
 /** Everything in this process that decodes, mixes and encodes a room's sound, moved on block by block. */
@@ -29,7 +42,9 @@ export class Sound {
   readonly #mixes = new Map<PcmRate, Mix>();
   readonly #transcodes = new Refs<Transcode>();
   /** Tracks that are part of the mix, by id, and their ears while anyone listens to a mix. */
-  readonly #mixed = new Map<string, { readonly info: TrackInfo; ear: Ear | undefined }>();
+  readonly #mixed = new Map<string, Heard>();
+  /** The same by sync group: the newest of each. */
+  readonly #bySync = new Map<string, Heard>();
   #voices: Ear[] = [];
   #inBlock = false;
   readonly #leaving: (() => void)[] = [];
@@ -48,10 +63,13 @@ export class Sound {
     if (known !== undefined) {
       this.#unhear(known);
       this.#mixed.delete(id);
+      const { syncGroup } = known.info;
+      if (this.#bySync.get(syncGroup) === known) this.#bySync.delete(syncGroup);
     }
     if (info === undefined) return;
-    const heard = { info, ear: undefined };
+    const heard: Heard = { info, ear: undefined };
     this.#mixed.set(id, heard);
+    this.#bySync.set(info.syncGroup, heard);
     if (this.#mixes.size > 0) this.#hear(heard);
   }
 
@@ -73,18 +91,29 @@ export class Sound {
       });
   }
 
-  transcode(track: TrackInfo, to: Format, listener: TranscodeListener): () => void {
+  transcode(track: TrackInfo, to: Format, listener: TranscodeListener): Transcoding {
     const key = `${earKey(track)}→${encodeKey(to, 0)}`;
     const transcode = this.#transcodes.acquire(key, () => {
       const ear = this.#acquireEar(track);
       return new Transcode(ear, track.format, to, this.#codecs, () => this.#ears.release(earKey(track)));
     });
     transcode.add(listener);
-    return () =>
+    const close = (): void =>
       this.#afterBlock(() => {
         transcode.delete(listener);
         this.#transcodes.release(key);
       });
+    return { close, timeOf: pts => this.playedAt(pts, to) - (transcode.delayMs ?? 0) };
+  }
+
+  /** When what a mix or a transcode gives as `pts` is played: frames of all of them stand on one line of time. */
+  playedAt(pts: number, format: Format): Millis {
+    return this.#clock.origin + ((pts - encoderDelay(format)) / format.clockRate) * 1000;
+  }
+
+  /** How long after its capture the sound of this sync group is played in a mix; 0 when it is in none. */
+  delayOf(syncGroup: string): Millis {
+    return this.#bySync.get(syncGroup)?.ear?.delayMs ?? 0;
   }
 
   get active(): boolean {
@@ -142,12 +171,12 @@ export class Sound {
     return ready;
   }
 
-  #hear(heard: { readonly info: TrackInfo; ear: Ear | undefined }): void {
+  #hear(heard: Heard): void {
     heard.ear = this.#acquireEar(heard.info);
     for (const rate of this.#mixes.keys()) heard.ear.use(rate, false);
   }
 
-  #unhear(heard: { readonly info: TrackInfo; ear: Ear | undefined }): void {
+  #unhear(heard: Heard): void {
     const { ear } = heard;
     if (ear === undefined) return;
     heard.ear = undefined;

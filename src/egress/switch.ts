@@ -2,18 +2,20 @@ import { Vp8Rewrite } from '../../codecs/vp8/rewrite.ts';
 import type { Feedback, Format, MediaPacket, Sink, TrackInfo } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
 import type { Termination } from '../kit/refusal.ts';
-import { CLASSES_BPS, Width } from './bandwidth.ts';
+import { Width } from './bandwidth.ts';
 import { formatKey } from './codecs.ts';
 import type { Outlet } from './feed.ts';
 import { isSupply, lasts, type Subject, type Supply } from './picture-supply.ts';
 import type { HeldFlow, Pictures, Ticking } from './pictures.ts';
+import { Thin } from './thin.ts';
 import { VideoFeed } from './video-feed.ts';
-import { videoTarget } from './video-target.ts';
 
 /** How often a viewer's share of the bits is looked at. */
 const WIDTH_EVERY_MS = 500;
 /** What failed once is tried again after this long. */
 const RETRY_MS = 30_000;
+/** Ways that failed of late, remembered; more are tried again sooner. */
+const MAX_FAILED = 16;
 
 interface View {
   readonly supply: Supply;
@@ -21,6 +23,7 @@ interface View {
   track: TrackInfo | undefined;
   readonly held: HeldFlow;
   readonly feed: VideoFeed;
+  readonly thin: Thin | undefined;
   readonly unfail: () => void;
 }
 
@@ -37,7 +40,7 @@ export class Switch implements Ticking {
   readonly #outlet: Outlet;
   readonly #accept: readonly Format[];
   readonly #maxBps: number;
-  readonly #width: Width;
+  readonly #width = new Width();
   #estimateBps = Number.POSITIVE_INFINITY;
   #lookAt: Millis = 0;
   /** Of the whole picture, as last measured. */
@@ -50,7 +53,10 @@ export class Switch implements Ticking {
   #declared: View | undefined;
   /** What was told when there was nothing to pass on: `idle`, or why. */
   #told: string | undefined;
-  #failed: { readonly key: string; readonly why: Termination; readonly at: Millis } | undefined;
+  /** Why something else is shown than the subject, as told. */
+  #lacking: string | undefined;
+  /** By key of the supply. */
+  readonly #failed = new Map<string, { readonly why: Termination; readonly at: Millis }>();
   #vp8: Vp8Rewrite | undefined;
   #vp8Now = false;
   readonly #packet: MediaPacket = { seq: 0, pts: 0, marker: false, payload: new Uint8Array(0) };
@@ -60,15 +66,20 @@ export class Switch implements Ticking {
     this.#accept = accept;
     this.#maxBps = maxBps;
     this.#outlet = outlet;
-    const transcodes =
-      videoTarget(accept, 'full') !== undefined && pictures.codecs.missingForVideo() === undefined;
-    this.#width = new Width(transcodes ? CLASSES_BPS : []);
     pictures.add(this);
   }
 
   /** The track being shown, or about to be. */
   get track(): string | undefined {
     return (this.#next ?? this.#shown)?.supply.track?.id;
+  }
+
+  /** Of what is shown now: as `Subscription.timeOf`, and its sync group. */
+  timeOf(pts: number): Millis | undefined {
+    return this.#shown?.held.flow.timeOf(pts);
+  }
+  get syncGroup(): string | undefined {
+    return this.#shown?.track?.syncGroup;
   }
 
   /** `subject` shall be seen; `there`: the tracks that may be, which is asked again until the next call. */
@@ -81,6 +92,7 @@ export class Switch implements Ticking {
   feedback(f: Feedback): void {
     if (f.type === 'keyframe') this.#shown?.feed.refresh(this.#pictures.clock.now());
     if (f.type !== 'bitrate') return;
+    if (f.bps < this.#estimateBps) this.#lookAt = 0; // it may be urgent
     this.#estimateBps = f.bps;
     this.#declare();
   }
@@ -94,20 +106,21 @@ export class Switch implements Ticking {
     return (
       this.#limit() < Number.POSITIVE_INFINITY ||
       this.#shown?.feed.replaying === true ||
-      this.#failed !== undefined
+      this.#failed.size > 0
     );
   }
 
   tick(now: Millis): void {
     this.#shown?.feed.tick(now);
     this.#next?.feed.tick(now);
+    this.#shown?.thin?.tick(now);
     if (now < this.#lookAt || this.#subject === undefined) return;
     this.#lookAt = now + WIDTH_EVERY_MS;
-    this.#wholeBps = this.#shown?.held.flow.wholeBps ?? this.#wholeBps;
-    const changed = this.#width.update(now, this.#wholeBps, this.#estimateBps, this.#maxBps);
-    const again = this.#failed !== undefined && now >= this.#failed.at + RETRY_MS;
-    if (again) this.#failed = undefined;
-    if (changed || again) this.#settle();
+    const flow = this.#shown?.held.flow;
+    this.#wholeBps = flow?.wholeBps ?? this.#wholeBps;
+    const rates = { track: this.#wholeBps, sent: flow?.cache.tap.bps, asked: flow?.askedBps };
+    const changed = this.#width.update(now, rates, this.#estimateBps, this.#maxBps);
+    if (this.#forgetFailed(now) || changed) this.#settle();
   }
 
   close(): void {
@@ -138,13 +151,43 @@ export class Switch implements Ticking {
     this.#next = this.#keep(this.#next);
     const subject = this.#subject;
     if (subject === undefined) return this.#idle();
+    const supply = this.#way(subject);
+    if (isSupply(supply)) {
+      this.#lacking = undefined;
+      return this.#turnTo(supply);
+    }
+    if (subject.instead === undefined) return this.#refuse(subject, supply);
+    const instead = this.#way(subject.instead);
+    if (!isSupply(instead)) return this.#refuse(subject.instead, instead);
+    this.#turnTo(instead);
+    this.#lacks(supply);
+  }
+
+  /** How `subject` can be shown now, or why not. */
+  #way(subject: Subject): Supply | Termination {
     const supply = subject.supply(this.#width.share);
-    if (!isSupply(supply)) return this.#refuse(subject, supply);
+    return isSupply(supply) ? (this.#failed.get(supply.key)?.why ?? supply) : supply;
+  }
+
+  #turnTo(supply: Supply): void {
     if (supply.key === this.#next?.supply.key) return;
     this.#next = this.#end(this.#next);
-    if (supply.key === this.#shown?.supply.key) return;
-    if (supply.key === this.#failed?.key) return this.#refuse(subject, this.#failed.why);
-    this.#begin(supply);
+    if (supply.key !== this.#shown?.supply.key) this.#begin(supply);
+  }
+
+  /** Something else is shown; told once. */
+  #lacks(why: Termination): void {
+    const lacking = `${why.reason} ${why.text}`;
+    if (this.#lacking === lacking) return;
+    this.#lacking = lacking;
+    this.#pictures.count(why.reason);
+    this.#outlet.tell({ type: 'lacking', why });
+  }
+
+  #forgetFailed(now: Millis): boolean {
+    let forgotten = false;
+    for (const [key, { at }] of this.#failed) if (now >= at + RETRY_MS) forgotten = this.#failed.delete(key);
+    return forgotten;
   }
 
   /** A view whose track is gone or is no longer what the receiver takes ends at once. */
@@ -166,11 +209,15 @@ export class Switch implements Ticking {
   #begin(supply: Supply): void {
     const held = supply.open();
     const { flow } = held;
+    const { thinBps } = supply;
+    const thin =
+      thinBps === undefined ? undefined : new Thin(this.#sink, thinBps, () => flow.cache.tap.askKeyframe());
     const view: View = {
       supply,
       track: supply.track,
       held,
-      feed: new VideoFeed(flow.cache, this.#sink, () => this.#begun(view), this.#maxBps),
+      feed: new VideoFeed(flow.cache, thin?.sink ?? this.#sink, () => this.#begun(view), this.#maxBps),
+      thin,
       unfail: flow.onFailed(() => this.#broke(view)),
     };
     this.#next = view;
@@ -187,6 +234,7 @@ export class Switch implements Ticking {
       this.#next = undefined;
       this.#declare();
     }
+    view.thin?.restart();
     this.#told = undefined;
     const { track } = view;
     const { flow } = view.held;
@@ -204,7 +252,8 @@ export class Switch implements Ticking {
   /** The flow of `view` gives nothing any more. */
   #broke(view: View): void {
     const why = view.held.flow.failure as Termination;
-    this.#failed = { key: view.supply.key, why, at: this.#pictures.clock.now() };
+    for (const key of this.#failed.keys()) if (this.#failed.size >= MAX_FAILED) this.#failed.delete(key);
+    this.#failed.set(view.supply.key, { why, at: this.#pictures.clock.now() });
     if (view === this.#shown) this.#shown = this.#end(view);
     if (view === this.#next) this.#next = this.#end(view);
     if (this.#subject !== undefined) this.#settle();
@@ -225,6 +274,7 @@ export class Switch implements Ticking {
   #idle(): void {
     this.#shown = this.#end(this.#shown);
     this.#next = this.#end(this.#next);
+    this.#lacking = undefined;
     if (this.#told !== 'idle') this.#outlet.tell({ type: 'idle' });
     this.#told = 'idle';
   }

@@ -2,6 +2,7 @@ import type { Feedback, MediaPacket, Sink } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
 import type { Pull } from '../media/room-source.ts';
 import { askedBps } from './bandwidth.ts';
+import type { TrackTime } from './track-time.ts';
 
 /** Keyframe requests of one flow go upstream at most this often. */
 const KEYFRAME_EVERY_MS = 300;
@@ -15,6 +16,7 @@ const UNLIMITED_BPS = 10_000_000;
 
 /** One flow of packets into this process, fanned out to everything that uses it; feedback gathers here. */
 export class Tap {
+  readonly time: TrackTime;
   #sinks: readonly Sink<MediaPacket>[] = [];
   readonly #pull: Pull;
   readonly #limits = new Map<object, number>();
@@ -27,9 +29,11 @@ export class Tap {
   #measuredAt: Millis | undefined;
   #bps: number | undefined;
 
-  constructor(open: (sink: Sink<MediaPacket>) => Pull) {
+  constructor(time: TrackTime, open: (sink: Sink<MediaPacket>) => Pull) {
+    this.time = time;
     this.#pull = open((packet, now) => {
       this.#bytes += packet.payload.length;
+      time.arrived(packet.pts, now);
       const sinks = this.#sinks; // replaced, never changed: a sink may leave while it is called
       for (let i = 0; i < sinks.length; i++) (sinks[i] as Sink<MediaPacket>)(packet, now);
     });
@@ -73,6 +77,11 @@ export class Tap {
     return this.#bps;
   }
 
+  /** What was asked for upstream; undefined: no limit. */
+  get askedBps(): number | undefined {
+    return this.#askedBps;
+  }
+
   /** True when `flush` will have something to send. */
   get pending(): boolean {
     return this.#wantsKeyframe || this.#waiting > 0 || this.#asking() !== this.#askedBps;
@@ -96,6 +105,7 @@ export class Tap {
 
   close(): void {
     this.#sinks = [];
+    this.time.close();
     this.#pull.close();
   }
 

@@ -33,6 +33,11 @@ export class Transcode {
     ear.use(this.#rate, true);
   }
 
+  /** As of its ear. */
+  get delayMs(): Millis | undefined {
+    return this.#ear.delayMs;
+  }
+
   add(listener: TranscodeListener): void {
     this.#listeners.add(listener);
   }

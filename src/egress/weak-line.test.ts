@@ -11,8 +11,8 @@ class Stream extends Camera {
   readonly #room: World['room'];
   readonly #asks: boolean;
   #asked = 0;
-  constructor(world: World, canKeyframe = true) {
-    super(world, 'alice', canKeyframe);
+  constructor(world: World, canKeyframe = true, o: object = {}) {
+    super(world, 'alice', canKeyframe, o);
     this.#room = world.room;
     this.#asks = canKeyframe;
     let i = 0;
@@ -22,7 +22,7 @@ class Stream extends Camera {
     };
   }
   #next(): void {
-    const asked = this.#room.asked.filter(a => a.feedback.type === 'keyframe').length;
+    const asked = this.#room.asked.filter(a => a.track === 'alice' && a.feedback.type === 'keyframe').length;
     const key = this.#asks ? asked > this.#asked : this.picture % 50 === 0;
     this.#asked = asked;
     this.picture++;
@@ -48,7 +48,7 @@ describe('one weak receiver', () => {
     for (const leg of others) leg.subscription!.feedback({ ...BPS, bps: 3_000_000 });
     await world.run(1000);
     weak.subscription!.feedback({ ...BPS, bps: 330_000 });
-    await world.run(2000);
+    await world.run(900);
     expect(video.transcoders.length).toBe(0);
     await world.run(4000);
     expect(told(weak)).toEqual(['alice passthrough', 'alice transcode H264→H264']);
@@ -62,21 +62,86 @@ describe('one weak receiver', () => {
     await world.run(6000);
     expect(told(second).at(-1)).toBe('alice transcode H264→H264');
     expect(video.transcoders.length).toBe(1); // of one class
-    expect(asked(world).at(-1)).toBe(400_000); // two of four: now the publisher is asked
+    expect(asked(world)).toEqual([3_000_000]); // the others still take all of it
 
     weak.subscription!.feedback({ ...BPS, bps: 2_000_000 });
     await world.run(6500);
     expect(told(weak).at(-1)).toBe('alice passthrough');
   });
 
-  it('without transcoding has sound only, and is tried again later', async () => {
+  it('of a publisher of layers gets the largest that fits, and all of it again later', async () => {
+    const { world, video } = room();
+    const sized = (size: string) => ({ format: { ...H264, fmtp: { ...H264.fmtp, 'x-size': size } } });
+    new Stream(world, true, sized('640x360'));
+    const large = world.each;
+    const layer = (id: string, size: string, bytes: number) => {
+      const camera = new Camera(world, id, true, { participant: 'alice', layerOf: 'alice', ...sized(size) });
+      let answered = 0;
+      return () => {
+        const keys = world.room.asked.filter(a => a.track === id && a.feedback.type === 'keyframe').length;
+        const key = keys > answered;
+        answered = keys;
+        camera.picture++;
+        camera.put(`${key ? 'k' : 'p'}${'.'.repeat(bytes)}`, { key, config: key });
+      };
+    };
+    // A picture each 20 ms: 100 kbit/s and 240 kbit/s.
+    const layers = [layer('alice/q', '160x90', 250), layer('alice/h', '320x180', 600)];
+    world.each = () => {
+      for (const next of layers) next();
+      return large();
+    };
+    const other = cameras(world, 'other');
+    const weak = cameras(world, 'weak');
+    await world.run(2000);
+    weak.subscription!.feedback({ ...BPS, bps: 330_000 });
+    await world.run(2000);
+    expect(told(weak)).toEqual(['alice passthrough', 'alice/h passthrough']);
+    weak.subscription!.feedback({ ...BPS, bps: 160_000 });
+    await world.run(6000);
+    expect(told(weak).slice(2)).toEqual(['alice/q passthrough']);
+    weak.subscription!.feedback({ ...BPS, bps: 3_000_000 });
+    await world.run(6000);
+    expect(told(weak).slice(3)).toEqual(['alice passthrough']);
+    expect(told(other)).toEqual(['alice passthrough']);
+    expect([video.transcoders.length, asked(world)]).toEqual([0, []]);
+    expect(new Set([...world.room.pulls].map(p => p.track))).toEqual(new Set(['alice']));
+    const serving = weak.events[1];
+    expect(serving).toMatchObject({
+      track: { participant: 'alice' },
+      format: { fmtp: { 'x-size': '320x180' } },
+    });
+  });
+
+  it('without transcoding is sent whole groups as far as they fit', async () => {
     const { world, video } = room();
     video.missing = 'Pictures need node-av, which is not installed.';
     new Stream(world);
     const weak = cameras(world, 'weak');
     const other = cameras(world, 'other');
     await world.run(1000);
-    weak.subscription!.feedback({ ...BPS, bps: 200_000 });
+    weak.subscription!.feedback({ ...BPS, bps: 180_000 });
+    await world.run(4000);
+    const before = weak.packets.length;
+    const allBefore = other.packets.length;
+    await world.run(20_000);
+    const bytes = (of: Ears, from: number): number =>
+      of.packets.slice(from).reduce((n, p) => n + p.payload.length, 0);
+    expect((bytes(weak, before) * 8) / 20).toBeLessThan(165_000);
+    expect((bytes(weak, before) * 8) / 20).toBeGreaterThan(40_000);
+    expect((bytes(other, allBefore) * 8) / 20).toBeGreaterThan(950_000);
+    expect(told(weak)).toEqual(['alice passthrough', 'alice passthrough']);
+    expect(told(other)).toEqual(['alice passthrough']);
+  });
+
+  it('with next to nothing has sound only, and is tried again later', async () => {
+    const { world, video } = room();
+    video.missing = 'Pictures need node-av, which is not installed.';
+    new Stream(world);
+    const weak = cameras(world, 'weak');
+    const other = cameras(world, 'other');
+    await world.run(1000);
+    weak.subscription!.feedback({ ...BPS, bps: 60_000 });
     await world.run(6000);
     expect(weak.events).toMatchObject([
       { type: 'serving' },

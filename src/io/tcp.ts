@@ -45,13 +45,19 @@ export interface ListenOptions extends TcpLimits {
   readonly port: number;
   readonly maxConnections: number;
   readonly maxPerAddress: number;
+  /** `::` leaves IPv4 to another socket. */
+  readonly ipv6Only?: boolean;
   /** For messages: `rtmp.port`. */
   readonly setting: string;
 }
 
 const KEEPALIVE_MS = 15_000;
+/** A host that says nothing to us for so long is not there. */
+const CONNECT_MS = 5000;
+export const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS };
 
-const plain = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+export const plain = (address: string | undefined): string =>
+  (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 
 /**
  * Listens. `accept` gets each connection that the limits allow; `refused` hears of the others, which are closed
@@ -63,43 +69,66 @@ export function listenTcp(
   accept: (connection: TcpConnection) => TcpHandlers,
   refused: (why: 'connections' | 'per-address') => void,
 ): Promise<TcpListener> {
-  const byAddress = new Map<string, number>();
-  let open = 0;
-  const server = createServer(
-    { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
-    socket => {
-      const address = plain(socket.remoteAddress);
-      const mine = byAddress.get(address) ?? 0;
-      const why =
-        open >= options.maxConnections
-          ? 'connections'
-          : mine >= options.maxPerAddress
-            ? 'per-address'
-            : undefined;
-      if (why !== undefined) {
-        socket.on('error', () => {});
-        socket.destroy();
-        return refused(why);
-      }
-      open++;
-      byAddress.set(address, mine + 1);
-      const connection = wrap(socket, options, clock);
-      attach(socket, accept(connection), () => {
-        open--;
-        const left = (byAddress.get(address) ?? 1) - 1;
-        if (left > 0) byAddress.set(address, left);
-        else byAddress.delete(address);
-      });
-    },
-  );
+  const places = new Places(options, refused);
+  const server = createServer(SOCKET_OPTIONS, socket => {
+    if (!places.take(socket)) return;
+    const connection = wrap(socket, options, clock);
+    attach(socket, accept(connection));
+  });
+  return listening(server, options, places);
+}
+
+/** How many connections there may be, and of one address. */
+export class Places {
+  readonly #limits: Pick<ListenOptions, 'maxConnections' | 'maxPerAddress'>;
+  readonly #refused: (why: 'connections' | 'per-address') => void;
+  readonly #byAddress = new Map<string, number>();
+  open = 0;
+
+  constructor(
+    limits: Pick<ListenOptions, 'maxConnections' | 'maxPerAddress'>,
+    refused: (why: 'connections' | 'per-address') => void,
+  ) {
+    this.#limits = limits;
+    this.#refused = refused;
+  }
+
+  /** A place until the socket closes; false: there is none, and it is closed unread. */
+  take(socket: Socket): boolean {
+    const address = plain(socket.remoteAddress);
+    const mine = this.#byAddress.get(address) ?? 0;
+    const { maxConnections, maxPerAddress } = this.#limits;
+    if (this.open >= maxConnections || mine >= maxPerAddress) {
+      socket.on('error', () => {});
+      socket.destroy();
+      this.#refused(this.open >= maxConnections ? 'connections' : 'per-address');
+      return false;
+    }
+    this.open++;
+    this.#byAddress.set(address, mine + 1);
+    socket.once('close', () => {
+      this.open--;
+      const left = (this.#byAddress.get(address) ?? 1) - 1;
+      if (left > 0) this.#byAddress.set(address, left);
+      else this.#byAddress.delete(address);
+    });
+    return true;
+  }
+}
+
+/** Opens the port of a server that is put together. Rejects with a Refusal in words. */
+export function listening(server: Server, options: ListenOptions, places: Places): Promise<TcpListener> {
   return new Promise((done, fail) => {
     server.once('error', error => fail(unavailable(error as NodeJS.ErrnoException, options)));
-    server.listen({ host: options.address, port: options.port }, () => {
+    const { address: host, port, ipv6Only = false } = options;
+    server.listen({ host, port, ipv6Only }, () => {
+      server.removeAllListeners('error');
+      server.on('error', () => {}); // accept errors (EMFILE): the next connection is tried again
       const at = server.address();
       done({
         port: typeof at === 'object' && at !== null ? at.port : options.port,
         get connections() {
-          return open;
+          return places.open;
         },
         close: () => closeServer(server),
       });
@@ -107,7 +136,7 @@ export function listenTcp(
   });
 }
 
-/** Opens a connection. Rejects with a Refusal in words. */
+/** Opens a connection. Rejects with a Refusal in words, after `CONNECT_MS` at the latest. */
 export function connectTcp(
   host: string,
   port: number,
@@ -115,28 +144,39 @@ export function connectTcp(
   clock: Clock,
   handlers: TcpHandlers,
 ): Promise<TcpConnection> {
+  const socket = netConnect({ host, port, ...SOCKET_OPTIONS });
+  return connected(socket, 'connect', `No TCP connection to ${host} port ${port}`, limits, clock, handlers);
+}
+
+/** Waits for `event` of a socket that is being connected. `what` failed, when it does. */
+export function connected(
+  socket: Socket,
+  event: 'connect' | 'secureConnect',
+  what: string,
+  limits: TcpLimits,
+  clock: Clock,
+  handlers: TcpHandlers,
+): Promise<TcpConnection> {
   return new Promise((done, fail) => {
-    const socket = netConnect({
-      host,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEPALIVE_MS,
-    });
-    const failed = (error: Error): void =>
-      fail(
-        refuse('upstream', 'connect-failed', `No TCP connection to ${host} port ${port}: ${error.message}.`),
-      );
+    const undo = clock.at(clock.now() + CONNECT_MS, () =>
+      socket.destroy(new Error(`nothing came of it in ${CONNECT_MS} ms`)),
+    );
+    const failed = (error: Error): void => {
+      undo();
+      socket.destroy();
+      fail(refuse('upstream', 'connect-failed', `${what}: ${error.message}.`));
+    };
     socket.once('error', failed);
-    socket.once('connect', () => {
+    socket.once(event, () => {
+      undo();
       socket.off('error', failed);
-      attach(socket, handlers, () => {});
+      attach(socket, handlers);
       done(wrap(socket, limits, clock));
     });
   });
 }
 
-function wrap(socket: Socket, limits: TcpLimits, clock: Clock): TcpConnection {
+export function wrap(socket: Socket, limits: TcpLimits, clock: Clock): TcpConnection {
   let ending = false;
   return {
     address: plain(socket.remoteAddress),
@@ -166,14 +206,11 @@ function wrap(socket: Socket, limits: TcpLimits, clock: Clock): TcpConnection {
   };
 }
 
-function attach(socket: Socket, handlers: TcpHandlers, release: () => void): void {
+export function attach(socket: Socket, handlers: TcpHandlers): void {
   let error: string | undefined;
   socket.on('data', bytes => handlers.data(bytes));
   socket.on('error', e => (error = e.message));
-  socket.once('close', () => {
-    release();
-    handlers.closed(error);
-  });
+  socket.once('close', () => handlers.closed(error));
 }
 
 function unavailable(error: NodeJS.ErrnoException, { address, port, setting }: ListenOptions): Refusal {

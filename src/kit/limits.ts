@@ -12,14 +12,23 @@ export class RateLimit {
     this.#tokens = burst;
   }
 
-  /** True when one more is allowed at `now`. */
+  /** True when one more would be allowed at `now`. */
+  allows(now: Millis): boolean {
+    this.#fill(now);
+    return this.#tokens >= 1;
+  }
+
+  /** True when one more is allowed at `now`, which it then was. */
   take(now: Millis): boolean {
+    if (!this.allows(now)) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  #fill(now: Millis): void {
     const elapsedMs = this.#at === undefined ? 0 : Math.max(0, now - this.#at);
     this.#at = now;
     this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs / 1000) * this.#perSecond);
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
   }
 }
 
@@ -31,6 +40,10 @@ export class RateLimits {
   constructor(make: () => RateLimit, maxKeys = 10_000) {
     this.#make = make;
     this.#maxKeys = maxKeys;
+  }
+
+  allows(key: string, now: Millis): boolean {
+    return this.#byKey.get(key)?.allows(now) ?? true;
   }
 
   take(key: string, now: Millis): boolean {

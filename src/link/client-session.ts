@@ -1,5 +1,6 @@
 import type { Feedback, RoomEvent, Termination } from '../contract.ts';
 import { Refusal } from '../kit/refusal.ts';
+import type { ClockSink } from '../media/room-source.ts';
 import type { Joined, LegNotice } from '../room/port.ts';
 import type { IncomingFlows } from './flows.ts';
 import type { MediaPath } from './media-path.ts';
@@ -11,6 +12,12 @@ export interface SessionRoom {
   told(tell: Extract<Tell, { room: string }>): void;
   /** The session is over. */
   lost(): void;
+}
+
+/** What one pull gets. */
+export interface PullEnd {
+  readonly flows: IncomingFlows;
+  readonly clock: ClockSink;
 }
 
 interface Waiting {
@@ -25,7 +32,7 @@ export class ClientSession {
   readonly legs = new Map<string, (notice: LegNotice) => void>();
   readonly publications = new Map<string, (feedback: Feedback) => void>();
   readonly watches = new Map<number, (event: RoomEvent) => void>();
-  readonly pulls = new Map<number, IncomingFlows>();
+  readonly pulls = new Map<number, PullEnd>();
   readonly #joins = new Map<number, Waiting>();
   readonly #send: (ask: AskOut) => void;
   readonly #onBug: (error: unknown) => void;
@@ -74,7 +81,9 @@ export class ClientSession {
       case 'event':
         return this.watches.get(tell.n)?.(tell.event);
       case 'flow':
-        return this.pulls.get(tell.n)?.begin(tell.start);
+        return this.pulls.get(tell.n)?.flows.begin(tell.start);
+      case 'clock':
+        return this.pulls.get(tell.n)?.clock(tell.pts, tell.captureMs);
       default:
         return this.rooms.get(tell.room)?.told(tell);
     }

@@ -23,7 +23,11 @@ describe('when one side goes', () => {
     await port.join(asking('l2', 'bob'), n => void notices.push(n));
     await stays.port('1000').join(asking('l3', 'carol'), n => void notices.push(n));
     port.on(e => void events.push(e));
-    port.pull('bob/0', () => {});
+    port.pull(
+      'bob/0',
+      () => {},
+      () => {},
+    );
     port.watch(() => {});
     await until(() => room.watchers.size === 1);
     hop.cut();

@@ -152,7 +152,11 @@ describe('datagrams', () => {
     const heard: MediaPacket[] = [];
     room.track(state('bob/0'));
     await until(() => [...port.tracks()].length === 1);
-    port.pull('bob/0', p => void heard.push(copyPacket(p)));
+    port.pull(
+      'bob/0',
+      p => void heard.push(copyPacket(p)),
+      () => {},
+    );
     await until(() => room.pulls.size === 1);
     room.play('bob/0', audio(0));
     await until(() => heard.length === 1);
@@ -172,9 +176,13 @@ describe('datagrams', () => {
     room.track(state('bob/0'));
     await until(() => [...port.tracks()].length === 1);
     const heard: number[] = [];
-    port.pull('bob/0', p => {
-      if (heard.push(p.seq) === 1) throw new Error('deaf');
-    });
+    port.pull(
+      'bob/0',
+      p => {
+        if (heard.push(p.seq) === 1) throw new Error('deaf');
+      },
+      () => {},
+    );
     await until(() => room.pulls.size === 1);
     room.play('bob/0', audio(0));
     room.play('bob/0', audio(1));

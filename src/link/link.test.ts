@@ -56,9 +56,15 @@ describe('through the link as without it', () => {
     await sees(6);
 
     const heard: MediaPacket[] = [];
-    const pull = port.pull('bob/0', p => void heard.push(copyPacket(p)));
+    const pull = port.pull(
+      'bob/0',
+      p => void heard.push(copyPacket(p)),
+      (pts, captureMs) => say('clock')({ pts, captureMs }),
+    );
     pull.feedback({ type: 'keyframe' });
     await until(() => room.calls.some(c => c.startsWith('pull-feedback')));
+    room.clock('bob/0', 48_000, 1_700_000_000_000.25);
+    await sees(7);
     for (let i = 0; i < 10; i++) room.play('bob/0', audio(i));
     await until(() => heard.length === 10);
     room.track(state('bob/0', pcma));
@@ -70,11 +76,12 @@ describe('through the link as without it', () => {
 
     room.track(state('carol/0', h264, { paused: true, visible: false }));
     room.source({ type: 'speakers', participants: ['carol', 'bob'] });
+    room.source({ type: 'layout', layout: 'grid' });
     room.untrack('bob/0');
     room.event({ type: 'text', from: 'bob', text: 'hello' });
     room.event({ type: 'left', participant: 'bob', why: { blame: 'none', reason: 'left' } });
     room.notify.get('l1')?.({ type: 'mute', media: 'audio', on: true });
-    await sees(13);
+    await sees(15);
     picture.close();
     stopWatching();
     await until(() => room.calls.includes('unwatch'));

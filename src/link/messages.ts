@@ -10,7 +10,7 @@ import type {
   TrackInfo,
   Who,
 } from '../contract.ts';
-import type { TrackState } from '../media/room-source.ts';
+import type { Layout, TrackState } from '../media/room-source.ts';
 import type { FlowStart } from '../proto/artp/media-sender.ts';
 import type { JoinAsk, Joined, LegNotice } from '../room/port.ts';
 
@@ -45,6 +45,8 @@ const newTrack = {
   layers: z.array(z.string()).exactOptional(),
   canKeyframe: z.boolean(),
   syncGroup: z.string(),
+  early: z.boolean().exactOptional(),
+  layerOf: id.exactOptional(),
 } satisfies Shape<NewTrack>;
 
 const trackInfo = z.strictObject({ ...newTrack, id, participant: z.string() } satisfies Shape<TrackInfo>);
@@ -105,6 +107,8 @@ const roomEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('text'), from: z.string(), text: z.string() }),
 ]) satisfies z.ZodType<RoomEvent>;
 
+const layout = z.enum(['speaker', 'grid']) satisfies z.ZodType<Layout>;
+
 const start = z.strictObject({
   ssrc: z.int().positive().max(0xffffffff),
   seq: z.int(),
@@ -141,12 +145,16 @@ const TELL = z.discriminatedUnion('t', [
     room,
     tracks: z.array(trackState),
     speakers: z.array(z.string()),
+    layout,
   }),
   z.strictObject({ t: z.literal('track'), room, track: trackState }),
   z.strictObject({ t: z.literal('untrack'), room, id }),
   z.strictObject({ t: z.literal('speakers'), room, participants: z.array(z.string()) }),
+  z.strictObject({ t: z.literal('layout'), room, layout }),
   z.strictObject({ t: z.literal('event'), n, event: roomEvent }),
   z.strictObject({ t: z.literal('flow'), n, start }),
+  /** Of the track pulled as number `n`. */
+  z.strictObject({ t: z.literal('clock'), n, pts: z.number(), captureMs: z.number() }),
 ]);
 
 export type Ask = z.infer<typeof ASK>;

@@ -8,7 +8,7 @@ import type {
   Termination,
 } from '../contract.ts';
 import { type Refusal, refuse } from '../kit/refusal.ts';
-import type { Pull, SourceEvent, TrackState } from '../media/room-source.ts';
+import type { ClockSink, Layout, Pull, SourceEvent, TrackState } from '../media/room-source.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
 import type { ClientSession, SessionRoom } from './client-session.ts';
 import { IncomingFlows } from './flows.ts';
@@ -31,6 +31,7 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   readonly #legs = new Map<string, Set<string>>();
   readonly #tracks = new Map<string, TrackState>();
   #speakers: readonly string[] = [];
+  #layout: Layout = 'speaker';
   readonly #listeners = new Set<(e: SourceEvent) => void>();
   readonly #pulls = new Map<string, Set<IncomingFlows>>();
   readonly #watches = new Map<(e: RoomEvent) => void, number | undefined>();
@@ -135,6 +136,9 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   speakers(): readonly string[] {
     return this.#speakers;
   }
+  layout(): Layout {
+    return this.#layout;
+  }
   on(listener: (e: SourceEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -159,14 +163,14 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     session.send({ t: 'watch', n, room: this.room });
   }
 
-  pull(track: string, sink: Sink<MediaPacket>): Pull {
+  pull(track: string, sink: Sink<MediaPacket>, clock: ClockSink): Pull {
     const session = this.#session;
     if (session === undefined) return { feedback() {}, close() {} };
     const n = session.number();
     const flows = new IncomingFlows(session.path, sink);
     const ofTrack = this.#pulls.get(track) ?? new Set();
     this.#pulls.set(track, ofTrack.add(flows));
-    session.pulls.set(n, flows);
+    session.pulls.set(n, { flows, clock });
     session.send({ t: 'pull', n, room: this.room, track });
     return {
       feedback: f => {
@@ -189,11 +193,14 @@ export class RemoteRoom implements RoomPort, SessionRoom {
         return this.#untrack(tell.id);
       case 'speakers':
         return this.#speak(tell.participants);
+      case 'layout':
+        return this.#lay(tell.layout);
       case 'snapshot': {
         const there = new Set(tell.tracks.map(t => t.info.id));
         for (const id of [...this.#tracks.keys()]) if (!there.has(id)) this.#untrack(id);
         for (const track of tell.tracks) this.#track(track);
-        return this.#speak(tell.speakers);
+        this.#speak(tell.speakers);
+        return this.#lay(tell.layout);
       }
     }
   }
@@ -225,6 +232,12 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     if (before.length === participants.length && before.every((p, i) => p === participants[i])) return;
     this.#speakers = participants;
     this.#tell({ type: 'speakers', participants });
+  }
+
+  #lay(layout: Layout): void {
+    if (layout === this.#layout) return;
+    this.#layout = layout;
+    this.#tell({ type: 'layout', layout });
   }
 
   #endFlows(track: string): void {

@@ -66,7 +66,11 @@ export class ServedMedia {
   pull(n: number, port: RoomPort, track: string, video: boolean): void {
     if (this.#pulled.has(n) || this.#pulled.size >= MEDIA_LIMITS.pulls) return;
     const flow = this.#path.flow(!video, start => this.#tell({ t: 'flow', n, start }));
-    const pull = port.pull(track, p => this.#path.send(flow, p));
+    const pull = port.pull(
+      track,
+      p => this.#path.send(flow, p),
+      (pts, captureMs) => this.#tell({ t: 'clock', n, pts, captureMs }),
+    );
     this.#pulled.set(n, { room: port.room, track, pull, flow });
   }
   pulled(n: number): Pull | undefined {

@@ -138,7 +138,7 @@ export class ServedSession {
     before?.stop();
     const tracks = [...port.tracks()];
     const formats = new Map(tracks.map(t => [t.info.id, t.info.format]));
-    this.#o.tell({ t: 'snapshot', room, tracks, speakers: port.speakers() });
+    this.#o.tell({ t: 'snapshot', room, tracks, speakers: port.speakers(), layout: port.layout() });
     const served: ServedRoom = { port, formats, stop: port.on(e => this.#source(served, e)) };
     this.#rooms.set(room, served);
   }
@@ -146,6 +146,7 @@ export class ServedSession {
   #source({ port: { room }, formats }: ServedRoom, e: SourceEvent): void {
     const { tell } = this.#o;
     if (e.type === 'speakers') return tell({ t: 'speakers', room, participants: e.participants });
+    if (e.type === 'layout') return tell({ t: 'layout', room, layout: e.layout });
     if (e.type === 'untrack') {
       formats.delete(e.id);
       return tell({ t: 'untrack', room, id: e.id });

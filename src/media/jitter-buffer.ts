@@ -105,6 +105,11 @@ export class JitterBuffer {
     return Math.min(MAX_TARGET_MS, Math.max(MIN_TARGET_MS, this.#jitterMs + BLOCK_MS));
   }
 
+  /** Pts of what `next` gives next; undefined while nothing is being played. */
+  get cursor(): number | undefined {
+    return this.#cursor;
+  }
+
   insert(p: MediaPacket, now: Millis): void {
     const ticks = p.payload.length > MAX_BYTES ? 0 : this.#ticksOf(p.payload);
     if (ticks === 0) return this.drops.count('junk');

@@ -14,7 +14,14 @@ export type SourceEvent =
   | { readonly type: 'track'; readonly track: TrackState }
   | { readonly type: 'untrack'; readonly id: string }
   /** Participants who speak now, loudest first; the last speaker stays first when all fall silent. */
-  | { readonly type: 'speakers'; readonly participants: readonly string[] };
+  | { readonly type: 'speakers'; readonly participants: readonly string[] }
+  /** What those who see one picture are to see. */
+  | { readonly type: 'layout'; readonly layout: Layout };
+
+export type Layout = 'speaker' | 'grid';
+
+/** Media of `pts` was captured at `captureMs`, on the clock of the track's sync group. */
+export type ClockSink = (pts: number, captureMs: number) => void;
 
 /** The flow of one track into this process; shared by all of `egress/`. */
 export interface Pull {
@@ -27,7 +34,12 @@ export interface RoomSource {
   readonly room: string;
   tracks(): Iterable<TrackState>;
   speakers(): readonly string[];
+  layout(): Layout;
   on(listener: (e: SourceEvent) => void): () => void;
-  /** Packets of a paused or unknown track simply do not come. Pulling a track twice is two flows. */
-  pull(track: string, sink: Sink<MediaPacket>): Pull;
+  /**
+   * Packets of a paused or unknown track simply do not come. Pulling a track twice is two flows. `clock` hears what
+   * the publisher last said of its capture clock, maybe from inside this call, and what it says later, at most twice a
+   * second.
+   */
+  pull(track: string, sink: Sink<MediaPacket>, clock: ClockSink): Pull;
 }

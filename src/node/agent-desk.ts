@@ -18,8 +18,9 @@ import type {
 } from '../contract.ts';
 import { refuse, terminationOf } from '../kit/refusal.ts';
 import type { LegNotice } from '../room/port.ts';
-import type { Seats } from './seats.ts';
+import type { Lobby, SeatedOrWaiting } from './lobby.ts';
 import { subjects } from './subjects.ts';
+import type { Wills } from './wills.ts';
 
 /** What the front's process asks an agent. */
 export interface TakeAsk {
@@ -56,7 +57,10 @@ interface Held {
   readonly agent: string;
   readonly since: number;
   seat: Seat | undefined;
+  /** While it is asked for a PIN: who listens to its keys. */
+  hear: SeatedOrWaiting['hear'];
   leg: Leg | undefined;
+  will: Json;
   /** Commands that came before the leg was bound. */
   early: LegCommand[];
   closing: Termination | undefined;
@@ -64,48 +68,55 @@ interface Held {
   disarm: () => void;
 }
 
+const FRONT_LOST: Termination = {
+  blame: 'server',
+  reason: 'front-lost',
+  text: 'The signalling process of this leg has gone; call again.',
+};
+
 /** A leg that was told to close and says nothing is forgotten after this long. */
 const CLOSE_MS = 5000;
+
+export interface AgentDeskOptions {
+  readonly bus: Bus;
+  readonly seats: Pick<Lobby, 'take'>;
+  readonly wills: Pick<Wills, 'execute'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** An advert would now read differently in a way others should know at once. */
+  readonly changed: () => void;
+}
 
 /** Runs the agents of this process: seats each leg, passes commands in and events out, and ends what remains. */
 export class AgentDesk {
   readonly #agents = new Map<string, Entry>();
   readonly #legs = new Map<string, Held>();
-  readonly #bus: Bus;
-  readonly #seats: Seats;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #o: AgentDeskOptions;
   readonly #undo: (() => void)[] = [];
-  readonly #changed: () => void;
 
-  /** `changed` is called when an advert would now read differently in a way others should know at once. */
-  constructor(bus: Bus, seats: Seats, clock: Clock, log: Log, changed: () => void) {
-    this.#bus = bus;
-    this.#seats = seats;
-    this.#clock = clock;
-    this.#log = log;
-    this.#changed = changed;
+  constructor(options: AgentDeskOptions) {
+    this.#o = options;
   }
 
   add(id: string, gateway: string, agent: Agent): void {
     this.#agents.set(id, { agent, gateway, draining: false, legs: 0 });
     this.#undo.push(
-      this.#bus.serve(
+      this.#o.bus.serve(
         subjects.take(id),
         async data => (await this.#take(id, data as unknown as TakeAsk)) as unknown as Json,
       ),
-      this.#bus.subscribe(subjects.command(id), data => {
+      this.#o.bus.subscribe(subjects.command(id), data => {
         const { leg, command } = data as unknown as { leg: string; command: LegCommand };
         this.#command(leg, command);
       }),
-      this.#bus.serve(subjects.ticket(id), data => {
+      this.#o.bus.serve(subjects.ticket(id), data => {
         const { ask, token } = data as unknown as { ask: TicketRequest; token: string };
         const url = agent.ticketUrl?.(ask, token);
         if (url === undefined)
           throw refuse('server', 'no-tickets', `${gateway} agents give out no addresses.`);
         return url;
       }),
-      this.#bus.serve(subjects.drain(id), data => this.#drain(id, (data as { on: boolean }).on)),
+      this.#o.bus.serve(subjects.drain(id), data => this.#drain(id, (data as { on: boolean }).on)),
     );
   }
 
@@ -141,19 +152,18 @@ export class AgentDesk {
 
   /** The front's process is gone: nobody can signal for its legs any more. */
   ownerLost(process: string): void {
-    for (const held of this.#legs.values())
-      if (held.owner === process)
-        this.#close(held, {
-          blame: 'server',
-          reason: 'front-lost',
-          text: 'The signalling process of this leg has gone; call again.',
-        });
+    for (const held of this.#legs.values()) {
+      if (held.owner !== process) continue;
+      const { leg, gateway } = held.request;
+      if (held.will !== null) this.#o.wills.execute({ leg, gateway, native: held.will, why: FRONT_LOST });
+      this.#close(held, FRONT_LOST);
+    }
   }
 
   /** No new legs on any agent of this process. */
   drainAll(): void {
     for (const entry of this.#agents.values()) entry.draining = true;
-    this.#changed();
+    this.#o.changed();
   }
 
   /** Closes every leg and agent. */
@@ -177,6 +187,8 @@ export class AgentDesk {
       agent: id,
       since: Date.now(),
       seat: undefined,
+      hear: undefined,
+      will: null,
       leg: undefined,
       early: [],
       closing: undefined,
@@ -185,8 +197,9 @@ export class AgentDesk {
     this.#legs.set(request.leg, held);
     entry.legs++;
     try {
-      const { seat, secret } = await this.#seats.take(request, notice => this.#notice(held, notice));
+      const { seat, secret, hear } = await this.#o.seats.take(request, notice => this.#notice(held, notice));
       held.seat = seat;
+      held.hear = hear;
       if (held.closing !== undefined)
         throw refuse(held.closing.blame, held.closing.reason, held.closing.text ?? '');
       held.leg = await entry.agent.take(request, seat, event => this.#event(held, event));
@@ -196,7 +209,7 @@ export class AgentDesk {
     } catch (error) {
       const why = terminationOf(error);
       if (why.reason === 'internal-error')
-        this.#log.error({ leg: request.leg, err: error }, 'agent failed while taking a leg');
+        this.#o.log.error({ leg: request.leg, err: error }, 'agent failed while taking a leg');
       held.seat?.leave(why);
       this.#forget(held);
       throw error;
@@ -207,6 +220,7 @@ export class AgentDesk {
     const held = this.#legs.get(legId);
     if (held === undefined) return;
     if (command.type === 'close') return this.#close(held, command.why);
+    if (command.type === 'will') return void (held.will = command.native);
     if (held.leg === undefined) return void held.early.push(command);
     this.#guard(held, () => held.leg?.handle(command));
   }
@@ -223,12 +237,13 @@ export class AgentDesk {
   }
 
   #tellToClose(held: Held, why: Termination): void {
-    held.disarm = this.#clock.at(this.#clock.now() + CLOSE_MS, () => this.#ended(held, why));
+    held.disarm = this.#o.clock.at(this.#o.clock.now() + CLOSE_MS, () => this.#ended(held, why));
     this.#guard(held, () => held.leg?.handle({ type: 'close', why }));
   }
 
   #event(held: Held, event: LegEvent): void {
     if (event.type === 'closed') return this.#ended(held, event.why);
+    held.hear?.(event);
     this.#publish(held, event);
   }
 
@@ -241,7 +256,7 @@ export class AgentDesk {
   }
 
   #publish(held: Held, event: LegEvent): void {
-    this.#bus.publish(subjects.event(held.owner), { leg: held.request.leg, event } as unknown as Json);
+    this.#o.bus.publish(subjects.event(held.owner), { leg: held.request.leg, event } as unknown as Json);
   }
 
   /** A bug in one leg kills that leg only. */
@@ -249,7 +264,7 @@ export class AgentDesk {
     try {
       run();
     } catch (error) {
-      this.#log.error({ leg: held.request.leg, err: error }, 'bug in a leg: it is closed');
+      this.#o.log.error({ leg: held.request.leg, err: error }, 'bug in a leg: it is closed');
       const why = terminationOf(error);
       this.#ended(held, why);
       this.#release(held, why);
@@ -269,7 +284,7 @@ export class AgentDesk {
     const entry = this.#agents.get(id);
     if (entry === undefined) throw refuse('client', 'no-such-agent', `There is no agent ${id} here.`);
     entry.draining = on;
-    this.#changed();
+    this.#o.changed();
     return { draining: on, legs: entry.legs };
   }
 

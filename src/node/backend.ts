@@ -1,12 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import type { Bus } from '../bus/port.ts';
 import type { Json, MemberInfo, Termination, Ticket, TicketRequest } from '../contract.ts';
-import { Refusal } from '../kit/refusal.ts';
+import { Refusal, refuse } from '../kit/refusal.ts';
 import type { ApiBackend, LegView, RoomView, SettingsPatch } from '../ops/api/backend.ts';
 import { Metrics } from '../ops/metrics.ts';
 import type { RoomSettings } from '../room/settings.ts';
 import type { LegRecord } from './agent-desk.ts';
+import type { CallRecord } from './dial-desk.ts';
 import type { Mesh } from './mesh.ts';
-import { allLegs, allMetrics, ladderOf } from './process-service.ts';
+import { allCalls, allLegs, allMetrics, allTrunks, cancelCall, ladderOf } from './process-service.ts';
 import type { RoomFinder } from './room-finder.ts';
 import type { RoomSummary } from './room-node.ts';
 import { subjects } from './subjects.ts';
@@ -29,6 +31,12 @@ const ENDED: Termination = {
   blame: 'none',
   reason: 'room-ended-by-host',
   text: 'The host has ended this meeting.',
+};
+
+const WITHDRAWN: Termination = {
+  blame: 'none',
+  reason: 'withdrawn-by-host',
+  text: 'The host has ended this call.',
 };
 
 /** The platform as the HTTP API sees it: asks the processes that know. */
@@ -64,12 +72,33 @@ export function createBackend({ mesh, bus, finder, ticket, notReady }: BackendOp
       return known;
     },
     ticket,
+    dial: async (room, ask) => {
+      const given = Object.fromEntries(Object.entries(ask).filter(([, value]) => value !== undefined));
+      const request = { call: `call-${randomUUID()}`, room, ...given };
+      return (await askFront(bus, request)) as unknown as CallRecord;
+    },
+    callsOf: async room => (await allCalls(mesh, bus)).filter(c => c.room === room),
+    cancelCall: call => cancelCall(mesh, bus, call, WITHDRAWN),
+    trunks: () => allTrunks(mesh, bus),
     metrics: async () => Metrics.merge(await allMetrics(mesh, bus)),
     ready: async () => {
       const why = notReady();
       return why === undefined ? { ready: true } : { ready: false, why };
     },
   };
+}
+
+async function askFront(bus: Bus, request: Json): Promise<Json> {
+  try {
+    return await bus.request(subjects.dial, request, { timeoutMs: 5000 });
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.why.reason !== 'no-responder') throw error;
+    throw refuse(
+      'server',
+      'no-front',
+      'No process that can call out is alive: start one with the role front.',
+    );
+  }
 }
 
 const MISSING = new Set(['no-such-room', 'no-such-participant']);

@@ -70,6 +70,7 @@ class World {
   readonly bugs: unknown[] = [];
   readonly closedMetrics: string[] = [];
   readonly gone: string[] = [];
+  readonly executed: string[] = [];
   readonly rooms = new RoomNode({
     clock: this.clock,
     log: silentLog,
@@ -103,9 +104,14 @@ class World {
     find: room => this.finder.find(room),
     unreachable: () => {},
   }); // prettier-ignore
-  readonly desk: AgentDesk = new AgentDesk(this.bus, this.seats, this.clock, silentLog, () =>
-    this.mesh.announce(),
-  );
+  readonly desk: AgentDesk = new AgentDesk({
+    bus: this.bus,
+    seats: this.seats,
+    wills: { execute: will => void this.executed.push(`${will.leg} ${will.native}`) },
+    clock: this.clock,
+    log: silentLog,
+    changed: () => this.mesh.announce(),
+  });
   readonly legs = new LegDesk({
     process: 'p',
     region: 'r',
@@ -225,7 +231,14 @@ describe('agents', () => {
     expect(w.members()).toEqual(['alice']);
   });
   it('that die take their legs along: fronts are told, rooms give them up', async () => {
-    const other = new AgentDesk(w.bus, w.seats, w.clock, silentLog, () => {});
+    const other = new AgentDesk({
+      bus: w.bus,
+      seats: w.seats,
+      wills: { execute: () => {} },
+      clock: w.clock,
+      log: silentLog,
+      changed: () => {},
+    });
     const agent = new ScriptedAgent();
     other.add('a2', 'test', agent);
     w.desk.drainAll();
@@ -252,6 +265,19 @@ describe('agents', () => {
     await settle();
     expect(w.agent.told.get('alice')).toMatchObject([{ type: 'close', why: { reason: 'front-lost' } }]);
     expect(w.rooms.size).toBe(0);
+    expect(w.executed).toEqual([]); // it left no will
+  });
+  it('execute the newest will of a front that died', async () => {
+    const alice = await w.place('alice');
+    const bob = await w.place('bob');
+    alice.placed.send({ type: 'will', native: 'older' });
+    alice.placed.send({ type: 'will', native: 'newer' });
+    bob.placed.send({ type: 'will', native: 'over' });
+    bob.placed.send({ type: 'will', native: null });
+    await settle();
+    w.desk.ownerLost('p');
+    expect(w.executed).toEqual(['alice newer']);
+    expect(w.agent.told.get('alice')?.map(c => c.type)).toEqual(['close']); // its leg hears nothing of wills
   });
 });
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Clock, Gateway, Host, HttpMount, LadderStep, Log, Ticket, TicketRequest } from '../contract.ts';
 import type { Access } from '../ops/access.ts';
@@ -26,7 +27,7 @@ export function createHost(gateway: Gateway, parts: HostParts): Host {
     log: parts.log.child({ gateway: gateway.name }),
     clock: parts.clock,
     ...(parts.http && { http: parts.http }),
-    advertisedAddress: peer => parts.externalAddress ?? (isLoopback(peer) ? '127.0.0.1' : ownAddress()),
+    advertisedAddress: peer => advertised(parts.externalAddress, peer),
     place: (request, on, signal) => legs.place(request, on, signal),
     ticket: parts.ticket,
     room: {
@@ -48,9 +49,22 @@ export function createHost(gateway: Gateway, parts: HostParts): Host {
 const isLoopback = (peer: string | undefined): boolean =>
   peer !== undefined && (peer.startsWith('127.') || peer === '::1');
 
+/** `external` is for peers of its own address family; a peer of the other sees an address of this host. */
+function advertised(external: string | undefined, peer: string | undefined): string {
+  const family = peer !== undefined && isIP(peer) === 6 ? 6 : 4;
+  const known = external === undefined || isIP(external) === 0 ? 0 : isIP(external);
+  if (external !== undefined && (known === 0 || known === family)) return external;
+  if (family === 4) return isLoopback(peer) ? '127.0.0.1' : ownAddress();
+  return isLoopback(peer) ? '::1' : (firstOf('IPv6') ?? external ?? ownAddress());
+}
+
 /** The first address of this host that others can reach; loopback when there is none. */
-export function ownAddress(): string {
+export const ownAddress = (): string => firstOf('IPv4') ?? '127.0.0.1';
+
+function firstOf(family: 'IPv4' | 'IPv6'): string | undefined {
+  // Link-local ones (RFC 4291 §2.5.6) mean nothing without the interface.
   for (const list of Object.values(networkInterfaces()))
-    for (const a of list ?? []) if (!a.internal && a.family === 'IPv4') return a.address;
-  return '127.0.0.1';
+    for (const a of list ?? [])
+      if (!a.internal && a.family === family && !a.address.startsWith('fe80:')) return a.address;
+  return undefined;
 }

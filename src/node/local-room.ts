@@ -11,10 +11,11 @@ import type {
 } from '../contract.ts';
 import { type Drive, drive } from '../io/drive.ts';
 import { Refusal, refuse } from '../kit/refusal.ts';
-import type { Pull, SourceEvent, TrackState } from '../media/room-source.ts';
+import type { ClockSink, Layout, Pull, SourceEvent, TrackState } from '../media/room-source.ts';
 import type { Bans } from '../room/bans.ts';
 import { TrackFlow } from '../room/flow.ts';
 import { isAudio } from '../room/participant.ts';
+import type { PinTries } from '../room/pin-tries.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
 import { Room, type RoomInput, type RoomOutput } from '../room/room.ts';
 import type { RoomSettings, RoomTimes } from '../room/settings.ts';
@@ -24,6 +25,7 @@ export interface LocalRoomOptions {
   readonly settings: RoomSettings;
   readonly times: RoomTimes;
   readonly bans: Bans;
+  readonly tries?: PinTries;
   readonly clock: Clock;
   /** A fresh resume secret. */
   readonly secret: () => string;
@@ -53,7 +55,7 @@ export class LocalRoom implements RoomPort {
   constructor(options: LocalRoomOptions) {
     this.room = options.id;
     this.#options = options;
-    this.#core = new Room(options.id, options.settings, options.times, options.bans);
+    this.#core = new Room(options.id, options.settings, options.times, options.bans, options.tries);
     this.#drive = drive(this.#core, options.clock, out => this.#act(out));
   }
 
@@ -86,11 +88,16 @@ export class LocalRoom implements RoomPort {
       this.#flows.set(id, flow); // before the core tells of the track: listeners pull at once
       this.#drive.feed({ type: 'track', leg, id, track });
     }
+    let { clockRate } = track.format;
     return {
       id,
       sink: flow.sink,
-      clock: () => {}, // nobody reads capture times yet: players line sound and picture up by arrival
-      format: (format: Format) => this.#drive.feed({ type: 'format', id, format }),
+      clock: (pts, captureMs) => flow.clock(pts, captureMs, this.#options.clock.now()),
+      format: (format: Format) => {
+        if (format.clockRate !== clockRate) flow.forgetClock();
+        clockRate = format.clockRate;
+        this.#drive.feed({ type: 'format', id, format });
+      },
       pause: (on: boolean) => this.#drive.feed({ type: 'pause', id, on }),
       close: () => this.#drive.feed({ type: 'untrack', id }),
     };
@@ -111,6 +118,9 @@ export class LocalRoom implements RoomPort {
   speakers(): readonly string[] {
     return this.#core.speakers();
   }
+  layout(): Layout {
+    return this.#core.settings.layout;
+  }
 
   on(listener: (e: SourceEvent) => void): () => void {
     this.#sources.add(listener);
@@ -123,8 +133,8 @@ export class LocalRoom implements RoomPort {
     return () => this.#watchers.delete(on);
   }
 
-  pull(track: string, sink: Sink<MediaPacket>): Pull {
-    return this.#flows.get(track)?.pull(sink) ?? { feedback() {}, close() {} };
+  pull(track: string, sink: Sink<MediaPacket>, clock: ClockSink): Pull {
+    return this.#flows.get(track)?.pull(sink, clock) ?? { feedback() {}, close() {} };
   }
 
   #act(out: RoomOutput): void {

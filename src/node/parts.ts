@@ -12,9 +12,11 @@ import { Metrics } from '../ops/metrics.ts';
 import { Tickets } from '../ops/tickets.ts';
 import { Admission } from './admission.ts';
 import { AgentDesk } from './agent-desk.ts';
+import { DialDesk } from './dial-desk.ts';
 import { createIdentity, type Identity } from './identity.ts';
 import { Ladders } from './ladders.ts';
 import { LegDesk } from './leg-desk.ts';
+import { Lobby } from './lobby.ts';
 import { Mesh } from './mesh.ts';
 import { serveProcess } from './process-service.ts';
 import { RoomFinder } from './room-finder.ts';
@@ -24,6 +26,7 @@ import { serveRooms } from './room-service.ts';
 import { Seats } from './seats.ts';
 import { Ticker } from './ticker.ts';
 import { ticketDesk } from './tickets.ts';
+import { Wills } from './wills.ts';
 
 export interface PartsOptions {
   readonly config: Loaded;
@@ -46,6 +49,8 @@ export interface Parts {
   /** Absent: this process hosts no rooms. */
   readonly rooms: RoomNode | undefined;
   readonly desk: AgentDesk;
+  readonly dials: DialDesk;
+  readonly wills: Wills;
   readonly legs: LegDesk;
   readonly ladders: Ladders;
   readonly ticket: (ask: TicketRequest) => Promise<Ticket>;
@@ -90,16 +95,28 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
   });
 
   const finder = new RoomFinder(process, mesh, bus, rooms, links);
+  const ticker = new Ticker(clock, error => log.error({ err: error }, 'bug in a mix'));
   const seats = new Seats({
     clock,
-    ticker: new Ticker(clock, error => log.error({ err: error }, 'bug in a mix')),
+    ticker,
     log,
     count: reason => metrics.count('egress', 'dropped', reason),
     find: (room, address) => finder.find(room, address),
     unreachable: room => finder.unreachable(room),
   });
-  const desk: AgentDesk = new AgentDesk(bus, seats, clock, log, () => mesh.announce());
+  const wills = new Wills(bus, clock, log);
+  const lobby = new Lobby({ clock, ticker, log, seats, languages: platform.rooms.promptLanguages });
+  const desk: AgentDesk = new AgentDesk({
+    bus,
+    seats: lobby,
+    wills,
+    clock,
+    log,
+    changed: () => mesh.announce(),
+  });
   const ladders = new Ladders();
+  const dials = new DialDesk(bus);
+  closing.add(() => wills.close());
   const admission = new Admission(process, access, tickets, mesh, bus);
   const legs = new LegDesk({
     process,
@@ -123,6 +140,7 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     () => legs.close(),
     serveProcess(bus, process, {
       desk,
+      dials,
       ladders,
       metrics,
       authorizeTicket: request => admission.authorizeTicket(request),
@@ -130,7 +148,22 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
   );
   if (rooms !== undefined) closing.add(serveRooms(bus, process, rooms));
   const ticket = ticketDesk({ tickets, bus, mesh, legs, httpBase: options.httpBase });
-  const parts = { process, metrics, bus, access, admin, mesh, finder, rooms, desk, legs, ladders, ticket };
+  const parts = {
+    process,
+    metrics,
+    bus,
+    access,
+    admin,
+    mesh,
+    finder,
+    rooms,
+    desk,
+    dials,
+    wills,
+    legs,
+    ladders,
+    ticket,
+  };
   addGauges(parts);
   return parts;
 }

@@ -1,7 +1,8 @@
 import type { Bus, Unserve } from '../bus/port.ts';
-import type { Json, LadderStep, LegRequest, Who } from '../contract.ts';
+import type { Json, LadderStep, LegRequest, Termination, TrunkState, Who } from '../contract.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { AgentDesk, LegRecord } from './agent-desk.ts';
+import type { CallRecord, DialDesk } from './dial-desk.ts';
 import type { Ladders } from './ladders.ts';
 import type { Mesh } from './mesh.ts';
 import { subjects } from './subjects.ts';
@@ -10,12 +11,16 @@ import { subjects } from './subjects.ts';
 type ProcessQuestion =
   | { type: 'legs' }
   | { type: 'metrics' }
+  | { type: 'calls' }
+  | { type: 'cancel-call'; call: string; why: Termination }
+  | { type: 'trunks' }
   | { type: 'ladder'; leg: string }
   /** A credential only the issuing process can judge: a ticket. */
   | { type: 'authorize'; request: LegRequest };
 
 export interface ProcessAnswers {
   readonly desk: AgentDesk;
+  readonly dials: DialDesk;
   readonly ladders: Ladders;
   readonly metrics: Metrics;
   /** The Who, null when this process did not issue the ticket; throws a Refusal when it did and the ticket does not fit. */
@@ -30,6 +35,12 @@ export function serveProcess(bus: Bus, process: string, o: ProcessAnswers): Unse
         return o.desk.records() as unknown as Json;
       case 'metrics':
         return (await o.metrics.json()) as unknown as Json;
+      case 'calls':
+        return o.dials.calls() as unknown as Json;
+      case 'cancel-call':
+        return o.dials.cancel(q.call, q.why);
+      case 'trunks':
+        return o.dials.trunks() as unknown as Json;
       case 'ladder':
         return (o.ladders.get(q.leg) ?? []) as unknown as Json;
       case 'authorize':
@@ -50,6 +61,17 @@ async function askProcesses<T>(mesh: Mesh, bus: Bus, question: ProcessQuestion):
 /** Every leg of the system. */
 export const allLegs = async (mesh: Mesh, bus: Bus): Promise<LegRecord[]> =>
   (await askProcesses<LegRecord[]>(mesh, bus, { type: 'legs' })).flat();
+
+/** Every call out. */
+export const allCalls = async (mesh: Mesh, bus: Bus): Promise<CallRecord[]> =>
+  (await askProcesses<CallRecord[]>(mesh, bus, { type: 'calls' })).flat();
+
+/** False when no process has such a call. */
+export const cancelCall = async (mesh: Mesh, bus: Bus, call: string, why: Termination): Promise<boolean> =>
+  (await askProcesses<boolean>(mesh, bus, { type: 'cancel-call', call, why })).includes(true);
+
+export const allTrunks = async (mesh: Mesh, bus: Bus): Promise<TrunkState[]> =>
+  (await askProcesses<TrunkState[]>(mesh, bus, { type: 'trunks' })).flat();
 
 /** Numbers of every process that answers. */
 export const allMetrics = (mesh: Mesh, bus: Bus): Promise<object[][]> =>

@@ -3,6 +3,7 @@ import type { Clock, Log, MemberInfo, RoomEvent, Termination } from '../contract
 import { RateLimit, RateLimits } from '../kit/limits.ts';
 import { refuse } from '../kit/refusal.ts';
 import { Bans } from '../room/bans.ts';
+import { PinTries } from '../room/pin-tries.ts';
 import type { RoomInput } from '../room/room.ts';
 import type { RoomSettings, RoomTimes } from '../room/settings.ts';
 import { LocalRoom } from './local-room.ts';
@@ -31,6 +32,7 @@ export class RoomNode {
   /** Settings outlive the room: an admin may set a PIN before anyone comes. */
   readonly #settings = new Map<string, RoomSettings>();
   readonly #bans = new Map<string, Bans>();
+  readonly #tries = new PinTries();
   readonly #creation: RateLimits;
   #draining: Termination | undefined;
 
@@ -72,6 +74,7 @@ export class RoomNode {
       settings: this.settingsOf(room),
       times: this.#options.times,
       bans: this.#bansOf(room),
+      tries: this.#tries,
       clock: this.#options.clock,
       secret: () => randomBytes(16).toString('base64url'),
       onEnded: () => {

@@ -135,6 +135,7 @@ class RoomSeat implements Seat {
     return {
       update: w => subscription.update(w),
       feedback: f => subscription.feedback(f),
+      timeOf: pts => subscription.timeOf(pts),
       close: () => {
         this.#subscriptions.delete(subscription);
         subscription.close();

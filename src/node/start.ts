@@ -71,7 +71,7 @@ async function startGateways(
   ending: { readonly why: Termination | undefined },
 ): Promise<Address[]> {
   const { roles } = config.platform;
-  const { desk, rooms } = parts;
+  const { desk, dials, rooms, wills } = parts;
   const addresses: Address[] = [];
   const fronts: Front[] = [];
   closing.add(async () => {
@@ -81,6 +81,7 @@ async function startGateways(
       text: 'The server could not start.',
     };
     desk.drainAll();
+    dials.close();
     await Promise.all(fronts.map(front => front.close(why)));
     rooms?.close(why);
     await desk.close(why);
@@ -98,6 +99,8 @@ async function startGateways(
       const front = gateway.front(host, slice);
       fronts.push(front);
       addresses.push(...(await front.start()));
+      dials.add(front);
+      wills.serve(gateway.name, front);
     }
   }
   return addresses;

@@ -16,6 +16,10 @@ export const subjects = {
   event: (process: string) => `roombridge.process.${process}.event`,
   /** Request `ProcessQuestion` → answer: legs, ladder, tickets. */
   ask: (process: string) => `roombridge.process.${process}.ask`,
+  /** Request `Will` → true, to any front of that gateway: ends the signalling of a leg whose front vanished. */
+  will: (gateway: string) => `roombridge.will.${gateway}`,
+  /** Request `DialRequest` → `CallRecord`, to any front that can call out. */
+  dial: 'roombridge.dial',
   /** Request `RoomQuestion` → answer, to the room node of a process. */
   room: (process: string) => `roombridge.room.${process}.ask`,
 } as const;

@@ -1,5 +1,6 @@
 import type { Loaded } from '../config.ts';
 import type { Clock } from '../contract.ts';
+import { watchFiles } from '../io/tls-keys.ts';
 import type { Closing } from '../kit/closing.ts';
 import { mountApi } from '../ops/api/api.ts';
 import { keptCertificate, readCertificate, type ServerCertificate } from '../ops/http/certificate.ts';
@@ -42,8 +43,23 @@ export async function openWeb(
     api: app => mountApi(app, { backend, access, metrics, version, now: () => Date.now() }),
   });
   await http.listen();
-  closing.add(() => http.close());
+  closing.add(() => http.close(), renewCertificate(config, http, log, clock));
   return { http, certificate };
+}
+
+/** Takes over the operator's certificate whenever its files change. Returns its own undoing. */
+function renewCertificate(config: Loaded, http: HttpServer, log: RootLog, clock: Clock): () => void {
+  const { certFile, keyFile } = config.platform.http;
+  if (certFile === undefined || keyFile === undefined) return () => {};
+  return watchFiles([certFile, keyFile], clock, () =>
+    certificateOf(config).then(
+      certificate => {
+        http.replaceCertificate(certificate);
+        log.info({ certFile }, 'the web server has a new certificate; connections from now on get it');
+      },
+      error => log.warn({ err: error }, 'the new certificate is not usable; the old one stays'),
+    ),
+  );
 }
 
 function certificateOf({ platform }: Loaded): Promise<ServerCertificate> {

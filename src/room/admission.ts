@@ -1,5 +1,7 @@
+import type { Millis } from '../kit/core.ts';
 import { refuse } from '../kit/refusal.ts';
 import type { Participant } from './participant.ts';
+import type { PinTries } from './pin-tries.ts';
 import type { JoinAsk } from './port.ts';
 import type { RoomSettings } from './settings.ts';
 
@@ -41,15 +43,20 @@ function completes(ask: JoinAsk, p: Participant): boolean {
 const hasBothWays = (p: Participant): boolean =>
   [...p.legs.values()].some(leg => leg.roles.includes('send') && leg.roles.includes('receive'));
 
+/** What a room knows when somebody new is at the door. */
+export interface Door {
+  readonly room: string;
+  readonly settings: RoomSettings;
+  /** Participants inside. */
+  readonly count: number;
+  readonly banned: boolean;
+  readonly tries: PinTries;
+}
+
 /** Throws the Refusal that keeps a new participant out; those who are already in are not asked again. */
-export function admit(
-  ask: JoinAsk,
-  room: string,
-  settings: RoomSettings,
-  count: number,
-  banned: boolean,
-): void {
-  if (banned)
+export function admit(ask: JoinAsk, door: Door, now: Millis): void {
+  const { room, settings } = door;
+  if (door.banned)
     throw refuse(
       'client',
       'banned',
@@ -57,8 +64,16 @@ export function admit(
     );
   if (settings.locked)
     throw refuse('client', 'room-locked', `Room ${room} is locked; ask its host to unlock it.`);
-  if (settings.pin !== undefined && ask.who.proof === 'claimed' && ask.who.credential !== settings.pin)
-    throw refuse('client', 'wrong-pin', `Room ${room} needs its PIN; send it where a token would go.`);
-  if (count >= settings.maxParticipants)
+  if (settings.pin !== undefined && ask.who.proof === 'claimed') checkPin(ask, door, settings.pin, now);
+  if (door.count >= settings.maxParticipants)
     throw refuse('server', 'room-full', `Room ${room} is full: ${settings.maxParticipants} members at most.`);
+}
+
+function checkPin({ who }: JoinAsk, { room, tries }: Door, pin: string, now: Millis): void {
+  if (!tries.allows(room, who.address, now))
+    throw refuse('client', 'too-many-tries', `Too many wrong PINs for room ${room}; wait a minute.`);
+  if (who.credential === pin) return;
+  // Who sends none has not guessed, nor has who comes back with the secret of a room that has ended: PINs are digits.
+  if (/^\d{1,12}$/.test(who.credential ?? '')) tries.wrong(room, who.address, now);
+  throw refuse('client', 'wrong-pin', `Room ${room} needs its PIN; send it where a token would go.`);
 }

@@ -67,7 +67,7 @@ export class Participant {
       protocols: [...protocols],
       muted: { ...this.muted },
       state: this.away ? 'away' : 'here',
-      tracks: [...this.tracks.values()].map(track => track.info),
+      tracks: [...this.tracks.values()].flatMap(({ info }) => (info.layerOf === undefined ? [info] : [])),
     };
   }
 }

@@ -225,6 +225,32 @@ describe('the host’s hand', () => {
     expect(pin.join('b', { user: 'b' }).refused).toBe('wrong-pin');
     expect(pin.join('c', { user: 'c', proof: 'token' }).id).toBe('c');
   });
+  it('looks at no PIN of a source that has guessed ten times, for a minute; others come in', () => {
+    const w = new World({ ...SETTINGS, pin: '1234' });
+    w.join('host', { user: 'host', proof: 'token' });
+    const guess = (leg: string, credential: string, address: string) =>
+      w.join(leg, { user: leg, credential, address }).refused;
+    for (let i = 0; i < 10; i++) expect(guess(`g${i}`, String(4000 + i), '192.0.2.6')).toBe('wrong-pin');
+    expect(guess('g', '1234', '192.0.2.6')).toBe('too-many-tries');
+    expect(guess('h', '1234', '192.0.2.7')).toBeUndefined();
+    w.now += 60_000;
+    expect(guess('g', '1234', '192.0.2.6')).toBeUndefined();
+  });
+});
+
+describe('layout', () => {
+  it('is told when it changes, and only then', () => {
+    const w = new World();
+    w.join('a', { user: 'a' });
+    const layout = (settings: ConstructorParameters<typeof Room>[1]): RoomOutput[] =>
+      w.feed({ type: 'settings', settings });
+    expect(layout({ ...SETTINGS, locked: true })).toEqual([]);
+    expect(layout({ ...SETTINGS, layout: 'grid' })).toEqual([
+      { type: 'source', event: { type: 'layout', layout: 'grid' } },
+    ]);
+    expect(layout({ ...SETTINGS, layout: 'grid', locked: true })).toEqual([]);
+    expect(layout(SETTINGS)).toEqual([{ type: 'source', event: { type: 'layout', layout: 'speaker' } }]);
+  });
 });
 
 describe('speakers', () => {

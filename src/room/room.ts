@@ -2,12 +2,14 @@ import type { Format, Json, NewTrack, RoomEvent, Termination, TrackInfo } from '
 import { type Core, type Millis, NEVER, type Tick } from '../kit/core.ts';
 import { terminationOf } from '../kit/refusal.ts';
 import type { SourceEvent, TrackState } from '../media/room-source.ts';
-import { SpeakerDetector } from '../media/speaker-detector.ts';
+import type { SpeakerDetector } from '../media/speaker-detector.ts';
 import { admit, findParticipant } from './admission.ts';
 import type { Bans } from './bans.ts';
 import { cleanName, freeName, isAudio, Participant, type RoomLeg, type RoomTrack } from './participant.ts';
+import { PinTries } from './pin-tries.ts';
 import type { JoinAsk, Joined, LegNotice } from './port.ts';
 import type { RoomSettings, RoomTimes } from './settings.ts';
+import { Speakers } from './speakers.ts';
 
 export type RoomInput =
   /** `secret` is fresh randomness, used when the leg founds a participant. */
@@ -37,29 +39,24 @@ export type RoomOutput =
   /** Nobody is here or away any more. Last output. */
   | { type: 'ended' };
 
-/** How often the active speakers are looked at again. */
-const SPEAKERS_EVERY_MS = 200;
-
 /** One room: who is in it, with which legs and tracks, who speaks. Control only; media flows beside it (`flow.ts`). */
 export class Room implements Core<RoomInput, RoomOutput> {
   readonly id: string;
-  /** Noted by the media flow, packet by packet. */
-  readonly detector = new SpeakerDetector();
   settings: RoomSettings;
+  readonly #speakers = new Speakers();
   readonly #times: RoomTimes;
   readonly #participants = new Map<string, Participant>();
   readonly #legs = new Map<string, RoomLeg>();
   readonly #tracks = new Map<string, { track: RoomTrack; participant: Participant }>();
   readonly #bans: Bans;
+  readonly #tries: PinTries;
   readonly #out: RoomOutput[] = [];
-  #speakers: readonly string[] = [];
-  #speaking: readonly string[] = [];
-  #speakersAt: Millis = NEVER;
   #ended = false;
 
-  /** `bans` outlive the room: whoever was kicked last must not come back by founding it anew. */
-  constructor(id: string, settings: RoomSettings, times: RoomTimes, bans: Bans) {
+  /** `bans` and `tries` outlive the room: nobody gets rid of them by founding it anew. */
+  constructor(id: string, settings: RoomSettings, times: RoomTimes, bans: Bans, tries = new PinTries()) {
     this.#bans = bans;
+    this.#tries = tries;
     this.id = id;
     this.settings = settings;
     this.#times = times;
@@ -70,7 +67,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
   }
 
   get deadline(): Millis {
-    let at = this.#speakersAt;
+    let at = this.#speakers.deadline;
     for (const p of this.#participants.values()) at = Math.min(at, p.keepUntil);
     return at;
   }
@@ -79,7 +76,11 @@ export class Room implements Core<RoomInput, RoomOutput> {
     return { type: 'roster', members: [...this.#visible()].map(p => p.member()) };
   }
   speakers(): readonly string[] {
-    return this.#speakers;
+    return this.#speakers.ranked;
+  }
+  /** Noted by the media flow, packet by packet. */
+  get detector(): SpeakerDetector {
+    return this.#speakers.detector;
   }
   *tracks(): Iterable<TrackState> {
     for (const { track, participant } of this.#tracks.values()) yield stateOf(track, participant);
@@ -126,8 +127,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
       case 'tell':
         return this.#toSignalling(input.participant, input.fact);
       case 'settings':
-        this.settings = input.settings;
-        return;
+        return this.#set(input.settings);
       case 'end':
         for (const p of [...this.#participants.values()]) this.#remove(p, input.why);
         return this.#endIfEmpty();
@@ -141,7 +141,14 @@ export class Room implements Core<RoomInput, RoomOutput> {
       const name = cleanName(ask.who.user);
       let p = findParticipant(ask, name, this.#participants.values());
       if (p === undefined) {
-        admit(ask, this.id, this.settings, this.#participants.size, this.#bans.has(ask.who, now));
+        const door = {
+          room: this.id,
+          settings: this.settings,
+          count: this.#participants.size,
+          banned: this.#bans.has(ask.who, now),
+          tries: this.#tries,
+        };
+        admit(ask, door, now);
         p = new Participant(
           freeName(name, n => this.#participants.has(n)),
           ask.who,
@@ -230,7 +237,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
     const made: RoomTrack = { info, leg: legId, paused: false };
     p.tracks.set(id, made);
     this.#tracks.set(id, { track: made, participant: p });
-    if (isAudio(info) && this.#speakersAt === NEVER) this.#speakersAt = now + SPEAKERS_EVERY_MS;
+    if (isAudio(info)) this.#speakers.wake(now);
     this.#source(made, p);
     if (p.visible) this.#tell(p);
   }
@@ -274,24 +281,24 @@ export class Room implements Core<RoomInput, RoomOutput> {
           reason: 'did-not-return',
           text: `${p.id} lost its connection and did not come back in time.`,
         });
-    if (this.#speakersAt <= now) this.#rankSpeakers(now);
+    this.#lookForSpeakers(now);
     this.#endIfEmpty();
   }
 
-  #rankSpeakers(now: Millis): void {
-    this.#speakersAt = [...this.#tracks.values()].some(t => isAudio(t.track.info))
-      ? now + SPEAKERS_EVERY_MS
-      : NEVER;
-    const ranked = this.detector.rank(now); // the last speaker stays: pictures do not switch in silence
-    if (!same(ranked, this.#speakers)) {
-      this.#speakers = ranked;
+  #lookForSpeakers(now: Millis): void {
+    const { ranked, speaking } = this.#speakers.tick(now);
+    if (![...this.#tracks.values()].some(t => isAudio(t.track.info))) this.#speakers.rest();
+    if (ranked !== undefined)
       this.#out.push({ type: 'source', event: { type: 'speakers', participants: ranked } });
-    }
-    const speaking = this.detector.speaking(now);
-    if (!same(speaking, this.#speaking)) {
-      this.#speaking = speaking;
+    if (speaking !== undefined)
       this.#out.push({ type: 'event', event: { type: 'speaking', participants: speaking } });
-    }
+  }
+
+  #set(settings: RoomSettings): void {
+    const { layout } = this.settings;
+    this.settings = settings;
+    if (settings.layout !== layout)
+      this.#out.push({ type: 'source', event: { type: 'layout', layout: settings.layout } });
   }
 
   /** Ends a participant: its legs are told, its tracks vanish, others see it leave. */
@@ -301,7 +308,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
       this.#drop(leg);
     }
     this.#participants.delete(p.id);
-    this.detector.forget(p.id);
+    this.#speakers.detector.forget(p.id);
     if (p.visible) this.#out.push({ type: 'event', event: { type: 'left', participant: p.id, why } });
   }
 
@@ -321,7 +328,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
   #endIfEmpty(): void {
     if (this.#ended || this.#participants.size > 0) return;
     this.#ended = true;
-    this.#speakersAt = NEVER;
+    this.#speakers.rest();
     this.#out.push({ type: 'ended' });
   }
 
@@ -347,8 +354,5 @@ export class Room implements Core<RoomInput, RoomOutput> {
 const stateOf = (track: RoomTrack, p: Participant): TrackState => ({
   info: track.info,
   paused: p.isPaused(track),
-  visible: p.visible,
+  visible: p.visible || track.info.early === true,
 });
-
-const same = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((x, i) => x === b[i]);

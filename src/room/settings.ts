@@ -1,3 +1,5 @@
+import type { Layout } from '../media/room-source.ts';
+
 /** What an admin may set for a room, before or while it lives. */
 export interface RoomSettings {
   /** Asked of everyone who brings no token: sent where the token would be. */
@@ -6,7 +8,7 @@ export interface RoomSettings {
   /** True: nobody new comes in; who is here (or away) stays. */
   readonly locked: boolean;
   /** What one-picture legs see. */
-  readonly layout: 'speaker' | 'grid';
+  readonly layout: Layout;
 }
 
 /** Times of a room, ms. */

@@ -51,6 +51,14 @@ export class Measured {
     });
   }
 
+  /** Says something to the process, and resolves with what it sends back under `key`. */
+  ask<T>(message: object, key: string): Promise<T> {
+    if (!this.#process.connected) throw this.#gone();
+    const answer = this.said<T>(key);
+    this.#process.send(message);
+    return answer;
+  }
+
   usage(afterGc = false): Promise<Usage> {
     if (!this.#process.connected) throw this.#gone();
     const answer = this.said<Usage>('usage');

@@ -68,7 +68,7 @@ const options: MediaOptions = {
     count: fail,
     failed: fail,
   },
-  on: { state() {}, key() {}, format() {}, clock() {} },
+  on: { state() {}, key() {}, format() {}, clock() {}, timeOf: () => undefined },
 };
 
 const plan = (remote: number): AudioPlan => ({

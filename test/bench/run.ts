@@ -9,8 +9,9 @@ import { phones } from './phones.ts';
 import { pictures } from './pictures.ts';
 import { sip } from './sip.ts';
 import { srtp } from './srtp.ts';
+import { viewers } from './viewers.ts';
 
-const BENCHES: readonly Bench[] = [forward, phones, artp, srtp, mix, codecs, pictures, sip];
+const BENCHES: readonly Bench[] = [forward, viewers, phones, artp, srtp, mix, codecs, pictures, sip];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -8,7 +8,7 @@ import type {
   Termination,
 } from '../../src/contract.ts';
 import { type Refusal, refuse } from '../../src/kit/refusal.ts';
-import type { Pull, SourceEvent, TrackState } from '../../src/media/room-source.ts';
+import type { ClockSink, Layout, Pull, SourceEvent, TrackState } from '../../src/media/room-source.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../../src/room/port.ts';
 
 /** Copies what a sink only lends. */
@@ -37,6 +37,9 @@ export class FakeRoom implements RoomPort {
   readonly left = new Map<string, Termination>();
   readonly listeners = new Set<(e: SourceEvent) => void>();
   readonly watchers = new Set<(e: RoomEvent) => void>();
+  /** By track: who hears of its capture clock. */
+  readonly clocks = new Map<string, Set<ClockSink>>();
+  look: Layout = 'speaker';
   /** By track: where its packets go. */
   readonly pulls = new Map<string, Set<Sink<MediaPacket>>>();
   readonly known = new Map<string, TrackState>();
@@ -93,6 +96,9 @@ export class FakeRoom implements RoomPort {
   speakers(): readonly string[] {
     return this.loudest;
   }
+  layout(): Layout {
+    return this.look;
+  }
   on(listener: (e: SourceEvent) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -106,15 +112,18 @@ export class FakeRoom implements RoomPort {
       this.watchers.delete(on);
     };
   }
-  pull(track: string, sink: Sink<MediaPacket>): Pull {
+  pull(track: string, sink: Sink<MediaPacket>, clock: ClockSink): Pull {
     this.calls.push(`pull ${track}`);
     const sinks = this.pulls.get(track) ?? new Set();
     this.pulls.set(track, sinks.add(sink));
+    const clocks = this.clocks.get(track) ?? new Set();
+    this.clocks.set(track, clocks.add(clock));
     return {
       feedback: f => void this.calls.push(`pull-feedback ${track} ${text(f)}`),
       close: () => {
         this.calls.push(`unpull ${track}`);
         sinks.delete(sink);
+        clocks.delete(clock);
       },
     };
   }
@@ -130,10 +139,15 @@ export class FakeRoom implements RoomPort {
   }
   source(e: SourceEvent): void {
     if (e.type === 'speakers') this.loudest = e.participants;
+    if (e.type === 'layout') this.look = e.layout;
     for (const l of [...this.listeners]) l(e);
   }
   event(e: RoomEvent): void {
     for (const w of [...this.watchers]) w(e);
+  }
+  /** What the publisher of `track` says of its capture clock, to all who pull it. */
+  clock(track: string, pts: number, captureMs: number): void {
+    for (const tell of this.clocks.get(track) ?? []) tell(pts, captureMs);
   }
   /** A packet of `track`, to all who pull it. */
   play(track: string, p: MediaPacket): void {

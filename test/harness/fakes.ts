@@ -37,6 +37,8 @@ export interface FakeSubscription extends Subscription {
   readonly on: (e: TrackEvent) => void;
   readonly asked: Feedback[];
   closed: boolean;
+  /** As the test sets it; undefined: nobody knows. */
+  time: (pts: number) => number | undefined;
 }
 
 /** A seat without a room: records what the gateway publishes, lets the test play into what it wants. */
@@ -80,6 +82,8 @@ export class FakeSeat implements Seat {
       asked: [],
       closed: false,
       update: w => void (s.want = w),
+      time: () => undefined,
+      timeOf: pts => s.time(pts),
       feedback: f => void s.asked.push(f),
       close: () => void (s.closed = true),
     };

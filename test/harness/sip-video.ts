@@ -29,11 +29,12 @@ export interface VideoCall extends Call {
 export async function videoCall(
   lines: readonly string[] = [],
   o: Partial<SipConfig> = {},
+  fmtp = BASELINE,
 ): Promise<VideoCall> {
   const s = await setUp(o);
   const camera = await new PlainPhone().open();
   onEnd(() => camera.close());
-  const native = s.phone.sdp(videoLines(camera, BASELINE, ...lines));
+  const native = s.phone.sdp(videoLines(camera, fmtp, ...lines));
   const leg = await s.agent.take(request({ type: 'offer', native }), s.seat, s.events.emit);
   const local = descriptionOf(s.events, 0);
   return { ...s, leg, local, camera, to: local.sections[1]!.port };

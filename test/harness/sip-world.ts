@@ -24,6 +24,8 @@ export class SipPeer {
   readonly others: SipOutput[] = [];
   /** First lines of what it sent, in order. */
   readonly sent: string[] = [];
+  /** The whole of it. */
+  readonly texts: string[] = [];
   /** Called for every event: the application. */
   on: (e: CallEvent, peer: SipPeer) => void = () => {};
   readonly #world: SipWorld;
@@ -40,9 +42,11 @@ export class SipPeer {
     this.endpoint.handle(input, this.#world.now);
     for (let out: SipOutput | undefined; (out = this.endpoint.poll()) !== undefined; ) {
       if (out.type === 'send') {
-        this.sent.push(out.bytes.toString('latin1').split('\r\n', 1)[0] as string);
+        const text = out.bytes.toString('latin1');
+        this.sent.push(text.split('\r\n', 1)[0] as string);
+        this.texts.push(text);
         this.#world.carry(this, out.flow, out.bytes);
-      } else if ('call' in out && out.type !== 'received') {
+      } else if ('call' in out && out.type !== 'received' && out.type !== 'snapshot') {
         this.events.push(out);
         this.on(out, this);
       } else this.others.push(out);

@@ -11,7 +11,14 @@ import type {
   Want,
 } from '../../contract.ts';
 import type { Sink } from '../../kit/core.ts';
-import type { Pull, RoomSource, SourceEvent, TrackState } from '../../media/room-source.ts';
+import type {
+  ClockSink,
+  Layout,
+  Pull,
+  RoomSource,
+  SourceEvent,
+  TrackState,
+} from '../../media/room-source.ts';
 import { type AudioEncoder, BLOCK_MS, type PcmRate, realCodecs } from '../codecs.ts';
 import { RoomEgress, type RoomEgressOptions } from '../room-egress.ts';
 
@@ -26,9 +33,10 @@ export class FakeRoom implements RoomSource {
   readonly room = '1000';
   readonly states = new Map<string, TrackState>();
   readonly asked: { track: string; feedback: Feedback }[] = [];
-  readonly pulls = new Set<{ track: string; sink: Sink<MediaPacket> }>();
+  readonly pulls = new Set<{ track: string; sink: Sink<MediaPacket>; clock: ClockSink }>();
   readonly listeners = new Set<(e: SourceEvent) => void>();
   speaking: readonly string[] = [];
+  look: Layout = 'speaker';
 
   tracks(): Iterable<TrackState> {
     return this.states.values();
@@ -36,12 +44,15 @@ export class FakeRoom implements RoomSource {
   speakers(): readonly string[] {
     return this.speaking;
   }
+  layout(): Layout {
+    return this.look;
+  }
   on(listener: (e: SourceEvent) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
-  pull(track: string, sink: Sink<MediaPacket>): Pull {
-    const pull = { track, sink };
+  pull(track: string, sink: Sink<MediaPacket>, clock: ClockSink): Pull {
+    const pull = { track, sink, clock };
     this.pulls.add(pull);
     return {
       feedback: feedback => void this.asked.push({ track, feedback }),
@@ -72,6 +83,14 @@ export class FakeRoom implements RoomSource {
   speak(...participants: string[]): void {
     this.speaking = participants;
     this.tell({ type: 'speakers', participants });
+  }
+  lay(layout: Layout): void {
+    this.look = layout;
+    this.tell({ type: 'layout', layout });
+  }
+  /** Its publisher ties media time to its capture clock. */
+  clock(track: string, pts: number, captureMs: number): void {
+    for (const pull of this.pulls) if (pull.track === track) pull.clock(pts, captureMs);
   }
   send(track: string, packet: MediaPacket, now: number): void {
     if (this.states.get(track)?.paused) return;

@@ -141,19 +141,34 @@ test('legs, their streams and their ladder', async () => {
     expect((await api('GET', path)).json()).toMatchObject({ type: 'urn:roombridge:problem:no-such-leg' });
 });
 
-test('agents are listed and drained; trunks and calls are honest', async () => {
+test('agents are listed and drained; trunks are told', async () => {
   expect((await api('GET', '/agents')).json()).toMatchObject([{ agent: 'a1', capacity: 100 }]);
   const drain = await api('POST', '/agents/a1/drain');
   expect([drain.status, drain.json()]).toEqual([202, { agent: 'a1', draining: true }]);
   expect((await api('POST', '/agents/a9/drain')).status).toBe(404);
-  expect((await api('GET', '/trunks')).json()).toEqual({
-    trunks: [],
-    note: 'This version has no trunks: callers come in by address only.',
-  });
-  expect((await api('POST', '/rooms/1000/calls', { to: 'sip:x@y' })).json()).toMatchObject({
-    status: 501,
-    type: 'urn:roombridge:problem:not-implemented',
-  });
+  expect((await api('GET', '/trunks')).json()).toMatchObject([
+    { trunk: 'office', proxies: [{ status: 200 }] },
+  ]);
+});
+
+test('calls out: made, listed, withdrawn; what is not allowed says which setting would allow it', async () => {
+  const made = await api('POST', '/rooms/1000/calls', { to: '+4930123', timeoutS: 30, trunk: 'office' });
+  expect(made.status).toBe(201);
+  expect(made.json()).toMatchObject({ call: 'call-1', state: 'ringing', status: 180 });
+  expect(world.backend.calls.at(-1)).toEqual([
+    'dial',
+    '1000',
+    { to: '+4930123', timeoutMs: 30_000, trunk: 'office' },
+  ]);
+  const refused = await api('POST', '/rooms/1000/calls', { to: '+1900' });
+  expect(refused.status).toBe(403);
+  expect(refused.json()).toMatchObject({ detail: expect.stringContaining('sip.trunks[].outbound.numbers') });
+  expect((await api('POST', '/rooms/1000/calls', { to: 'x', timeoutS: 1 })).status).toBe(400);
+  expect((await api('GET', '/rooms/1000/calls')).json()).toHaveLength(1);
+  expect((await api('GET', '/rooms/1000/calls/call-1')).json()).toMatchObject({ text: 'It rings.' });
+  expect((await api('GET', '/rooms/1000/calls/other')).status).toBe(404);
+  expect((await api('DELETE', '/rooms/1000/calls/call-1')).status).toBe(204);
+  expect((await api('DELETE', '/rooms/2000/calls/call-1')).status).toBe(404);
 });
 
 test('a ticket is given', async () => {
@@ -202,6 +217,7 @@ test('the OpenAPI description has every route with its key', async () => {
   const all = Object.entries(paths).flatMap(([p, m]) => Object.keys(m).map(k => `${k.toUpperCase()} ${p}`));
   expect(all.sort()).toEqual([
     'DELETE /api/v1/rooms/{room}',
+    'DELETE /api/v1/rooms/{room}/calls/{call}',
     'DELETE /api/v1/rooms/{room}/participants',
     'DELETE /api/v1/rooms/{room}/participants/{participant}',
     'GET /api/v1/agents',
@@ -210,6 +226,8 @@ test('the OpenAPI description has every route with its key', async () => {
     'GET /api/v1/legs/{leg}/ladder',
     'GET /api/v1/rooms',
     'GET /api/v1/rooms/{room}',
+    'GET /api/v1/rooms/{room}/calls',
+    'GET /api/v1/rooms/{room}/calls/{call}',
     'GET /api/v1/rooms/{room}/participants',
     'GET /api/v1/rooms/{room}/participants/{participant}',
     'GET /api/v1/trunks',

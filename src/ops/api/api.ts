@@ -8,6 +8,7 @@ import { plainAddress } from '../http/names.ts';
 import type { Metrics } from '../metrics.ts';
 import { typed } from './app.ts';
 import type { ApiBackend } from './backend.ts';
+import { callRoutes } from './calls.ts';
 import { legRoutes } from './legs.ts';
 import { roomRoutes } from './rooms.ts';
 
@@ -59,6 +60,7 @@ function v1(scope: FastifyInstance, { backend, access, now }: ApiOptions): void 
   });
   roomRoutes(typed(scope), backend);
   legRoutes(typed(scope), backend);
+  callRoutes(typed(scope), backend);
 }
 
 /** For probes and scrapers: no key, and in the clear. */

@@ -1,4 +1,5 @@
 import type {
+  DialStep,
   LadderStep,
   MemberInfo,
   Role,
@@ -6,6 +7,7 @@ import type {
   Termination,
   Ticket,
   TicketRequest,
+  TrunkState,
 } from '../../contract.ts';
 
 interface RoomSettingsView {
@@ -58,6 +60,25 @@ interface AgentView {
   readonly draining: boolean;
 }
 
+export interface CallAsk {
+  readonly to: string;
+  readonly trunk?: string | undefined;
+  readonly display?: string | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface CallView {
+  readonly call: string;
+  readonly room: string;
+  readonly to: string;
+  readonly leg: string;
+  readonly state: DialStep['state'];
+  readonly status?: number;
+  readonly text: string;
+  readonly openedAt: number;
+  readonly steps: readonly DialStep[];
+}
+
 /** What the API needs of the platform. Undefined and false mean: there is no such thing. Refusals become problems. */
 export interface ApiBackend {
   rooms(): Promise<readonly RoomView[]>;
@@ -74,6 +95,11 @@ export interface ApiBackend {
   agents(): Promise<readonly AgentView[]>;
   drain(agent: string): Promise<boolean>;
   ticket(ask: TicketRequest): Promise<Ticket>;
+  /** Refused (403) with the setting that would allow it. */
+  dial(room: string, ask: CallAsk): Promise<CallView>;
+  callsOf(room: string): Promise<readonly CallView[]>;
+  cancelCall(call: string): Promise<boolean>;
+  trunks(): Promise<readonly TrunkState[]>;
   /** Prometheus text of every process of the system. */
   metrics(): Promise<string>;
   /** `why` is a sentence when it is not. */

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { type ApiApp, notFound } from './app.ts';
 import type { ApiBackend } from './backend.ts';
 import {
@@ -66,9 +65,4 @@ function agentRoutes(app: ApiApp, backend: ApiBackend): void {
       return reply.code(202).send({ agent, draining: true });
     },
   );
-  const trunks = z.object({ trunks: list(z.object({ trunk: z.string() })), note: z.string() });
-  app.get('/trunks', { schema: { tags, summary: 'SIP trunks.', response: { 200: trunks } } }, async () => ({
-    trunks: [],
-    note: 'This version has no trunks: callers come in by address only.',
-  }));
 }

@@ -1,9 +1,7 @@
 import { z } from 'zod';
-import { refuse } from '../../kit/refusal.ts';
 import { type ApiApp, notFound } from './app.ts';
 import type { ApiBackend, RoomView } from './backend.ts';
 import {
-  callBody,
   list,
   memberView,
   muteBody,
@@ -88,25 +86,6 @@ export function roomRoutes(app: ApiApp, backend: ApiBackend): void {
     },
     async ({ params: { room }, body: { track, ...ask } }, reply) =>
       reply.code(201).send(await backend.ticket({ room, ...ask, ...(track !== undefined && { track }) })),
-  );
-  app.post(
-    '/rooms/:room/calls',
-    {
-      schema: {
-        tags,
-        summary: 'Calls someone into the room. Comes with trunks.',
-        params: roomParams,
-        body: callBody,
-        response: { 501: problemSchema },
-      },
-    },
-    async () => {
-      throw refuse(
-        'client',
-        'not-implemented',
-        'Calling out comes with SIP trunks, which this version has not.',
-      );
-    },
   );
 }
 

@@ -98,6 +98,10 @@ export const legView = z.object({
       direction: z.enum(['in', 'out']),
       codec: z.string(),
       how: z.string().describe('`passthrough`, `mix` or `transcode A→B`.'),
+      security: z
+        .enum(['none', 'sdes', 'dtls'])
+        .optional()
+        .describe('Of SIP: plain RTP, SRTP with keys in the SDP, or DTLS-SRTP.'),
       packets: z.number(),
       bytes: z.number(),
       lost: z.number().optional(),
@@ -156,6 +160,45 @@ export const ticketView = z.object({
   expiresAt: unixMs('When it is no longer good'),
 });
 
-export const callBody = z.strictObject({ to: name('`sip:` address to call.') });
+export const callBody = z.strictObject({
+  to: name('Number (`+4930123456`) or address (`sip:bob@example.org`) to call.'),
+  trunk: name('The trunk to take; absent: the first whose rules take the number.').optional(),
+  display: name('Name of the member in the room; absent: what was dialled.').optional(),
+  timeoutS: z.int().min(5).max(180).optional().describe('How long it may ring; absent: sip.dialOut.ringS.'),
+});
+export const callParams = roomParams.extend({ call: name('Id of a call.') });
+
+const callState = z.enum(['calling', 'ringing', 'early', 'up', 'ended']);
+export const callView = z.object({
+  call: z.string(),
+  room: z.string(),
+  to: z.string(),
+  leg: z.string().describe('Its leg, for GET /legs/{leg}/ladder.'),
+  state: callState,
+  status: z.number().optional().describe('The last SIP status: 180, 183, 200, 302, 408, 486, 487, 603 …'),
+  text: z.string().describe('The last step, a sentence.'),
+  openedAt: unixMs('When it was asked for'),
+  steps: list(
+    z.object({ at: unixMs('When'), state: callState, status: z.number().optional(), text: z.string() }),
+  ),
+});
+
+const trunkState = z.enum(['up', 'down', 'unknown']);
+const trunkPart = z.object({
+  name: z.string().describe('Address of a proxy, or user of an account.'),
+  state: trunkState,
+  status: z.number().optional().describe('The last SIP status.'),
+  since: unixMs('Since when'),
+  until: z.number().optional().describe('Until when an account is registered, Unix ms.'),
+  text: z.string().describe('A sentence: how it is, and what to do.'),
+});
+export const trunkView = z.object({
+  trunk: z.string(),
+  gateway: z.string(),
+  state: trunkState,
+  text: z.string(),
+  proxies: list(trunkPart),
+  accounts: list(trunkPart),
+});
 
 export { list };

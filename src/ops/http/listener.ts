@@ -2,6 +2,7 @@ import http, { type IncomingMessage, type RequestListener } from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { HANDSHAKE_MS, limitHandshakes } from '../../io/tls.ts';
 import { type Refusal, refuse } from '../../kit/refusal.ts';
 import type { ServerCertificate } from './certificate.ts';
 import { plainAddress } from './names.ts';
@@ -12,6 +13,7 @@ export interface ListenerLimits {
   readonly connectionsPerAddress: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  readonly handshakeTimeoutMs?: number;
 }
 
 export const LISTENER_LIMITS: ListenerLimits = {
@@ -55,10 +57,11 @@ export class Listener {
               cert: options.certificate.cert,
               key: options.certificate.key,
               minVersion: 'TLSv1.2',
-              handshakeTimeout: 10_000,
             },
             options.onRequest,
           );
+    if (this.#server instanceof https.Server)
+      limitHandshakes(this.#server, options.limits.handshakeTimeoutMs ?? HANDSHAKE_MS);
     this.#server.maxConnections = options.limits.connections;
     this.#server.maxHeadersCount = 100;
     this.#guard(options);
@@ -94,6 +97,12 @@ export class Listener {
       if (left > 0) this.#perAddress.set(address, left);
       else this.#perAddress.delete(address);
     });
+  }
+
+  /** Handshakes from now on get this one. */
+  certificate({ cert, key }: ServerCertificate): void {
+    if (this.#server instanceof https.Server)
+      this.#server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
   }
 
   /** The port it listens on. Throws a Refusal with what to do. `key` is the config key of the port. */

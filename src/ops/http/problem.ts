@@ -27,6 +27,8 @@ const STATUS: Readonly<Record<string, number>> = {
   'no-such-leg': 404,
   'no-such-agent': 404,
   'no-such-member': 404,
+  'no-such-call': 404,
+  'no-such-trunk': 404,
   'bad-room': 404,
   'method-not-allowed': 405,
   'request-timeout': 408,

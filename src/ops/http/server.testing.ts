@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '../../../test/harness/fakes.ts';
 import { systemClock } from '../../io/clock.ts';
+import { refuse } from '../../kit/refusal.ts';
 import { Access } from '../access.ts';
 import { mountApi } from '../api/api.ts';
 import type { ApiBackend, RoomView } from '../api/backend.ts';
@@ -62,6 +63,17 @@ function fakeBackend(): ApiBackend & { readonly calls: unknown[][] } {
       },
     ],
   } as const;
+  const call = {
+    call: 'call-1',
+    room: '1000',
+    to: '+4930123',
+    leg: 'l3',
+    state: 'ringing',
+    status: 180,
+    text: 'It rings.',
+    openedAt: 1,
+    steps: [{ at: 1, state: 'ringing', status: 180, text: 'It rings.' }],
+  } as const;
   return {
     calls,
     rooms: async () => [room],
@@ -113,6 +125,24 @@ function fakeBackend(): ApiBackend & { readonly calls: unknown[][] } {
       calls.push(['ticket', ask]);
       return { url: `rtmp://h/room/${ask.room}/${ask.user}`, token: 'tk_x', expiresAt: 2 };
     },
+    dial: async (id, ask) => {
+      calls.push(['dial', id, ask]);
+      if (ask.to.startsWith('+1'))
+        throw refuse('client', 'not-permitted', 'No trunk takes it: set sip.trunks[].outbound.numbers.');
+      return { ...call, room: id, to: ask.to };
+    },
+    callsOf: async id => (id === '1000' ? [call] : []),
+    cancelCall: did('cancelCall', id => id === 'call-1'),
+    trunks: async () => [
+      {
+        trunk: 'office',
+        gateway: 'sip',
+        state: 'up',
+        text: '1 of 1 proxies answer.',
+        proxies: [{ name: 'sip:pbx', state: 'up', since: 1, text: 'It answers (200).', status: 200 }],
+        accounts: [],
+      },
+    ],
     metrics: async () => '',
     ready: async () => ({ ready: true }),
   };

@@ -64,10 +64,13 @@ export class HttpServer implements HttpMount {
   readonly #known = new Routes<true>();
   readonly #upgrades = new Map<string, Parameters<HttpMount['upgrade']>[1]>();
   readonly #rate: RateLimits;
+  readonly #certificateUsers = new Set<() => void>();
+  #certificate: ServerCertificate;
   #httpsPort = 0;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    this.#certificate = options.certificate;
     const limits = { ...HTTP_LIMITS, ...options.limits };
     this.#rate = new RateLimits(() => new RateLimit(limits.requestsPerSecond, limits.requestBurst));
     for (const page of options.pages) {
@@ -222,6 +225,18 @@ export class HttpServer implements HttpMount {
 
   upgrade(path: string, handler: Parameters<HttpMount['upgrade']>[1]): void {
     this.#upgrades.set(path, handler);
+  }
+
+  certificate(changed?: () => void): { readonly cert: string; readonly key: string } {
+    if (changed !== undefined) this.#certificateUsers.add(changed);
+    return this.#certificate;
+  }
+
+  /** Shows another certificate from now on; connections that stand keep theirs. */
+  replaceCertificate(certificate: ServerCertificate): void {
+    this.#certificate = certificate;
+    for (const listener of this.#listeners) listener.certificate(certificate);
+    for (const changed of this.#certificateUsers) changed();
   }
 
   /** Opens both ports; `bases` is filled then. Throws a Refusal when one cannot be had, with neither left open. */

@@ -66,6 +66,13 @@ export class Latch {
     return true;
   }
 
+  /** A packet from this source was authentic: it is the peer's, whatever was signalled. */
+  prove(address: string, port: number): void {
+    if (this.#latched?.address !== address || this.#latched.port !== port) this.#latched = { address, port };
+    this.#rank = SIGNALLED;
+    this.#open = false;
+  }
+
   /** Where to send: where the peer's packets come from, else where it said. */
   get target(): Endpoint | undefined {
     return this.#latched ?? this.#signalled;

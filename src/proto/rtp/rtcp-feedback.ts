@@ -1,5 +1,5 @@
 /**
- * RTCP feedback: RFC 4585 (NACK, PLI), RFC 5104 (FIR), REMB and transport-wide congestion control (IETF drafts
+ * RTCP feedback: RFC 4585 (NACK, PLI), RFC 5104 (FIR, TMMBR), REMB and transport-wide congestion control (IETF drafts
  * that every browser speaks).
  * ```
  *  0                   1                   2                   3
@@ -8,6 +8,7 @@
  * |                  SSRC of packet sender                        |
  * |                  SSRC of media source                         |
  * NACK  |            PID                |             BLP         |  × n   PT 205 FMT 1
+ * TMMBR |            SSRC               |exp 6| mantissa 17|overh. 9|  × n   PT 205 FMT 3; TMMBN: FMT 4
  * TWCC  |   base sequence   | status count | reference time | fb# |        PT 205 FMT 15
  *       |  status chunk × n (16 bits each)  |  delta × n (8 or 16) |
  * FIR   |            SSRC               | seq nr |   reserved     |  × n   PT 206 FMT 4
@@ -28,6 +29,12 @@ export type RtcpFeedback =
       readonly sender: number;
       readonly entries: readonly { readonly ssrc: number; readonly seq: number }[];
     }
+  /** The most a sender shall send, and what the one who asks for it was told of all such limits. */
+  | {
+      readonly type: 'tmmbr' | 'tmmbn';
+      readonly sender: number;
+      readonly entries: readonly RateEntry[];
+    }
   | {
       readonly type: 'remb';
       readonly sender: number;
@@ -35,6 +42,15 @@ export type RtcpFeedback =
       readonly ssrcs: readonly number[];
     }
   | TransportFeedback;
+
+/** `ssrc`: TMMBR: whose stream is meant; TMMBN: who set the limit. */
+export interface RateEntry {
+  readonly ssrc: number;
+  /** All of IP, UDP and RTP counted. */
+  readonly bps: number;
+  /** Bytes a packet of what is counted beside the payload. */
+  readonly overhead: number;
+}
 
 interface TransportFeedback {
   readonly type: 'twcc';
@@ -66,6 +82,8 @@ export function readFeedback(
   const sender = b.readUInt32BE(4);
   const media = b.readUInt32BE(8);
   if (packetType === PT_RTPFB && format === 1) return { type: 'nack', sender, media, lost: readNack(b) };
+  if (packetType === PT_RTPFB && (format === 3 || format === 4))
+    return { type: format === 3 ? 'tmmbr' : 'tmmbn', sender, entries: readRates(b) };
   if (packetType === PT_RTPFB && format === 15) return readTwcc(b, sender, media);
   if (packetType === PT_PSFB && format === 1) return { type: 'pli', sender, media };
   if (packetType === PT_PSFB && format === 4) return { type: 'fir', sender, entries: readFir(b) };
@@ -90,6 +108,17 @@ function readFir(b: Buffer): { ssrc: number; seq: number }[] {
   const entries: { ssrc: number; seq: number }[] = [];
   for (let at = 12; at + 8 <= b.length; at += 8)
     entries.push({ ssrc: b.readUInt32BE(at), seq: b[at + 4] as number });
+  return entries;
+}
+
+/** RFC 5104 §4.2.1.1. */
+function readRates(b: Buffer): RateEntry[] {
+  const entries: RateEntry[] = [];
+  for (let at = 12; at + 8 <= b.length; at += 8) {
+    const word = b.readUInt32BE(at + 4);
+    const bps = ((word >>> 9) & 0x1ffff) * 2 ** (word >>> 26);
+    entries.push({ ssrc: b.readUInt32BE(at), bps, overhead: word & 511 });
+  }
   return entries;
 }
 
@@ -154,6 +183,9 @@ export function writeFeedback(f: RtcpFeedback): { packetType: number; format: nu
       });
       return { packetType: PT_PSFB, format: 4, body };
     }
+    case 'tmmbr':
+    case 'tmmbn':
+      return { packetType: PT_RTPFB, format: f.type === 'tmmbr' ? 3 : 4, body: writeRates(f.entries) };
     case 'remb':
       return { packetType: PT_PSFB, format: 15, body: writeRemb(f.bps, f.ssrcs) };
     case 'twcc':
@@ -166,6 +198,19 @@ const u32 = (value: number): Buffer => {
   b.writeUInt32BE(value);
   return b;
 };
+
+/** Media SSRC is 0 (§4.2.1.2); the mantissa is rounded down, so that no limit grows on its way. */
+function writeRates(entries: readonly RateEntry[]): Buffer {
+  const body = Buffer.alloc(4 + entries.length * 8);
+  entries.forEach(({ ssrc, bps, overhead }, i) => {
+    let exponent = 0;
+    while (bps / 2 ** exponent > 0x1ffff && exponent < 63) exponent++;
+    const mantissa = Math.min(0x1ffff, Math.floor(bps / 2 ** exponent));
+    body.writeUInt32BE(ssrc, 4 + i * 8);
+    body.writeUInt32BE(((exponent << 26) | (mantissa << 9) | Math.min(511, overhead)) >>> 0, 8 + i * 8);
+  });
+  return body;
+}
 
 function writeNack(lost: readonly number[]): Buffer {
   const words: [pid: number, mask: number][] = [];

@@ -42,6 +42,15 @@ const packets: Rtcp[] = [
   { type: 'pli', sender: 7, media: 8 },
   { type: 'fir', sender: 7, entries: [{ ssrc: 8, seq: 255 }] },
   { type: 'remb', sender: 7, bps: 0x3ffff * 64, ssrcs: [8, 9] },
+  { type: 'tmmbr', sender: 7, entries: [{ ssrc: 8, bps: 0x1ffff * 2 ** 40, overhead: 40 }] },
+  {
+    type: 'tmmbn',
+    sender: 7,
+    entries: [
+      { ssrc: 9, bps: 300_000, overhead: 511 },
+      { ssrc: 8, bps: 0, overhead: 0 },
+    ],
+  },
   {
     type: 'twcc',
     sender: 7,
@@ -163,7 +172,7 @@ tshark('tshark reads the same values', () => {
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
     );
     const [types, jitter, lost, cname, pids, malformed] = out.trimEnd().split(';');
-    expect(types).toBe('200,201,202,203,203,204,205,206,206,206');
+    expect(types).toBe('200,201,202,203,203,204,205,206,206,206,205,205');
     expect(jitter).toBe('160,160,160');
     expect(lost).toMatch(/^(-3|16777213),(-3|16777213),8388607$/);
     expect(cname).toBe('a,twelve-chars,over'); // with the reason of the BYE;

@@ -6,7 +6,7 @@ import { Transmission } from './stats.ts';
 
 /** The sending half of an RTP session: one SSRC, one continuous line, whatever is played into it. */
 export class RtpSender {
-  readonly ssrc: number;
+  #ssrc: number;
   readonly sent: Transmission;
   #payloadType = 0;
   readonly #line: Restamp;
@@ -14,13 +14,22 @@ export class RtpSender {
   /** `random`: for SSRC and first numbers (RFC 3550 §5.1). `unixAtZero`: Unix ms when the monotonic clock was 0. */
   constructor(random: (bytes: number) => Buffer, unixAtZero: number) {
     const r = random(10);
-    this.ssrc = r.readUInt32BE(0);
+    this.#ssrc = r.readUInt32BE(0);
     this.#line = new Restamp({
       clockRate: 8000,
       seq: r.readUInt16BE(4) & 0x7fff,
       timestamp: r.readUInt32BE(6),
     });
     this.sent = new Transmission(8000, unixAtZero);
+  }
+
+  get ssrc(): number {
+    return this.#ssrc;
+  }
+
+  /** Goes on under another SSRC. `random`: 4 bytes. */
+  renumber(random: Buffer): void {
+    this.#ssrc = random.readUInt32BE(0);
   }
 
   /** From the next packet on. */
@@ -48,7 +57,7 @@ export class RtpSender {
     const marker = p.marker || (line.begins && p.frame === undefined);
     writeRtpHeader(out, this.#payloadType, marker, line.seq, line.timestamp, this.ssrc);
     out.set(p.payload, RTP_HEADER_BYTES);
-    this.sent.packet(line.timestamp, p.payload.length, now);
+    this.sent.packet(line.timestamp, p.payload.length, now, p.pts);
     return bytes;
   }
 }

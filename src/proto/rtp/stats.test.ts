@@ -68,3 +68,21 @@ test('the RTP time of a sender report is that of its NTP time', () => {
   t.packet(2 ** 32 - 100, 160, 1000);
   expect(t.senderInfo(1050).rtpTime).toBe(300);
 });
+
+test('a report ties RTP time to when media is to be heard, as far as that is known', () => {
+  const t = new Transmission(8000, 0);
+  t.packet(1000, 160, 5000, 77);
+  const asked: number[] = [];
+  t.timeOf = pts => {
+    asked.push(pts);
+    return 4900;
+  };
+  expect(t.senderInfo(5020).rtpTime).toBe(1000 + 120 * 8);
+  expect(asked).toEqual([77]);
+  t.timeOf = () => 5300; // to be heard later than now
+  expect(t.senderInfo(5020).rtpTime).toBe((1000 - 280 * 8) >>> 0);
+  t.timeOf = () => undefined;
+  expect(t.senderInfo(5020).rtpTime).toBe(1000 + 20 * 8);
+  t.timeOf = () => -100_000; // of another source
+  expect(t.senderInfo(5020).rtpTime).toBe(1000 + 20 * 8);
+});

@@ -79,6 +79,9 @@ export class Reception {
   }
 }
 
+/** Times further from the sending than this are of another source, whose first packet is still to come. */
+const MOST_AWAY_MS = 2000;
+
 /** What was sent of one SSRC, and what its receiver says of it. */
 export class Transmission {
   packets = 0;
@@ -89,7 +92,10 @@ export class Transmission {
   jitterMs: number | undefined;
   /** Hz of the timestamps; changes with the codec. */
   clockRate: number;
+  /** Lip-sync: when what has `pts` is to be heard or seen, on the monotonic clock. Undefined: when it was sent. */
+  timeOf: (pts: number) => Millis | undefined = () => undefined;
   #timestamp = 0;
+  #pts = 0;
   #sentAt: Millis = 0;
   readonly #unixAtZero: number;
   /** `unixAtZero`: Unix ms when the monotonic clock was 0, for NTP times. */
@@ -98,20 +104,26 @@ export class Transmission {
     this.#unixAtZero = unixAtZero;
   }
 
-  /** `bytes`: of the payload only (RFC 3550 §6.4.1 octet count). */
-  packet(timestamp: number, bytes: number, now: Millis): void {
+  /** `bytes`: of the payload only (RFC 3550 §6.4.1 octet count); `pts`: before it became `timestamp`. */
+  packet(timestamp: number, bytes: number, now: Millis, pts = 0): void {
     this.packets++;
     this.bytes += bytes;
     this.#timestamp = timestamp;
+    this.#pts = pts;
     this.#sentAt = now;
   }
 
-  /** The sender's part of an SR: NTP and RTP time of the same instant, `now`. */
+  /**
+   * The sender's part of an SR: NTP and RTP time of the same instant, `now`. Streams of one CNAME are played in step by
+   * it (RFC 3550 §6.4.1).
+   */
   senderInfo(now: Millis): { ntp: bigint; rtpTime: number; packets: number; octets: number } {
-    const elapsed = Math.round(((now - this.#sentAt) * this.clockRate) / 1000);
+    const told = this.timeOf(this.#pts) ?? this.#sentAt;
+    const lastAt = Math.abs(told - this.#sentAt) > MOST_AWAY_MS ? this.#sentAt : told;
+    const elapsed = Math.round(((now - lastAt) * this.clockRate) / 1000);
     return {
       ntp: ntpOf(this.#unixAtZero + now),
-      rtpTime: (this.#timestamp + elapsed) % 2 ** 32,
+      rtpTime: (this.#timestamp + elapsed) >>> 0,
       packets: this.packets,
       octets: this.bytes,
     };

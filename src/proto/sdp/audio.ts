@@ -1,16 +1,25 @@
 /** Offer and answer of one audio stream (RFC 3264), as pure functions. */
 import type { AudioCodec, Format } from '../../contract.ts';
 import { type Refusal, refuse } from '../../kit/refusal.ts';
+import {
+  acceptKeying,
+  answerKeying,
+  bestSection,
+  type Keying,
+  type KeyingLocal,
+  type KeyingWay,
+  offerKeying,
+  wayOf,
+  whyUnprotected,
+} from './keying.ts';
 import type { Direction, Sdp, SdpCodec, Section } from './sdp.ts';
 import {
   common,
   directionOf,
   echoed,
   is,
-  isPlain,
   listed,
   live,
-  PROFILES,
   receivable,
   rejected,
   reverse,
@@ -31,6 +40,8 @@ export interface AudioLocal {
   readonly codecs: readonly PhoneCodec[];
   /** `sendonly` for a leg that only plays, `recvonly` for one that only listens to its peer. */
   readonly direction: Direction;
+  /** Without it media is plain, whatever comes. */
+  readonly keying?: KeyingLocal;
 }
 
 /** What both ends agreed on, from our side. */
@@ -66,12 +77,15 @@ const DEFAULT_PTIME_MS = 20;
 /**
  * Answers the first audio section that can be had: one codec, the first of the offer that `local.codecs` allows,
  * and telephone-event beside it. Every other section is rejected in its place. A Refusal when nothing can be had.
+ * `before`: the protection that holds.
  */
-export function answerAudio(offer: Sdp, local: AudioLocal): AudioAnswer | Refusal {
-  const index = offer.sections.findIndex(s => usable(s) && chosen(s, local.codecs) !== undefined);
+export function answerAudio(offer: Sdp, local: AudioLocal, before?: Keying): AudioAnswer | Refusal {
+  const has = (s: Section): boolean => live(s) && chosen(s, local.codecs) !== undefined;
+  const index = bestSection(offer.sections, policyOf(local), has);
   const section = offer.sections[index];
   const codec = section && chosen(section, local.codecs);
-  if (section === undefined || codec === undefined) return noAudio(offer.sections, local.codecs, 'offer');
+  if (section === undefined || codec === undefined) return noAudio(offer.sections, local, 'offer');
+  const { said, keying } = answerKeying(section, local.keying, before);
   const format = formatOf(codec);
   const event = eventFor(section, format);
   const direction = common(reverse(directionOf(section)), local.direction);
@@ -79,6 +93,7 @@ export function answerAudio(offer: Sdp, local: AudioLocal): AudioAnswer | Refusa
   const answered: Section = {
     kind: 'audio',
     port: local.port,
+    ...said,
     ...echoed(section),
     ...listed([ours(format, codec.payloadType), ...(event ? [ourEvent(event)] : [])]),
     direction,
@@ -93,7 +108,7 @@ export function answerAudio(offer: Sdp, local: AudioLocal): AudioAnswer | Refusa
     },
     plan: {
       index,
-      ...targets(section, section.rtcpMux === true),
+      ...targets(section, section.rtcpMux === true, keying),
       peer: directionOf(section),
       direction,
       send: { payloadType: codec.payloadType, format, ptimeMs: sendPtime },
@@ -106,9 +121,10 @@ export function answerAudio(offer: Sdp, local: AudioLocal): AudioAnswer | Refusa
 
 /**
  * Offers every codec of `local`. In a session that is up, `previous` (our last description) keeps the place of
- * every section and the meaning of every payload type (RFC 3264 §8), and `first` names the codec now in use.
+ * every section and the meaning of every payload type (RFC 3264 §8), `first` names the codec now in use, and `before`
+ * the protection.
  */
-export function offerAudio(local: AudioLocal, previous?: Sdp, first?: PhoneCodec): Sdp {
+export function offerAudio(local: AudioLocal, previous?: Sdp, first?: PhoneCodec, before?: Keying): Sdp {
   const index = previous === undefined ? 0 : Math.max(0, previous.sections.findIndex(live));
   const known = previous?.sections[index];
   const names = [...local.codecs].sort((a, b) => Number(b === first) - Number(a === first));
@@ -132,7 +148,7 @@ export function offerAudio(local: AudioLocal, previous?: Sdp, first?: PhoneCodec
   const offered: Section = {
     kind: 'audio',
     port: local.port,
-    protocol: known?.protocol ?? 'RTP/AVP',
+    ...offerKeying(local.keying, wayToOffer(local), known, before),
     ...listed([...codecs, ...events]),
     direction: local.direction,
     ptimeMs: DEFAULT_PTIME_MS,
@@ -144,20 +160,28 @@ export function offerAudio(local: AudioLocal, previous?: Sdp, first?: PhoneCodec
 }
 
 /** Takes the peer's answer to `offer` (ours). A Refusal when it leaves no audio or breaks the rules. */
-export function acceptAudio(answer: Sdp, offer: Sdp, local: AudioLocal): AudioPlan | Refusal {
+export function acceptAudio(
+  answer: Sdp,
+  offer: Sdp,
+  local: AudioLocal,
+  before?: Keying,
+): AudioPlan | Refusal {
   const index = offer.sections.findIndex(live);
   const offered = offer.sections[index];
   const section = answer.sections[index];
   if (offered === undefined || section === undefined)
     return refuse('client', 'bad-answer', 'The answer has fewer m= lines than the offer (RFC 3264 §6).');
-  const codec = usable(section) ? chosen(section, local.codecs) : undefined;
-  if (codec === undefined) return noAudio([section], local.codecs, 'answer');
+  const codec = live(section) ? chosen(section, local.codecs) : undefined;
+  if (codec === undefined) return noAudio([section], local, 'answer');
+  const keying = acceptKeying(section, offered, local.keying, before);
+  if (typeof keying === 'string')
+    return refuse('client', 'bad-answer', `The answer cannot be used: for audio, ${keying}.`);
   const format = formatOf(codec);
   const mux = offered.rtcpMux === true && section.rtcpMux === true;
   const event = eventFor(section, format);
   return {
     index,
-    ...targets(section, mux),
+    ...targets(section, mux, keying),
     peer: directionOf(section),
     direction: common(reverse(directionOf(section)), offered.direction),
     send: { payloadType: codec.payloadType, format, ptimeMs: ptimeFor(section, format) },
@@ -169,7 +193,12 @@ export function acceptAudio(answer: Sdp, offer: Sdp, local: AudioLocal): AudioPl
   };
 }
 
-const usable = (s: Section): boolean => live(s) && isPlain(s);
+const policyOf = (local: AudioLocal): KeyingLocal['policy'] => local.keying?.policy ?? 'off';
+
+/** RFC 4568 over what hides the keys, or where nothing else will do; else what every phone takes. */
+const wayToOffer = (local: AudioLocal): KeyingWay =>
+  /^(preferred|required)$/.test(policyOf(local)) ? 'sdes' : 'none';
+
 const same = (s: Section, mine: SdpCodec): SdpCodec | undefined =>
   s.codecs.find(c => is(c, mine.name) && c.clockRate === mine.clockRate);
 const isEvent = (c: SdpCodec): boolean => is(c, 'telephone-event');
@@ -221,22 +250,18 @@ const ourEvent = (e: { payloadType: number; clockRate: number }): SdpCodec => ({
 });
 
 /** Why nothing of these sections can be had, in words. */
-function noAudio(
-  sections: readonly Section[],
-  allowed: readonly PhoneCodec[],
-  what: 'offer' | 'answer',
-): Refusal {
+function noAudio(sections: readonly Section[], local: AudioLocal, what: 'offer' | 'answer'): Refusal {
   const audio = sections.filter(live);
   if (audio.length === 0) {
     const others = sections.map(s => `${s.kind} ${s.protocol}`).join(', ') || 'nothing';
     return refuse('client', 'no-audio', `The ${what} has no audio but ${others}; a room needs audio.`);
   }
-  if (!audio.some(usable)) {
-    const profiles = [...new Set(audio.map(s => s.protocol))].join(', ');
-    const text = `The ${what} has audio only as ${profiles}; this gateway takes ${PROFILES.join(' and ')}: turn media encryption off or to optional on the other end.`;
-    return refuse('client', 'no-common-profile', text);
+  const policy = policyOf(local);
+  if (!audio.some(s => wayOf(s, policy) !== undefined)) {
+    const { reason, text } = whyUnprotected(audio, policy, what, 'audio');
+    return refuse('client', reason, text);
   }
   const codecs = audio.flatMap(s => s.codecs.filter(c => !isEvent(c)).map(c => `${c.name}/${c.clockRate}`));
-  const text = `The ${what} has audio in ${[...new Set(codecs)].join(', ') || 'no known codec'}; this gateway is set to ${allowed.join(', ')}: allow one of them on the other end, or here under sip.codecs.`;
+  const text = `The ${what} has audio in ${[...new Set(codecs)].join(', ') || 'no known codec'}; this gateway is set to ${local.codecs.join(', ')}: allow one of them on the other end, or here under sip.codecs.`;
   return refuse('client', 'no-common-codec', text);
 }

@@ -66,6 +66,7 @@ describe('offering pictures', () => {
         'a=rtcp-fb:* nack',
         'a=rtcp-fb:* nack pli',
         'a=rtcp-fb:* ccm fir',
+        'a=rtcp-fb:* ccm tmmbr',
         'a=sendrecv',
         'a=rtcp-mux',
         '',

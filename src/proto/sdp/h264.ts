@@ -23,6 +23,9 @@ const UNSAID = '42001f';
 /** What a receiver can do beyond its level. */
 const BEYOND_LEVEL = ['max-fs', 'max-mbps', 'max-br'];
 
+/** Parameter sets of what the peer sends, told out of band. */
+const SPROP = 'sprop-parameter-sets';
+
 export type Mode = '0' | '1';
 
 /** Profiles in the order in which they contain one another: (constrained) baseline, main, high. Others are not carried. */
@@ -84,6 +87,7 @@ export function h264Accepted(theirs: SdpCodec): Format {
   const id = profileLevelId(theirs.fmtp);
   const level = asymmetric(theirs) ? levelOf(id) : Math.min(levelOf(id), OUR_LEVEL);
   const more = BEYOND_LEVEL.filter(key => /^\d{1,9}$/.test(theirs.fmtp[key] ?? ''));
+  const sets = theirs.fmtp[SPROP];
   return {
     codec: 'H264',
     clockRate: 90_000,
@@ -92,6 +96,7 @@ export function h264Accepted(theirs: SdpCodec): Format {
       'packetization-mode': modeOf(theirs),
       ...(asymmetric(theirs) && { 'level-asymmetry-allowed': '1' }),
       ...Object.fromEntries(more.map(key => [key, theirs.fmtp[key] as string])),
+      ...(sets !== undefined && { [SPROP]: sets }),
       'x-reorder': '0',
     },
   };

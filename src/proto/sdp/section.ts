@@ -1,4 +1,5 @@
 /** What every section has, whatever it carries: direction, addresses, its place. */
+import type { Keying } from './keying.ts';
 import type { Direction, SdpCodec, Section } from './sdp.ts';
 
 interface Target {
@@ -6,8 +7,9 @@ interface Target {
   readonly port: number;
 }
 
-/** Where a peer wants media. */
+/** Where a peer wants media, and how it is protected. */
 export interface Targets {
+  readonly keying: Keying;
   /** Undefined: nowhere that can be sent to (0.0.0.0, a name). */
   readonly remote: Target | undefined;
   /** The same for RTCP; equal to `remote` when `mux`. */
@@ -21,10 +23,6 @@ export const live = (s: Section): boolean => s.kind === 'audio' && s.port !== 0;
 
 /** Video that is not disabled. */
 export const liveVideo = (s: Section): boolean => s.kind === 'video' && s.port !== 0;
-
-/** Plain RTP; AVPF is spoken by simply sending no feedback before its time. */
-export const PROFILES = ['RTP/AVP', 'RTP/AVPF'];
-export const isPlain = (s: Section): boolean => PROFILES.includes(s.protocol.toUpperCase());
 
 /** Codec names are compared without case (RFC 8866 §6.6). */
 export const is = (c: SdpCodec, name: string): boolean => c.name.toLowerCase() === name.toLowerCase();
@@ -57,17 +55,14 @@ export const reverse = (d: Direction): Direction => directed(receives(d), sends(
 export const common = (a: Direction, b: Direction): Direction =>
   directed(sends(a) && sends(b), receives(a) && receives(b));
 
-export function targets(s: Section, mux: boolean): Targets {
+export function targets(s: Section, mux: boolean, keying: Keying): Targets {
   const remote = target(s.address, s.port);
   const rtcp = s.rtcp ?? { port: s.port + 1 };
-  return { remote, remoteRtcp: mux ? remote : target(rtcp.address ?? s.address, rtcp.port), mux };
+  return { keying, remote, remoteRtcp: mux ? remote : target(rtcp.address ?? s.address, rtcp.port), mux };
 }
 
 /** What of a section its answer repeats. */
-export const echoed = (
-  s: Section,
-): Pick<Section, 'protocol'> & Partial<Pick<Section, 'mid' | 'label' | 'content' | 'rtcpMux'>> => ({
-  protocol: s.protocol,
+export const echoed = (s: Section): Partial<Pick<Section, 'mid' | 'label' | 'content' | 'rtcpMux'>> => ({
   ...(s.mid !== undefined && { mid: s.mid }),
   ...(s.label !== undefined && { label: s.label }),
   ...(s.content !== undefined && { content: s.content }),

@@ -83,6 +83,7 @@ describe('answering pictures', () => {
     };
     expect(main).toEqual({
       index: 1,
+      keying: { type: 'none' },
       remote: { address: '203.0.113.60', port: 10_012 },
       remoteRtcp: { address: '203.0.113.60', port: 10_013 },
       mux: false,
@@ -109,9 +110,10 @@ describe('answering pictures', () => {
       'm=video 20002 RTP/AVPF 96',
       'a=rtcp-fb:96 nack pli',
       'a=rtcp-fb:96 ccm fir',
+      'a=rtcp-fb:96 ccm tmmbr',
       'a=rtcp-mux',
     ]);
-    expect(main).toMatchObject({ mux: true, feedback: { nack: false, pli: true, fir: true } });
+    expect(main).toMatchObject({ mux: true, feedback: { nack: false, pli: true, fir: true, tmmbr: true } });
     expect(main.send[0]!.format).toEqual({ codec: 'VP8', clockRate: 90_000 });
   });
 

@@ -9,13 +9,22 @@ import {
   h264Twin,
   type Mode,
 } from './h264.ts';
+import {
+  acceptKeying,
+  answerKeying,
+  bestSection,
+  type Keying,
+  type KeyingLocal,
+  type KeyingWay,
+  offerKeying,
+  type SrtpPolicy,
+} from './keying.ts';
 import type { Bandwidth, Direction, Sdp, SdpCodec, Section } from './sdp.ts';
 import {
   common,
   directionOf,
   echoed,
   is,
-  isPlain,
   listed,
   liveVideo,
   receivable,
@@ -32,6 +41,8 @@ export interface VideoLocal {
   readonly direction: Direction;
   /** What we take and send at most. */
   readonly maxBps: number;
+  /** Without it media is plain, whatever comes. */
+  readonly keying?: KeyingLocal;
 }
 
 /** What a section may be: the camera's (or whatever is shown first), or slides beside it (RFC 4796). */
@@ -52,15 +63,17 @@ export interface VideoPlan extends Targets {
   readonly maxBps: number;
 }
 
-/** RTCP feedback both ends speak: RFC 4585 NACK and PLI, RFC 5104 FIR. */
+/** RTCP feedback both ends speak: RFC 4585 NACK and PLI, RFC 5104 FIR and TMMBR. */
 export interface VideoFeedback {
   readonly nack: boolean;
   readonly pli: boolean;
   readonly fir: boolean;
+  /** RFC 5104 §3.5.4: each end may tell the other what to send at most. */
+  readonly tmmbr?: true;
 }
 
 const CLOCK_HZ = 90_000;
-const FEEDBACK = { nack: 'nack', pli: 'nack pli', fir: 'ccm fir' } as const;
+const FEEDBACK = { nack: 'nack', pli: 'nack pli', fir: 'ccm fir', tmmbr: 'ccm tmmbr' } as const;
 /** Of a limit for a whole session: what its sound may take. */
 const SOUND_BPS = 64_000;
 /** `b=AS` counts the headers of IP, UDP and RTP, which are a twentieth of full packets (RFC 3890 §1.1.2). */
@@ -70,10 +83,13 @@ const HEADERS = 0.05;
 export function videoSections(
   sdp: Sdp,
   codecs: readonly VideoCodec[],
+  policy: SrtpPolicy = 'off',
 ): Partial<Readonly<Record<VideoPart, number>>> {
   const first = (part: VideoPart): number =>
-    sdp.sections.findIndex(
-      s => liveVideo(s) && isPlain(s) && partOf(s) === part && chosen(s.codecs, codecs).length > 0,
+    bestSection(
+      sdp.sections,
+      policy,
+      s => liveVideo(s) && partOf(s) === part && chosen(s.codecs, codecs).length > 0,
     );
   const [main, slides] = [first('main'), first('slides')];
   return { ...(main >= 0 && { main }), ...(slides >= 0 && { slides }) };
@@ -82,20 +98,24 @@ export function videoSections(
 export const partOf = (s: Section): VideoPart =>
   s.content?.split(',').includes('slides') ? 'slides' : 'main';
 
-/** Answers section `index` of `offer`, which `videoSections` found. `port`: ours. */
+/** Answers section `index` of `offer`, which `videoSections` found. `port`: ours; `before`: the protection that holds. */
 export function answerVideo(
   offer: Sdp,
   index: number,
   local: VideoLocal,
   port: number,
+  before?: Keying,
 ): { section: Section; plan: VideoPlan } {
   const offered = offer.sections[index] as Section;
   const codecs = chosen(offered.codecs, local.codecs);
-  const plan = planOf(offer, index, codecs, local, local.direction, offered.rtcpMux === true);
+  const { said, keying } = answerKeying(offered, local.keying, before);
+  const to = targets(offered, offered.rtcpMux === true, keying);
+  const plan = planOf(offer, index, codecs, local, local.direction, to);
   return {
     section: {
       kind: 'video',
       port,
+      ...said,
       ...echoed(offered),
       ...listed(codecs.map(c => (is(c, 'H264') ? { ...c, fmtp: h264Answer(c) } : { ...c, fmtp: {} }))),
       direction: plan.direction,
@@ -106,8 +126,14 @@ export function answerVideo(
   };
 }
 
-/** Offers every codec of `local`; `known`, our section before, keeps what payload types mean. */
-export function offerVideo(local: VideoLocal, port: number, known?: Section): Section {
+/** Offers every codec of `local`, protected in `way`; `known`, our section before, keeps what payload types mean. */
+export function offerVideo(
+  local: VideoLocal,
+  port: number,
+  way: KeyingWay,
+  known?: Section,
+  before?: Keying,
+): Section {
   const taken = new Set(known?.codecs.map(c => c.payloadType));
   const place = (mine: Omit<SdpCodec, 'payloadType'>, preferred: number): SdpCodec => {
     const before = twinOf({ ...mine, payloadType: preferred }, known?.codecs ?? []);
@@ -125,7 +151,8 @@ export function offerVideo(local: VideoLocal, port: number, known?: Section): Se
   return {
     kind: 'video',
     port,
-    protocol: 'RTP/AVP', // with rtcp-fb all the same: phones that know only AVP refuse AVPF, the others read it
+    // AVP with rtcp-fb all the same: phones that know only AVP refuse AVPF, the others read it.
+    ...offerKeying(local.keying, way, known, before),
     ...(known && echoed(known)),
     ...listed(codecs),
     direction: local.direction,
@@ -141,18 +168,26 @@ export function acceptVideo(
   offer: Sdp,
   index: number,
   local: VideoLocal,
+  before?: Keying,
 ): VideoPlan | undefined {
   const [mine, theirs] = [offer.sections[index], answer.sections[index]];
-  if (mine === undefined || theirs === undefined || !liveVideo(theirs) || !isPlain(theirs)) return undefined;
+  if (mine === undefined || theirs === undefined || !liveVideo(theirs)) return undefined;
+  const keying = acceptKeying(theirs, mine, local.keying, before);
+  if (typeof keying === 'string') return undefined;
   const codecs = chosen(theirs.codecs, local.codecs);
   if (codecs.length === 0) return undefined;
   const mux = mine.rtcpMux === true && theirs.rtcpMux === true;
-  const plan = planOf(answer, index, codecs, local, mine.direction, mux);
+  const plan = planOf(answer, index, codecs, local, mine.direction, targets(theirs, mux, keying));
   const both = (type: string): boolean => has(mine, mine.codecs, type) && has(theirs, codecs, type);
   return {
     ...plan,
     receive: receivable(mine, c => twinOf(c, theirs.codecs), accepted),
-    feedback: { nack: both(FEEDBACK.nack), pli: both(FEEDBACK.pli), fir: both(FEEDBACK.fir) },
+    feedback: {
+      nack: both(FEEDBACK.nack),
+      pli: both(FEEDBACK.pli),
+      fir: both(FEEDBACK.fir),
+      ...(both(FEEDBACK.tmmbr) && { tmmbr: true }),
+    },
   };
 }
 
@@ -171,14 +206,14 @@ function planOf(
   codecs: readonly SdpCodec[],
   local: VideoLocal,
   ours: Direction,
-  mux: boolean,
+  to: Targets,
 ): VideoPlan {
   const section = theirs.sections[index] as Section;
   const maxBps = Math.min(local.maxBps, limitOf(section, theirs));
   const agreed = common(reverse(directionOf(section)), ours);
   return {
     index,
-    ...targets(section, mux),
+    ...to,
     peer: directionOf(section),
     // RFC 8866 §5.8 knows no word for it, but b=AS:0 is how some say "nothing".
     direction: maxBps > 0 ? agreed : receives(agreed) ? 'recvonly' : 'inactive',
@@ -188,6 +223,7 @@ function planOf(
       nack: has(section, codecs, FEEDBACK.nack),
       pli: has(section, codecs, FEEDBACK.pli),
       fir: has(section, codecs, FEEDBACK.fir),
+      ...(has(section, codecs, FEEDBACK.tmmbr) && { tmmbr: true }),
     },
     maxBps,
   };

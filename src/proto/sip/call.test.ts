@@ -1,45 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type SipPeer, SipWorld } from '../../../test/harness/sip-world.ts';
-import type { DialOptions } from './events.ts';
-
-const OFFER = 'v=0\r\nOFFER\r\n';
-const ANSWER = 'v=0\r\nANSWER\r\n';
-
-/** A phone `a` that dials, a server `b` that answers at once unless told otherwise. */
-function pair(link: Partial<ConstructorParameters<typeof SipWorld>[0]> = {}): {
-  world: SipWorld;
-  a: SipPeer;
-  b: SipPeer;
-  dial: (o?: Partial<DialOptions>) => void;
-} {
-  const world = new SipWorld({ seed: 1, ...link });
-  const a = world.peer('10.0.0.1');
-  const b = world.peer('10.0.0.2', { infoTypes: ['application/dtmf-relay'] });
-  const dial = (o: Partial<DialOptions> = {}): void =>
-    a.feed({
-      type: 'dial',
-      call: 'c1',
-      options: { to: 'sip:1000@10.0.0.2', user: 'alice', sdp: OFFER, ...o },
-    });
-  return { world, a, b, dial };
-}
-
-const autoAnswer = (e: { type: string; call: string }, peer: SipPeer): void => {
-  if (e.type === 'invite') peer.feed({ type: 'answer', call: e.call, sdp: ANSWER });
-};
-
-const idle = (...peers: SipPeer[]): void => {
-  for (const p of peers) expect(p.endpoint.load).toEqual({ calls: 0, transactions: 0, timers: 0 });
-};
-
-/** `a` and `b` are talking; returns b's call id. */
-function talking(w: ReturnType<typeof pair>): string {
-  w.b.on = autoAnswer;
-  w.dial();
-  w.world.run(1000);
-  w.b.one('confirmed');
-  return w.b.one('invite').call;
-}
+import { ANSWER, autoAnswer, idle, OFFER, pair, talking } from '../../../test/harness/sip-pair.ts';
+import { SipWorld } from '../../../test/harness/sip-world.ts';
 
 describe.each(['udp', 'tcp'])('over %s', transport => {
   test('INVITE, 180, 200, ACK, BYE from the caller', () => {

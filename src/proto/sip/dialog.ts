@@ -1,6 +1,7 @@
 import { parseNameAddr, tagOf } from './address.ts';
 import { type Flow, flowOfUri } from './flow.ts';
 import { contactOf, type SipMessage, type SipRequest, type SipResponse } from './message.ts';
+import { type DialogSnapshot, flowOf, SEQ_SLACK } from './snapshot.ts';
 import { parseUri, type Uri } from './uri.ts';
 import type { OutgoingRequest } from './write.ts';
 
@@ -90,6 +91,29 @@ export class Dialog {
     });
   }
 
+  /** A dialog of a process that is gone; only for ending it. Undefined when its target is no SIP URI. */
+  static restored(s: DialogSnapshot): Dialog | undefined {
+    const target = parseUri(s.target);
+    if (target === undefined || !isSip(target)) return undefined;
+    const localSeq = s.localSeq + SEQ_SLACK;
+    return new Dialog({ ...s, target, localSeq, peerFlow: flowOf(s.flow), ownFlow: undefined });
+  }
+
+  snapshot(contact: string | undefined): DialogSnapshot {
+    const { callId, localTag, remoteTag, routes, localSeq, remoteSeq } = this;
+    const path = this.peerFlow ?? this.#ownFlow;
+    const flow = path && pathOf(path);
+    const ends = { local: this.#local, remote: this.#remote, target: this.target.raw };
+    return { v: 1, callId, localTag, remoteTag, ...ends, routes, localSeq, remoteSeq, flow, contact };
+  }
+
+  /** The 2xx of a branch that rang: numbers and path go on. */
+  continue(early: Dialog): void {
+    this.localSeq = early.localSeq;
+    this.remoteSeq = early.remoteSeq;
+    this.peerFlow = early.peerFlow;
+  }
+
   /** §12.2.2: "if the remote sequence number was not empty, but the sequence number of the request is lower": out of order. */
   accepts(request: SipRequest, flow: Flow): boolean {
     if (this.remoteSeq !== undefined && request.cseq < this.remoteSeq) return false;
@@ -134,6 +158,13 @@ export class Dialog {
     return hop;
   }
 }
+
+/** What of a flow is worth keeping. */
+const pathOf = ({ transport, host, port, listener, name }: Flow): NonNullable<DialogSnapshot['flow']> => ({
+  ...{ transport, host, port },
+  ...(listener !== undefined && { listener }),
+  ...(name !== undefined && { name }),
+});
 
 /** §19.1.1: a Contact's `method` and headers do not go into a Request-URI. */
 const targetUri = (u: Uri): string =>

@@ -42,9 +42,11 @@ test('OPTIONS: 200 with Allow, Accept, Supported, over the way it came', () => {
   const answer = ask('OPTIONS');
   expect(answer).toMatch(/^SIP\/2\.0 200 OK\r\n/);
   expect(answer).toContain('Via: SIP/2.0/UDP pc;branch=z9hG4bKs;received=192.0.2.66;rport=5060\r\n');
-  expect(answer).toContain('Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO\r\n');
+  expect(answer).toContain(
+    'Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY\r\n',
+  );
   expect(answer).toContain('Accept: application/sdp\r\n');
-  expect(answer).toContain('Supported: \r\n');
+  expect(answer).toContain('Supported: 100rel, timer, replaces\r\n');
   expect(answer).toMatch(/To: <sip:1000@10\.0\.0\.2>;tag=[0-9a-f]{16}\r\n/);
 });
 
@@ -55,10 +57,10 @@ test.each([
   [
     'an extension demanded',
     'INVITE',
-    ['Require: 100rel, foo'],
+    ['Require: 100rel, foo, timer, bar'],
     {},
     '420 Bad Extension',
-    'Unsupported: 100rel, foo',
+    'Unsupported: foo, bar',
   ],
   [
     'a body we cannot read',
@@ -75,6 +77,27 @@ test.each([
     { body: 'x' },
     '415 Unsupported Media Type',
     'Accept-Encoding: identity',
+  ],
+  [
+    'a phone that wants to register here',
+    'REGISTER',
+    [],
+    {},
+    '403 Forbidden',
+    'Warning: 399 roombridge "Phones register at their PBX; this is a conference bridge."',
+  ],
+  ['a text message', 'MESSAGE', [], {}, '405 Method Not Allowed', 'Allow: INVITE'],
+  ['a publication', 'PUBLISH', [], {}, '405 Method Not Allowed', 'Allow: INVITE'],
+  ['a NOTIFY of nothing', 'NOTIFY', ['Event: refer'], {}, '481 Call/Transaction Does Not Exist', ''],
+  ['a PRACK of nothing', 'PRACK', ['RAck: 1 1 INVITE'], {}, '481 Call/Transaction Does Not Exist', ''],
+  ['an UPDATE of nothing', 'UPDATE', [], {}, '481 Call/Transaction Does Not Exist', ''],
+  [
+    'a session too short',
+    'INVITE',
+    ['Supported: timer', 'Session-Expires: 30'],
+    {},
+    '422 Session Interval',
+    'Min-SE: 90',
   ],
   ['a BYE of nothing', 'BYE', [], {}, '481 Call/Transaction Does Not Exist', ''],
   ['an INFO of nothing', 'INFO', [], {}, '481 Call/Transaction Does Not Exist', ''],
@@ -118,6 +141,23 @@ test('merged requests: 482 for the copy that came another way', () => {
   world.inject(b, text('INVITE', [], { branch: 'z9hG4bKother' }));
   expect(b.sent).toEqual(['SIP/2.0 100 Trying', 'SIP/2.0 100 Trying', 'SIP/2.0 482 Loop Detected']);
   expect(b.all('invite')).toHaveLength(1);
+});
+
+test('a request of ours that comes back: 482, whether by a proxy or straight', () => {
+  for (const proxy of ['', 'Via: SIP/2.0/UDP proxy;branch=z9hG4bKp\r\n']) {
+    const world = new SipWorld({ seed: 3 });
+    const b = world.peer('10.0.0.2');
+    b.feed({ type: 'dial', call: 'c', options: { to: 'sip:1000@10.0.0.9', user: 'room', sdp: 'x' } });
+    world.inject(b, b.texts[0]?.replace('Via: ', `${proxy}Via: `) as string, '10.0.0.9');
+    expect(b.sent.at(-1)).toBe('SIP/2.0 482 Loop Detected');
+    expect(b.all('invite')).toHaveLength(0);
+  }
+});
+
+test('Max-Forwards 0 is no concern of the one who is called (RFC 3261 §8.2); over 255 or no number is 400', () => {
+  expect(ask('INVITE', ['Max-Forwards: 0'])).toContain('SIP/2.0 100');
+  expect(ask('OPTIONS', ['Max-Forwards: 0'])).toContain('SIP/2.0 200');
+  expect(ask('OPTIONS', ['Max-Forwards: 256'])).toContain('SIP/2.0 400 Bad Max-Forwards');
 });
 
 test('a source that asks too much: 503, and others are served', () => {

@@ -1,7 +1,10 @@
 /** What goes into and comes out of the endpoint. */
+import type { Millis } from '../../kit/core.ts';
 import type { Credentials } from './digest.ts';
 import type { Flow } from './flow.ts';
 import type { SipRequest, SipResponse } from './message.ts';
+import type { Replaces } from './replaces.ts';
+import type { DialogSnapshot } from './snapshot.ts';
 import type { HeaderLine } from './write.ts';
 
 /** From the wire. A `chunk` is a piece of a stream, `datagram` a whole message. */
@@ -11,16 +14,20 @@ type WireInput =
 
 /** About one call. A command that does not fit the call's state (the race was lost) does nothing. */
 export type CallCommand =
-  /** 101–199 to an INVITE from outside. */
+  /**
+   * 101–199 to an INVITE from outside. Sent reliably (RFC 3262) where the caller demands it, or knows it and either there is
+   * a description or `reliable` says so; each is answered by `pracked`.
+   */
   | {
       readonly type: 'progress';
       readonly call: string;
       readonly status: number;
       readonly sdp?: string | undefined;
+      readonly reliable?: boolean | undefined;
     }
-  /** 200 to the INVITE or re-INVITE that waits; an answer, or the offer if it had none. */
+  /** 200 to the INVITE, re-INVITE, UPDATE or PRACK that waits; an answer, or the offer if it had none. */
   | { readonly type: 'answer'; readonly call: string; readonly sdp: string }
-  /** 300–699 to the INVITE or re-INVITE that waits; the first INVITE's call is then `ended`. */
+  /** 300–699 to the INVITE, re-INVITE or UPDATE that waits; the first INVITE's call is then `ended`. */
   | {
       readonly type: 'reject';
       readonly call: string;
@@ -28,15 +35,49 @@ export type CallCommand =
       readonly reason?: string | undefined;
       readonly headers?: readonly HeaderLine[];
     }
-  /** The answer to an offer that came in a 2xx of ours without offer: goes in the ACK. */
+  /** The answer to an offer that came in a response to an INVITE of ours without offer: goes in the ACK, or in the PRACK. */
   | { readonly type: 'acknowledge'; readonly call: string; readonly sdp: string }
-  /** New offer (or, null, ask the peer for one). Answered by `reanswered` or `rerefused`. */
-  | { readonly type: 'reinvite'; readonly call: string; readonly sdp: string | null }
+  /**
+   * New offer (or, null, ask the peer for one). Answered by `reanswered` or `rerefused`. `auto` (the default): UPDATE while the
+   * call is not answered, else INVITE, which gives a person time to agree (RFC 3311 §5.1).
+   */
+  | {
+      readonly type: 'reinvite';
+      readonly call: string;
+      readonly sdp: string | null;
+      readonly method?: 'INVITE' | 'UPDATE' | 'auto' | undefined;
+    }
   | {
       readonly type: 'info';
       readonly call: string;
       readonly contentType: string;
       readonly content: string;
+    }
+  /** Asks the peer to call `to` (in the place of `replaces`, a dialog of the one it calls); `referred` tells how it goes. */
+  | {
+      readonly type: 'refer';
+      readonly call: string;
+      readonly id: string;
+      readonly to: string;
+      readonly replaces?: Replaces | undefined;
+      readonly headers?: readonly HeaderLine[] | undefined;
+    }
+  /** 202 to the peer's REFER of that `id`; from then on `notify` tells it how the call goes, the last time a final status. */
+  | { readonly type: 'accept-refer'; readonly call: string; readonly id: number }
+  | {
+      readonly type: 'refuse-refer';
+      readonly call: string;
+      readonly id: number;
+      readonly status: number;
+      readonly reason?: string | undefined;
+      readonly headers?: readonly HeaderLine[] | undefined;
+    }
+  | {
+      readonly type: 'notify';
+      readonly call: string;
+      readonly id: number;
+      readonly status: number;
+      readonly reason?: string | undefined;
     }
   /** Ends the call whatever its state: 480, CANCEL, or BYE (after the ACK, if that is still awaited). */
   | { readonly type: 'hangup'; readonly call: string; readonly headers?: readonly HeaderLine[] };
@@ -53,6 +94,34 @@ export interface DialOptions {
   readonly credentials?: Credentials;
   /** Goes here instead of to the host of `to` (an outbound proxy, an open connection). */
   readonly flow?: Flow;
+  /** The URI of From instead of `user` at our own address: a trunk's `sip:+4930123@provider.example`. */
+  readonly from?: string;
+  /** Route header values: an outbound proxy that is not the host of `to`. */
+  readonly routes?: readonly string[];
+  /** RFC 3263 §4.3: the same request tried elsewhere keeps its Call-ID and From tag; only the branch is new. */
+  readonly identity?: CallIdentity;
+  /** RFC 3891: takes the place of that dialog of the one called. */
+  readonly replaces?: Replaces;
+}
+
+export interface CallIdentity {
+  readonly callId: string;
+  readonly tag: string;
+}
+
+/** A request outside any call, without body: OPTIONS or REGISTER. */
+export interface OutsideRequest {
+  readonly method: string;
+  readonly uri: string;
+  /** URIs of From and To. */
+  readonly from: string;
+  readonly to: string;
+  readonly callId: string;
+  readonly cseq: number;
+  readonly routes?: readonly string[];
+  /** User part of our Contact; absent: the request has none. */
+  readonly contact?: string;
+  readonly headers: readonly HeaderLine[];
 }
 
 export type Command =
@@ -60,12 +129,28 @@ export type Command =
   | { readonly type: 'dial'; readonly call: string; readonly options: DialOptions }
   /** OPTIONS outside any call; answered by `pong` with the same id. */
   | { readonly type: 'ping'; readonly id: string; readonly to: string; readonly flow?: Flow }
+  /** Answered by `response` with the same id. Credentials are the asker's business. */
+  | {
+      readonly type: 'request';
+      readonly id: string;
+      readonly request: OutsideRequest;
+      readonly flow: Flow;
+    }
+  /** BYE for a dialog of a process that is gone; answered by `buried` with the same id. */
+  | {
+      readonly type: 'bury';
+      readonly id: string;
+      readonly snapshot: DialogSnapshot;
+      readonly headers?: readonly HeaderLine[] | undefined;
+    }
+  /** RFC 5626 §4.4: pings keep the path open, and tell when it is dead (it is closed then). Undefined: no more of them. */
+  | { readonly type: 'keep-alive'; readonly flow: Flow; readonly everyMs: Millis | undefined }
   /** From now on new calls and OPTIONS get 503 with Retry-After. */
   | { readonly type: 'drain'; readonly retryAfterS: number };
 
 export type SipInput = WireInput | Command;
 
-/** Why a call ended. `timer`: no ACK, or no answer to a request within it. */
+/** Why a call ended. `timer`: no ACK, no PRACK, no answer to a request within it, or no refresh of the session. */
 export interface Ended {
   readonly by: 'local' | 'remote' | 'timer' | 'transport';
   /** The Reason header of a BYE or CANCEL, as text. */
@@ -81,16 +166,22 @@ export type CallEvent =
       readonly flow: Flow;
       /** Undefined: offerless; `answer` then carries our offer, and `confirmed` their answer. */
       readonly sdp: string | undefined;
+      /** The call it is to take the place of (RFC 3891); that one is hung up when this one is answered. */
+      readonly replaces?: string | undefined;
     }
   /** The caller gave up before an answer; 487 is sent. The call is over. */
   | { readonly type: 'cancelled'; readonly call: string; readonly reason?: string | undefined }
-  /** A provisional response to our INVITE. Several `toTag`s: it forked. */
+  /** 100 to our INVITE: the next hop has it. */
+  | { readonly type: 'trying'; readonly call: string }
+  /** A provisional response to our INVITE but 100. Several `toTag`s: it forked. */
   | {
       readonly type: 'progress';
       readonly call: string;
       readonly status: number;
       readonly sdp: string | undefined;
       readonly toTag: string | undefined;
+      /** Our INVITE had no offer and `sdp` is the peer's: `acknowledge` is due. */
+      readonly owed?: boolean;
     }
   /** 2xx to our INVITE. `owed`: it was offerless, `sdp` is the peer's offer and `acknowledge` is due. */
   | {
@@ -108,9 +199,33 @@ export type CallEvent =
       readonly reason: string;
       readonly response: SipResponse | undefined;
     }
+  /** The PRACK of a reliable provisional response of ours; `sdp` if that carried our offer: the answer. */
+  | { readonly type: 'pracked'; readonly call: string; readonly sdp: string | undefined }
+  /** The session was refreshed (RFC 4028), by either side; nothing else changed. */
+  | { readonly type: 'refreshed'; readonly call: string }
+  /**
+   * The peer asks us to call `to`, in the place of a dialog of that one if it names one (RFC 3515); `accept-refer` or
+   * `refuse-refer` with this `id` is due within 20 s.
+   */
+  | {
+      readonly type: 'refer';
+      readonly call: string;
+      readonly id: number;
+      readonly to: string;
+      readonly replaces: Replaces | undefined;
+      readonly referredBy: string | undefined;
+    }
+  /** How a call goes that we asked the peer for: the status it has got so far; `done`: the last word. */
+  | {
+      readonly type: 'referred';
+      readonly call: string;
+      readonly id: string;
+      readonly status: number;
+      readonly done: boolean;
+    }
   /** The ACK of our 2xx, to INVITE or re-INVITE; `sdp` if it carried an answer. */
   | { readonly type: 'confirmed'; readonly call: string; readonly sdp: string | undefined }
-  /** A re-INVITE; `answer` or `reject` is due. Undefined: it asks for our offer. */
+  /** An offer in a re-INVITE, UPDATE or PRACK; `answer` or `reject` is due. Undefined: it asks for our offer. */
   | { readonly type: 'offer'; readonly call: string; readonly sdp: string | undefined }
   /** The peer cancelled its re-INVITE; 487 is sent. */
   | { readonly type: 'withdrawn'; readonly call: string }
@@ -148,6 +263,19 @@ export type SipOutput =
       readonly status: number;
       readonly reason: string;
       readonly flow: Flow;
+      /** It could not be read as the grammar says. */
+      readonly malformed?: boolean;
     }
-  | { readonly type: 'dropped'; readonly reason: string; readonly flow: Flow }
-  | { readonly type: 'pong'; readonly id: string; readonly status: number };
+  | { readonly type: 'dropped'; readonly reason: string; readonly flow: Flow; readonly malformed?: boolean }
+  | { readonly type: 'pong'; readonly id: string; readonly status: number }
+  /** A dialog as it stands now, to be kept where a successor finds it; undefined: it is over. Only if `snapshots` is configured. */
+  | { readonly type: 'snapshot'; readonly call: string; readonly snapshot: DialogSnapshot | undefined }
+  /** The final status of a BYE from a snapshot; 408 when nobody answered, 481 when the peer knew it was over. */
+  | { readonly type: 'buried'; readonly id: string; readonly status: number }
+  /** The final answer to a `request`: 408 when nobody answered, 503 when it could not be sent, then without `response`. */
+  | {
+      readonly type: 'response';
+      readonly id: string;
+      readonly status: number;
+      readonly response: SipResponse | undefined;
+    };

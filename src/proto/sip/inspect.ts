@@ -1,6 +1,7 @@
 import { bodyParts } from './body.ts';
-import { isToken } from './grammar.ts';
+import { isToken, quote } from './grammar.ts';
 import { contactOf, type SipRequest } from './message.ts';
+import { isTooShort } from './session-timer.ts';
 import type { HeaderLine } from './write.ts';
 
 /** What this endpoint can do, as told in Allow, Accept and Supported. */
@@ -10,6 +11,8 @@ export interface Capabilities {
   readonly extensions: readonly string[];
   /** Body types an INFO may carry. */
   readonly infoTypes: readonly string[];
+  /** RFC 4028: the shortest session we take. */
+  readonly minSessionS: number;
 }
 
 export interface RequestRefusal {
@@ -17,6 +20,11 @@ export interface RequestRefusal {
   readonly reason?: string;
   readonly headers?: readonly HeaderLine[];
 }
+
+/** RFC 3261 §20.43: 399 is words for a person. */
+export const warning = (text: string): readonly HeaderLine[] => [
+  ['Warning', `399 roombridge ${quote(text)}`],
+];
 
 /** Methods that exist; those of them we lack are 405, anything else is 501. */
 const REGISTERED = new Set([
@@ -27,10 +35,7 @@ const REGISTERED = new Set([
 /** RFC 3261 §8.2: the checks every request goes through, in the order the RFC gives. Undefined: it may pass. */
 export function inspect(r: SipRequest, can: Capabilities): RequestRefusal | undefined {
   // §8.2.1: "If the UAS recognizes but does not support the method …, it MUST generate a 405 … MUST also add an Allow header".
-  if (!can.methods.includes(r.method))
-    return REGISTERED.has(r.method)
-      ? { status: 405, headers: [['Allow', can.methods.join(', ')]] }
-      : { status: 501 };
+  if (!can.methods.includes(r.method)) return refuseMethod(r.method, can);
   // §8.2.2.1: "If the Request-URI uses a scheme not supported by the UAS, it SHOULD reject the request with a 416".
   if (r.uri.scheme !== 'sip' && r.uri.scheme !== 'sips') return { status: 416 };
   // §8.2.2.3: Require "… MUST respond by generating a 420 … and list in it those options it does not understand". Not for CANCEL, ACK.
@@ -40,7 +45,24 @@ export function inspect(r: SipRequest, can: Capabilities): RequestRefusal | unde
       return { status: 420, headers: [['Unsupported', unknown.filter(isToken).join(', ')]] };
   }
   // Max-Forwards 0 is no concern of the endpoint a request is meant for (§8.2 has no check; 483 is a proxy's, §16.3).
-  return refuseBody(r, can) ?? (r.method === 'INVITE' ? (refuseContact(r) ?? refuseAccept(r)) : undefined);
+  return (
+    refuseBody(r, can) ?? (r.method === 'INVITE' || r.method === 'UPDATE' ? refuseSession(r, can) : undefined)
+  );
+}
+
+function refuseSession(r: SipRequest, can: Capabilities): RequestRefusal | undefined {
+  // RFC 4028 §9: a 422 names the least we take.
+  if (isTooShort(r, can.minSessionS)) return { status: 422, headers: [['Min-SE', String(can.minSessionS)]] };
+  return r.method === 'INVITE' ? (refuseContact(r) ?? refuseAccept(r)) : undefined;
+}
+
+function refuseMethod(method: string, can: Capabilities): RequestRefusal {
+  // §10.3 is for registrars; a phone set up with us as its server gets told what we are.
+  if (method === 'REGISTER')
+    return { status: 403, headers: warning('Phones register at their PBX; this is a conference bridge.') };
+  return REGISTERED.has(method)
+    ? { status: 405, headers: [['Allow', can.methods.join(', ')]] }
+    : { status: 501 };
 }
 
 /**

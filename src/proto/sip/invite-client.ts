@@ -62,6 +62,11 @@ export class InviteClient implements ClientUser, TimerOwner {
     this.#transaction = this.#stack.layer.request(this.request, this.flow, this, this.#call);
   }
 
+  /** What the CANCEL said. */
+  get cancelHeaders(): readonly HeaderLine[] {
+    return this.#cancelHeaders;
+  }
+
   get cancelled(): boolean {
     return this.#cancel !== 'no';
   }
@@ -126,10 +131,12 @@ export class InviteClient implements ClientUser, TimerOwner {
   /** §9.1: Request-URI, Call-ID, To, From, CSeq number, Route and the one Via are those of the request it cancels. */
   #sendCancel(): void {
     this.#cancel = 'sent';
-    const { uri, via, from, to, callId, cseq, routes } = this.request;
+    // A large INVITE may have gone another way than it was meant to.
+    const { request, flow } = this.#transaction ?? this;
+    const { uri, via, from, to, callId, cseq, routes } = request;
     const headers = this.#cancelHeaders;
     const cancel = { method: 'CANCEL', uri, via, from, to, callId, cseq, routes, headers };
-    this.#stack.layer.request(cancel, this.flow, { response() {}, failed() {} }, this.#call);
+    this.#stack.layer.request(cancel, flow, { response() {}, failed() {} }, this.#call);
     this.#transaction?.input('cancelled');
   }
 }

@@ -1,5 +1,6 @@
 import type { Millis } from '../../kit/core.ts';
 import { sdpOf } from './message.ts';
+import type { ReliableServer } from './reliable-server.ts';
 import { T1, T1_64, T2, type Timer, type TimerOwner, type Timers } from './timers.ts';
 import type { ServerTransaction } from './transaction.ts';
 import type { ResponseParts } from './write.ts';
@@ -19,6 +20,9 @@ export class InviteServer implements TimerOwner {
   state: 'pending' | 'answered' | 'done' = 'pending';
   /** The offer is ours to make, in the 2xx; the peer's answer comes in the ACK. */
   readonly offerless: boolean;
+  /** Offer and answer met in a reliable provisional response and its PRACK: neither 2xx nor ACK carries any (RFC 3262 §5). */
+  settled = false;
+  reliable: ReliableServer | undefined;
   readonly transaction: ServerTransaction;
   readonly #timers: Timers;
   readonly #user: InviteServerUser;
@@ -35,10 +39,16 @@ export class InviteServer implements TimerOwner {
     this.#limit = timers.start(this, 'unanswered', now + RING_LIMIT_MS);
   }
 
+  /** Our offer is in the 2xx: without its answer in the ACK there is no session. */
+  get awaitsAnswer(): boolean {
+    return this.offerless && !this.settled;
+  }
+
   answer(parts: Omit<ResponseParts, 'topVia' | 'toTag'>, now: Millis): void {
     if (this.state !== 'pending') return;
     this.state = 'answered';
     this.#parts = parts;
+    this.reliable?.stop();
     this.#timers.stop(this.#limit);
     this.transaction.respond(200, parts);
     // §13.3.1.4: "with an interval that starts at T1 seconds and doubles for each retransmission until it reaches T2".
@@ -72,6 +82,7 @@ export class InviteServer implements TimerOwner {
 
   stop(): void {
     this.state = 'done';
+    this.reliable?.stop();
     this.#timers.stop(this.#again);
     this.#timers.stop(this.#limit);
   }

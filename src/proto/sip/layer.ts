@@ -1,5 +1,5 @@
 import type { Millis } from '../../kit/core.ts';
-import { tagOf } from './address.ts';
+import { parseVia, tagOf, type Via } from './address.ts';
 import { type Flow, flowTo } from './flow.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import type { Timers } from './timers.ts';
@@ -12,6 +12,7 @@ export interface LayerOutside {
   readonly timers: Timers;
   readonly now: Millis;
   send(flow: Flow, bytes: Buffer, call: string | undefined): void;
+  lives(flow: Flow): boolean;
 }
 
 /** The transaction layer: holds every live transaction and finds the one a message belongs to (RFC 3261 §17.1.3, §17.2.3). */
@@ -41,6 +42,10 @@ export class TransactionLayer {
     this.#outside.send(flow, bytes, call);
   }
 
+  lives(flow: Flow): boolean {
+    return this.#outside.lives(flow);
+  }
+
   /** The transaction a request (a retransmission, an ACK, a CANCEL's INVITE) belongs to. `method` as in the key. */
   server(request: SipRequest, method: string): ServerTransaction | undefined {
     return this.#servers.get(serverKey(request, method));
@@ -49,6 +54,20 @@ export class TransactionLayer {
   /** §8.2.2.2: the same request came over another path: no To tag, and From tag, Call-ID and CSeq of one under way. */
   isMerged(request: SipRequest): boolean {
     return this.#merging.has(mergeKey(request));
+  }
+
+  /** A Via of it is one we wrote: it is a request of ours that came back while it waits for its answer. */
+  isOurs(request: SipRequest): boolean {
+    if (this.#clients.size === 0) return false;
+    const ours = (via: Via): boolean =>
+      this.#clients.has(clientKey(via.params.get('branch') ?? '', request.method));
+    if (ours(request.via)) return true;
+    const vias = request.headers.list('via') ?? [];
+    for (let i = 1; i < vias.length; i++) {
+      const via = parseVia(vias[i] as string);
+      if (via !== undefined && ours(via)) return true;
+    }
+    return false;
   }
 
   open(request: SipRequest, flow: Flow, toTag: string): ServerTransaction {
@@ -76,9 +95,9 @@ export class TransactionLayer {
     );
     t.call = call;
     this.#clients.set(t.key, t);
-    if (flow.transport !== 'udp') {
-      const waiting = this.#byFlow.get(flow.id);
-      if (waiting === undefined) this.#byFlow.set(flow.id, new Set([t]));
+    if (t.flow.transport !== 'udp') {
+      const waiting = this.#byFlow.get(t.flow.id);
+      if (waiting === undefined) this.#byFlow.set(t.flow.id, new Set([t]));
       else waiting.add(t);
     }
     t.input('start');
@@ -93,6 +112,7 @@ export class TransactionLayer {
   /** The connection is gone: what waits on it has failed. */
   flowClosed(id: string): void {
     const waiting = this.#byFlow.get(id);
+    this.#byFlow.delete(id);
     if (waiting !== undefined) for (const t of [...waiting]) t.input('transport-error');
   }
 
@@ -127,5 +147,5 @@ const branchIn = (via: string): string => /;branch=([^;]+)/.exec(via)?.[1] ?? ''
 export function responseFlow(request: { via: SipRequest['via'] }, flow: Flow): Flow {
   const { via } = request;
   if (flow.transport !== 'udp' || via.params.has('rport') || (via.port ?? 5060) === flow.port) return flow;
-  return flowTo('udp', unbracketed(flow.host), via.port ?? 5060);
+  return flowTo('udp', unbracketed(flow.host), via.port ?? 5060, flow);
 }

@@ -36,6 +36,7 @@ for (const written of [
   ...['Route', 'Record-Route', 'Allow', 'Supported', 'Require', 'Proxy-Require', 'Accept', 'User-Agent'],
   ...['Server', 'Expires', 'Authorization', 'Proxy-Authorization', 'WWW-Authenticate', 'Proxy-Authenticate'],
   ...['Reason', 'Warning', 'Subject', 'Date', 'Content-Encoding', 'Content-Disposition', 'Allow-Events'],
+  ...['Session-Expires', 'Min-SE', 'RSeq', 'RAck', 'Refer-To', 'Replaces', 'Event', 'Subscription-State'],
 ])
   CANONICAL.set(written, written.toLowerCase()).set(written.toLowerCase(), written.toLowerCase());
 
@@ -125,6 +126,16 @@ export function sdpOf(m: SipMessage): string | undefined {
   return bodyParts(m)
     ?.find(part => part.type === 'application/sdp' && part.encoding === 'identity')
     ?.bytes.toString('utf8');
+}
+
+/** Whether a list header (Supported, Require, Allow) holds `token`, whatever its case. */
+export function lists(headers: Headers, name: string, token: string): boolean {
+  for (let i = 0; i < headers.names.length; i++) {
+    if (headers.names[i] !== name) continue;
+    for (const part of (headers.values[i] as string).split(','))
+      if (part.trim().toLowerCase() === token) return true;
+  }
+  return false;
 }
 
 /** A header's value as real text. */

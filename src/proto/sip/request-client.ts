@@ -41,10 +41,11 @@ export class Challenged {
 export class RequestClient implements ClientUser {
   readonly #stack: Stack;
   readonly #call: string | undefined;
-  readonly #flow: Flow;
+  #flow: Flow;
+  #again: (() => Flow) | undefined;
   readonly #nextSeq: () => number;
   readonly #challenged: Challenged;
-  readonly #done: (status: number) => void;
+  readonly #done: (status: number, r?: SipResponse) => void;
 
   constructor(
     stack: Stack,
@@ -54,13 +55,16 @@ export class RequestClient implements ClientUser {
       call?: string;
       credentials?: Credentials | undefined;
       nextSeq: () => number;
-      done: (status: number) => void;
+      /** Where it goes once more when its connection broke. */
+      again?: () => Flow;
+      done: (status: number, r?: SipResponse) => void;
     },
   ) {
     this.#stack = stack;
     this.#call = o.call;
     this.#flow = o.flow;
     this.#nextSeq = o.nextSeq;
+    this.#again = o.again;
     this.#challenged = new Challenged(stack, o.credentials);
     this.#done = o.done;
     const name: HeaderLine = ['User-Agent', stack.config.name];
@@ -74,11 +78,17 @@ export class RequestClient implements ClientUser {
   response(r: SipResponse, t: { readonly request: OutgoingRequest }): void {
     if (r.status < 200) return;
     const again = this.#challenged.again(t.request, r, this.#flow, this.#nextSeq);
-    if (again === undefined) this.#done(r.status);
+    if (again === undefined) this.#done(r.status, r);
     else this.#start(again);
   }
 
-  failed(why: 'timeout' | 'transport'): void {
+  failed(why: 'timeout' | 'transport', t: { readonly request: OutgoingRequest }): void {
+    const flow = why === 'transport' ? this.#again?.() : undefined;
+    if (flow !== undefined) {
+      this.#again = undefined;
+      this.#flow = flow;
+      return this.#start({ ...t.request, via: newVia(this.#stack, flow) });
+    }
     this.#done(why === 'timeout' ? 408 : 503);
   }
 }

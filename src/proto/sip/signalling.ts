@@ -1,20 +1,30 @@
-import type { CallCommand, CallEvent, DialOptions, SipInput, SipOutput } from './events.ts';
+import type { Millis } from '../../kit/core.ts';
+import type { CallCommand, CallEvent, DialOptions, OutsideRequest, SipInput, SipOutput } from './events.ts';
 import type { Flow } from './flow.ts';
+import type { SipResponse } from './message.ts';
+import type { Replaces } from './replaces.ts';
+import type { DialogSnapshot } from './snapshot.ts';
 import type { HeaderLine } from './write.ts';
 
 /** What an application does with one call, whichever side began it. A step that comes too late does nothing. */
 export interface SipCall {
   readonly id: string;
-  /** 101–199 to an INVITE that waits. */
-  progress(status: number, sdp?: string): void;
-  /** 200 to the INVITE or re-INVITE that waits. */
+  /** 101–199 to an INVITE that waits; see the command of that name for when it is sent reliably. */
+  progress(status: number, sdp?: string, reliable?: boolean): void;
+  /** 200 to the INVITE, re-INVITE, UPDATE or PRACK that waits. */
   answer(sdp: string): void;
   reject(status: number, o?: { reason?: string; headers?: readonly HeaderLine[] }): void;
   /** Our answer to an offer that came in a 2xx. */
   acknowledge(sdp: string): void;
   /** A new offer; null asks the peer for one. 491 and its back-off are dealt with below. */
-  reinvite(sdp: string | null): void;
+  reinvite(sdp: string | null, method?: 'INVITE' | 'UPDATE' | 'auto'): void;
   info(contentType: string, content: string): void;
+  /** Asks the peer to call `to`; `referred` with that `id` tells how it goes. */
+  refer(id: string, to: string, o?: { replaces?: Replaces; headers?: readonly HeaderLine[] }): void;
+  /** To the `refer` event of that `id`; an accepted one is told how its call goes by `notify`, the last time a final status. */
+  acceptRefer(id: number): void;
+  refuseRefer(id: number, status: number, o?: { reason?: string; headers?: readonly HeaderLine[] }): void;
+  notify(id: number, status: number, reason?: string): void;
   /** BYE, CANCEL or 480, whichever the call's state asks for. */
   hangup(headers?: readonly HeaderLine[]): void;
 }
@@ -35,8 +45,19 @@ export interface SipSignalling {
   dial(o: DialOptions, on: OnCall): SipCall;
   /** OPTIONS; the final status, 408 when nobody answered. */
   ping(to: string): Promise<number>;
+  /** A request outside any call and its final answer; 408 or 503 without one. */
+  request(request: OutsideRequest, flow: Flow): Promise<OutsideAnswer>;
+  /** Pings on a path of ours at most so far apart, until its connection ends (RFC 5626 §4.4); undefined: no more. */
+  keepAlive(flow: Flow, everyMs: Millis | undefined): void;
+  /** Ends a dialog of a process that is gone; the final status, 408 when nobody answered. */
+  bury(snapshot: DialogSnapshot, headers?: readonly HeaderLine[]): Promise<number>;
   /** New calls get 503 from now on. */
   drain(retryAfterS: number): void;
+}
+
+export interface OutsideAnswer {
+  readonly status: number;
+  readonly response: SipResponse | undefined;
 }
 
 export interface SignallingOutside {
@@ -46,7 +67,11 @@ export interface SignallingOutside {
   incoming(invite: Invite, call: SipCall): OnCall;
   /** Every message of every call, for ladders. */
   message?(call: string, m: CallMessage): void;
+  /** A dialog as it stands; undefined: it is over. Kept where a successor finds it, who ends it by `bury`. */
+  snapshot?(call: string, snapshot: DialogSnapshot | undefined): void;
   count(name: 'dropped' | 'refused', reason: string): void;
+  /** Something came that is no SIP message, or a broken one. */
+  malformed?(flow: Flow): void;
   /** A listener threw: a bug. Its call is hung up, the others go on. */
   bug(call: string, error: unknown): void;
 }
@@ -57,6 +82,7 @@ export class EndpointSignalling implements SipSignalling {
   readonly #outside: SignallingOutside;
   readonly #calls = new Map<string, OnCall>();
   readonly #pings = new Map<string, (status: number) => void>();
+  readonly #requests = new Map<string, (answer: OutsideAnswer) => void>();
   #next = 1;
 
   constructor(feed: (input: SipInput) => void, outside: SignallingOutside) {
@@ -79,6 +105,26 @@ export class EndpointSignalling implements SipSignalling {
     });
   }
 
+  request(request: OutsideRequest, flow: Flow): Promise<OutsideAnswer> {
+    const id = `request-${this.#next++}`;
+    return new Promise(done => {
+      this.#requests.set(id, done);
+      this.#feed({ type: 'request', id, request, flow });
+    });
+  }
+
+  keepAlive(flow: Flow, everyMs: Millis | undefined): void {
+    this.#feed({ type: 'keep-alive', flow, everyMs });
+  }
+
+  bury(snapshot: DialogSnapshot, headers?: readonly HeaderLine[]): Promise<number> {
+    const id = `bury-${this.#next++}`;
+    return new Promise(done => {
+      this.#pings.set(id, done);
+      this.#feed({ type: 'bury', id, snapshot, headers });
+    });
+  }
+
   drain(retryAfterS: number): void {
     this.#feed({ type: 'drain', retryAfterS });
   }
@@ -94,12 +140,21 @@ export class EndpointSignalling implements SipSignalling {
       case 'close-flow':
         return this.#outside.hangUp(out.flow);
       case 'dropped':
+        if (out.malformed === true) this.#outside.malformed?.(out.flow);
         return this.#outside.count('dropped', out.reason);
       case 'refused':
+        if (out.malformed === true) this.#outside.malformed?.(out.flow);
         return this.#outside.count('refused', String(out.status));
+      case 'snapshot':
+        return this.#outside.snapshot?.(out.call, out.snapshot);
       case 'pong':
+      case 'buried':
         this.#pings.get(out.id)?.(out.status);
         this.#pings.delete(out.id);
+        return;
+      case 'response':
+        this.#requests.get(out.id)?.(out);
+        this.#requests.delete(out.id);
         return;
       default:
         this.#event(out);
@@ -121,12 +176,16 @@ export class EndpointSignalling implements SipSignalling {
     const feed = (c: CallCommand): void => this.#feed(c);
     return {
       id: call,
-      progress: (status, sdp) => feed({ type: 'progress', call, status, sdp }),
+      progress: (status, sdp, reliable) => feed({ type: 'progress', call, status, sdp, reliable }),
       answer: sdp => feed({ type: 'answer', call, sdp }),
       reject: (status, o = {}) => feed({ type: 'reject', call, status, ...o }),
       acknowledge: sdp => feed({ type: 'acknowledge', call, sdp }),
-      reinvite: sdp => feed({ type: 'reinvite', call, sdp }),
+      reinvite: (sdp, method) => feed({ type: 'reinvite', call, sdp, method }),
       info: (contentType, content) => feed({ type: 'info', call, contentType, content }),
+      refer: (id, to, o = {}) => feed({ type: 'refer', call, id, to, ...o }),
+      acceptRefer: id => feed({ type: 'accept-refer', call, id }),
+      refuseRefer: (id, status, o = {}) => feed({ type: 'refuse-refer', call, id, status, ...o }),
+      notify: (id, status, reason) => feed({ type: 'notify', call, id, status, reason }),
       hangup: headers => feed({ type: 'hangup', call, ...(headers && { headers }) }),
     };
   }

@@ -1,12 +1,15 @@
 import type { Millis } from '../../kit/core.ts';
 import type { SipOutput } from './events.ts';
-import type { Flow } from './flow.ts';
+import { type Flow, isSecure } from './flow.ts';
 import type { Capabilities } from './inspect.ts';
 import type { TransactionLayer } from './layer.ts';
+import type { SipRequest } from './message.ts';
 import type { Timers } from './timers.ts';
 import { bracketed, type HeaderLine } from './write.ts';
 
 export interface SipConfig {
+  /** False: this request outside any dialog is dropped without an answer. */
+  readonly screen?: (request: SipRequest, flow: Flow) => boolean;
   /** Bytes nobody can guess: tags, branches, Call-IDs. */
   readonly random: (bytes: number) => Buffer;
   /** Our address as a peer at the far end of `flow` sees it; goes into Via and Contact. */
@@ -14,6 +17,11 @@ export interface SipConfig {
   /** Server and User-Agent. */
   readonly name: string;
   readonly infoTypes?: readonly string[];
+  /** RFC 4028: how often a session is to be refreshed (default 1800; 0: only where the peer asks for it), and the least we take. */
+  readonly sessionExpiresS?: number;
+  readonly minSessionS?: number;
+  /** Tell the state of every dialog as `snapshot`s. */
+  readonly snapshots?: boolean;
   /** INVITEs beyond this many calls get 503. */
   readonly maxCalls?: number;
   /** New transactions beyond this many are dropped: what a flood can make us hold. */
@@ -48,14 +56,23 @@ export function newVia(stack: Stack, flow: Flow): string {
   return `SIP/2.0/${flow.transport.toUpperCase()} ${bracketed(host)}:${port};branch=z9hG4bK${newTag(stack)};rport`;
 }
 
-/** The Contact of a dialog: where the peer's next requests find us. */
-export function contact(stack: Stack, flow: Flow, user: string | undefined): HeaderLine {
+/** RFC 7118 §5.2.2 has one word for both kinds of WebSocket; UDP is what a URI without the parameter means. */
+const TRANSPORT_PARAM = {
+  udp: '',
+  tcp: ';transport=tcp',
+  tls: ';transport=tls',
+  ws: ';transport=ws',
+  wss: ';transport=ws',
+};
+
+/** The Contact of a dialog: where the peer's next requests find us. `sips`: the dialog began with such a URI (RFC 3261 §12.1.1). */
+export function contact(stack: Stack, flow: Flow, user: string | undefined, sips = false): HeaderLine {
   const { host, port } = stack.config.local(flow);
   const at = user === undefined ? '' : `${user}@`;
-  return [
-    'Contact',
-    `<sip:${at}${bracketed(host)}:${port}${flow.transport === 'tcp' ? ';transport=tcp' : ''}>`,
-  ];
+  const where = `${at}${bracketed(host)}:${port}`;
+  // §26.2.2: sips means TLS, `transport=tls` beside it is deprecated.
+  const param = sips && flow.transport === 'tls' ? '' : TRANSPORT_PARAM[flow.transport];
+  return ['Contact', `<${sips && isSecure(flow) ? 'sips' : 'sip'}:${where}${param}>`];
 }
 
 /** §13.2.1, §13.3.1.4: INVITE and its 2xx SHOULD carry Allow and Supported. */

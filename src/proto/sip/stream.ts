@@ -14,6 +14,8 @@ export class SipSplitter {
   /** Where the search for the end of headers goes on, so that a slow sender costs no second look. */
   #searched = 0;
   #needed = 0;
+  /** Double CRLFs of ours that were not answered yet. */
+  #pings = 0;
   error: string | undefined;
 
   push(chunk: Uint8Array): void {
@@ -24,13 +26,25 @@ export class SipSplitter {
 
   /** True while part of a message waits for the rest. */
   get partial(): boolean {
-    return this.#end - this.#start > 3; // less may be the first half of a keep-alive
+    for (let i = this.#start; i < this.#end; i++)
+      if (this.#bytes[i] !== 13 && this.#bytes[i] !== 10) return true;
+    return false; // a line end may be the first half of a keep-alive, or the answer to ours
   }
 
-  /** A whole message (a copy), `'ping'` for a double CRLF between messages (RFC 5626 §3.5.1), or undefined. */
-  take(): Buffer | 'ping' | undefined {
+  /** We sent a double CRLF: the next single one is its answer, not half of a ping. */
+  pinged(): void {
+    this.#pings++;
+  }
+
+  /** A whole message (a copy), `'ping'` for a double CRLF between messages (RFC 5626 §3.5.1), `'pong'` for the answer to ours, or undefined. */
+  take(): Buffer | 'ping' | 'pong' | undefined {
     if (this.error !== undefined) return undefined;
     if (this.#needed === 0) {
+      if (this.#pings > 0 && this.#startsBlank()) {
+        this.#pings--;
+        this.#pass(2);
+        return 'pong';
+      }
       if (this.#skipBlank()) return 'ping';
       if (!this.#readHead()) return undefined;
     }
@@ -46,14 +60,23 @@ export class SipSplitter {
   /** Passes over CRLFs before a start line; true for a keep-alive, which is two of them. */
   #skipBlank(): boolean {
     const b = this.#bytes;
-    while (this.#end - this.#start >= 2 && b[this.#start] === 13 && b[this.#start + 1] === 10) {
+    while (this.#startsBlank()) {
       const pair = this.#end - this.#start >= 4 && b[this.#start + 2] === 13 && b[this.#start + 3] === 10;
       if (!pair && this.#end - this.#start < 4) return false; // perhaps the first half of a ping
-      this.#start += pair ? 4 : 2;
-      this.#searched = this.#start;
+      this.#pass(pair ? 4 : 2);
       if (pair) return true;
     }
     return false;
+  }
+
+  #startsBlank(): boolean {
+    const at = this.#start;
+    return this.#end - at >= 2 && this.#bytes[at] === 13 && this.#bytes[at + 1] === 10;
+  }
+
+  #pass(bytes: number): void {
+    this.#start += bytes;
+    this.#searched = this.#start;
   }
 
   /** Finds the end of headers and from it the length of the message. */

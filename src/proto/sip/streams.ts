@@ -33,6 +33,11 @@ export class Streams {
     if (flow.transport !== 'udp' && !this.#byFlow.has(flow.id)) this.#byFlow.set(flow.id, new Stream());
   }
 
+  /** A double CRLF went out on it. */
+  pinged(flow: Flow): void {
+    this.#byFlow.get(flow.id)?.splitter.pinged();
+  }
+
   /** Undefined once it is being hung up. */
   push(flow: Flow, bytes: Buffer, tooSlow: (reason: string) => void): SipSplitter | undefined {
     let stream = this.#byFlow.get(flow.id);

@@ -13,6 +13,7 @@ function bench(transport: 'udp' | 'tcp' = 'udp') {
   const outside = {
     timers,
     now: 0,
+    lives: () => true,
     send: (_: Flow, bytes: Buffer) => void done.push(`send ${bytes.toString().split('\r\n', 1)[0]}`),
   };
   const layer = new TransactionLayer(outside);

@@ -1,10 +1,13 @@
 import type { Millis } from '../../kit/core.ts';
-import type { Flow } from './flow.ts';
+import { defaultPort, type Flow, flowTo } from './flow.ts';
 import type { Action, Machine, State, TimerLetter } from './machines.ts';
 import { CLIENT, INVITE_CLIENT, INVITE_SERVER, SERVER } from './machines.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { T1, T1_64, T2, T4, type Timer, type TimerOwner, type Timers } from './timers.ts';
 import { type OutgoingRequest, type ResponseParts, writeRequest, writeResponse } from './write.ts';
+
+/** A datagram above this may not arrive whole (RFC 3261 §18.1.1). */
+const MAX_DATAGRAM_BYTES = 1300;
 
 /** What a transaction needs of the layer that holds it. */
 export interface TransactionHolder {
@@ -12,6 +15,8 @@ export interface TransactionHolder {
   /** The time of the input being handled. */
   readonly now: Millis;
   send(flow: Flow, bytes: Buffer, call: string | undefined): void;
+  /** A connection that is open, or a datagram address. */
+  lives(flow: Flow): boolean;
   gone(t: Transaction): void;
 }
 
@@ -19,7 +24,8 @@ export interface TransactionHolder {
 export abstract class Transaction implements TimerOwner {
   abstract readonly machine: Machine;
   readonly key: string;
-  readonly flow: Flow;
+  /** The path it uses; another one when that turned out not to be there. */
+  flow: Flow;
   state: State;
   /** The call it belongs to, for the ladder. */
   call: string | undefined;
@@ -47,11 +53,16 @@ export abstract class Transaction implements TimerOwner {
     this.input(name);
   }
 
+  /** Where what it sends goes now. */
+  protected path(): Flow {
+    return this.flow;
+  }
+
   protected perform(_action: Action): void {}
 
   #act(action: Action): void {
     if (action === 'send' || action === 'resend') {
-      if (this.last !== undefined) this.holder.send(this.flow, this.last, this.call);
+      if (this.last !== undefined) this.holder.send(this.path(), this.last, this.call);
     } else if (action.startsWith('arm-')) this.#arm(action[4] as TimerLetter);
     else if (action.startsWith('stop-')) this.#stop(action[5] as TimerLetter);
     else this.perform(action);
@@ -109,9 +120,11 @@ export interface ClientUser {
 
 export class ClientTransaction extends Transaction {
   readonly machine: Machine;
-  readonly request: OutgoingRequest;
+  request: OutgoingRequest;
   readonly #user: ClientUser;
   #response: SipResponse | undefined;
+  /** How it goes if TCP, which its size asks for, cannot be had. */
+  #instead: { readonly flow: Flow; readonly request: OutgoingRequest } | undefined;
 
   constructor(
     holder: TransactionHolder,
@@ -125,9 +138,35 @@ export class ClientTransaction extends Transaction {
     this.request = request;
     this.#user = user;
     this.last = writeRequest(request);
+    if (flow.largeByTcp === true && flow.transport === 'udp' && this.last.length > MAX_DATAGRAM_BYTES)
+      this.#byTcp();
+  }
+
+  /** RFC 3261 §18.1.1: "If … the request is larger than 1300 bytes …, the request MUST be sent using … TCP". */
+  #byTcp(): void {
+    const { flow, request } = this;
+    this.#instead = { flow, request };
+    const via = request.via.replace('SIP/2.0/UDP', 'SIP/2.0/TCP');
+    this.#take(flowTo('tcp', flow.host, flow.port, flow), { ...request, via });
+  }
+
+  #take(flow: Flow, request: OutgoingRequest): void {
+    this.flow = flow;
+    this.request = request;
+    this.last = writeRequest(request);
+  }
+
+  /** §18.1.1: where the connection cannot be had, "the element SHOULD retry the request using UDP". */
+  #transportFailed(): void {
+    if (this.#instead === undefined) return this.#user.failed('transport', this);
+    this.#take(this.#instead.flow, this.#instead.request);
+    this.#instead = undefined;
+    this.state = this.machine === INVITE_CLIENT ? 'calling' : 'trying';
+    this.input('start');
   }
 
   receive(r: SipResponse): void {
+    this.#instead = undefined;
     this.#response = r;
     this.input(r.status < 200 ? '1xx' : r.status < 300 ? '2xx' : 'final');
     this.#response = undefined;
@@ -136,7 +175,7 @@ export class ClientTransaction extends Transaction {
   protected override perform(action: Action): void {
     if (action === 'pass') this.#user.response(this.#response as SipResponse, this);
     else if (action === 'report-timeout') this.#user.failed('timeout', this);
-    else if (action === 'report-transport') this.#user.failed('transport', this);
+    else if (action === 'report-transport') this.#transportFailed();
     else if (action === 'ack') this.#acknowledge(this.#response as SipResponse);
   }
 
@@ -173,6 +212,20 @@ export class ServerTransaction extends Transaction {
   /** False once a final response went out. */
   get open(): boolean {
     return this.state === 'proceeding' || this.state === 'trying';
+  }
+
+  /**
+   * §18.2.2: "If that connection is no longer open, the server SHOULD open a connection to the IP address in the "received"
+   * parameter, if present, using the port in the "sent-by" value, or the default port for that transport". Nobody can be reached
+   * so by WebSocket (RFC 7118 §5).
+   */
+  protected override path(): Flow {
+    const { transport, host, listener } = this.flow;
+    if ((transport !== 'tcp' && transport !== 'tls') || this.holder.lives(this.flow)) return this.flow;
+    const { via } = this.request;
+    const name = transport === 'tls' && /[a-z]/.test(via.host) ? { name: via.host } : {};
+    const more = { ...name, ...(listener !== undefined && { listener }) };
+    return flowTo(transport, host, via.port ?? defaultPort(transport), more);
   }
 
   respond(status: number, parts: Omit<ResponseParts, 'topVia' | 'toTag'> = {}): void {

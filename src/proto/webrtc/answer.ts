@@ -1,4 +1,4 @@
-import type { Fingerprint } from './dtls/client-proof.ts';
+import type { Fingerprint } from '../dtls/proof.ts';
 import type { IceCredentials, PeerAddress } from './ice-lite.ts';
 import type { OfferedFormat, OfferedMedia } from './offer.ts';
 

@@ -95,6 +95,14 @@ describe('estimate', () => {
     expect(world.estimate.narrow).toBe(true);
   });
 
+  test('a sender that does not heed it for long leaves it near what the line takes', () => {
+    const world = new World();
+    world.run(2, { ...wide, queueMs: 400 }, () => 1_000_000);
+    const seen = world.run(15, { bps: 300_000, delayMs: 20, queueMs: 400 }, () => 1_000_000);
+    expect(Math.min(...seen.slice(2))).toBeGreaterThan(180_000);
+    expect(Math.max(...seen.slice(2))).toBeLessThan(330_000);
+  });
+
   test('trouble is forgotten after a minute without, later when it came back', () => {
     const world = new World();
     const quiet = (): number => 200_000;

@@ -132,8 +132,10 @@ export class BandwidthEstimate implements Fate {
       this.#forgetMs =
         now - this.#forgotAt < SOON_MS ? Math.min(FORGET_MOST_MS, this.#forgetMs * 2) : FORGET_MS;
     this.#troubleBps = this.#arrivedBps ?? this.bps;
-    // Losses fall from the estimate; nobody gains by staying far above what arrives.
-    this.#set(Math.min(this.bps, to, this.#troubleBps * HEADROOM));
+    // What arrives bounds it from both sides: nobody gains by staying far above, and a line takes what it takes
+    // while a sender that has not heard yet goes on filling it.
+    const least = this.#troubleBps * DRAIN;
+    this.#set(Math.min(this.bps, Math.max(to, least), this.#troubleBps * HEADROOM));
   }
 
   #set(bps: number): void {

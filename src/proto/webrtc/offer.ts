@@ -1,7 +1,7 @@
 import { parse, type SharedAttributes } from 'sdp-transform';
 import type { CodecName, Format } from '../../contract.ts';
 import { refuse } from '../../kit/refusal.ts';
-import type { Fingerprint } from './dtls/client-proof.ts';
+import type { Fingerprint } from '../dtls/proof.ts';
 import { RID } from './extensions.ts';
 import type { IceCredentials } from './ice-lite.ts';
 import { type MediaLine, mayBeRtp, readLayers, readRetransmissions } from './offer-video.ts';

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { sha256Fingerprint, TestClient } from '../dtls/client.testing.ts';
+import type { DtlsServer } from '../dtls/server.ts';
 import { selfSignedCertificate } from '../x509/self-signed.ts';
-import { sha256Fingerprint, TestClient } from './dtls/client.testing.ts';
-import type { DtlsServer } from './dtls/server.ts';
 import { type PeerOutput, WebRtcPeer } from './peer.ts';
 import { makeCheck } from './stun.testing.ts';
 import { readStun, type StunMessage } from './stun.ts';

@@ -1,7 +1,8 @@
 import { type Core, type Millis, NEVER, type Tick } from '../../kit/core.ts';
 import type { Termination } from '../../kit/refusal.ts';
+import type { DtlsOptions } from '../dtls/end.ts';
+import { DtlsServer } from '../dtls/server.ts';
 import type { SrtpKeys } from '../rtp/srtp/profile.ts';
-import { type DtlsOptions, DtlsServer } from './dtls/server.ts';
 import { type IceCredentials, IceLite, type PeerAddress } from './ice-lite.ts';
 import type { StunMessage } from './stun.ts';
 

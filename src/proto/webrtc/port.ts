@@ -1,5 +1,5 @@
 import type { Millis } from '../../kit/core.ts';
-import { isDtls } from './dtls/record.ts';
+import { isDtls } from '../dtls/record.ts';
 import type { PeerAddress } from './ice-lite.ts';
 import { isStun } from './stun.ts';
 

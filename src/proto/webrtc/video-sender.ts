@@ -100,7 +100,7 @@ export class VideoSender {
   write(p: MediaPacket, out: Uint8Array, number: number, now: Millis): number {
     const { seq, timestamp } = this.#line;
     writeRtpHeader(out, this.#payloadType, p.marker, seq, timestamp, this.ssrc);
-    this.sent.packet(timestamp, p.payload.length, now);
+    this.sent.packet(timestamp, p.payload.length, now, p.pts);
     return this.#extensions(out, number, p.frame?.key === true);
   }
 

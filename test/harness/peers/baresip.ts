@@ -18,9 +18,9 @@ export interface BaresipOptions {
   readonly sipTransport?: 'udp' | 'tcp';
   /**
    * With a camera: a clip it plays over and over, and its codecs as in its account parameter; default all it has. Of
-   * `h264` it takes mode 0 alone.
+   * `h264` it takes mode 0 alone; `noVp8` leaves it H.264 of both modes.
    */
-  readonly video?: { readonly clip: string; readonly codecs?: string };
+  readonly video?: { readonly clip: string; readonly codecs?: string; readonly noVp8?: true };
 }
 
 /** A headless baresip: plays a file into its call and records what it decodes. */
@@ -30,6 +30,7 @@ export class Baresip {
   readonly #dir: string;
   readonly #wav: string;
   #pictures = 0;
+  #commands: Promise<unknown> = Promise.resolve();
   readonly sipPort: number;
 
   private constructor(child: Child, control: number, options: BaresipOptions, sipPort: number) {
@@ -50,7 +51,7 @@ export class Baresip {
       join(options.dir, 'accounts'),
       `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}${options.video?.codecs ? `;video_codecs=${options.video.codecs}` : ''}${options.account ?? ''}\n`,
     );
-    const picture = options.video ? videoText(options.video.clip) : '';
+    const picture = options.video ? videoText(options.video) : '';
     writeFileSync(join(options.dir, 'config'), configText(sip, control, wav, options.dir) + picture);
     const child = new Child(`baresip ${options.user}`, 'baresip', ['-f', options.dir, '-4']);
     await child.until(/baresip is ready/);
@@ -72,8 +73,15 @@ export class Baresip {
     return this.#child.output;
   }
 
-  /** One command of its menu over the control port (netstring-framed JSON). */
+  /** One command of its menu over the control port, which serves one connection at a time. */
   command(command: string, params = ''): Promise<string> {
+    const answer = this.#commands.then(() => this.#command(command, params));
+    this.#commands = answer.catch(() => {});
+    return answer;
+  }
+
+  /** Netstring-framed JSON. */
+  #command(command: string, params: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const socket = createConnection(this.#control, '127.0.0.1');
       const message = JSON.stringify({ command, params, token: 't' });
@@ -159,9 +167,9 @@ snd_path ${dir}
 `;
 
 /** Needs baresip's ffmpeg modules. What it shows goes nowhere; a snapshot is taken on the way. */
-const videoText = (clip: string): string => `module avcodec.so
+const videoText = ({ clip, noVp8 }: NonNullable<BaresipOptions['video']>): string => `module avcodec.so
 module avformat.so
-module vp8.so
+${noVp8 ? '' : 'module vp8.so'}
 module fakevideo.so
 module snapshot.so
 avcodec_h264enc libx264

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Child } from '../child.ts';
 import { freePort } from '../ports.ts';
@@ -9,6 +9,8 @@ export interface LinphoneOptions {
   readonly dir: string;
   readonly user: string;
   readonly plays: Sound;
+  /** With a camera (VP8, all it has): the still it shows, a JPEG file. */
+  readonly video?: string;
 }
 
 /** A headless linphonec with opus: plays a file into its call, records what it hears. */
@@ -16,11 +18,14 @@ export class Linphone {
   readonly #child: Child;
   readonly #recording: string;
   readonly #wav: string;
+  readonly #dir: string;
+  #pictures = 0;
 
-  private constructor(child: Child, recording: string, wav: string) {
+  private constructor(child: Child, recording: string, wav: string, dir: string) {
     this.#child = child;
     this.#recording = recording;
     this.#wav = wav;
+    this.#dir = dir;
   }
 
   static async start(options: LinphoneOptions): Promise<Linphone> {
@@ -30,15 +35,17 @@ export class Linphone {
     const recording = join(options.dir, 'heard.wav');
     writeWav(wav, options.plays, 1);
     const rc = join(options.dir, 'linphonerc');
-    writeFileSync(rc, configText(options.user, sip, rtp));
-    const child = new Child(`linphonec ${options.user}`, 'linphonec', ['-c', rc], {
+    writeFileSync(rc, configText(options.user, sip, rtp, options.video !== undefined));
+    const more = options.video ? ['-V'] : [];
+    const child = new Child(`linphonec ${options.user}`, 'linphonec', ['-c', rc, ...more], {
       env: { ...process.env, HOME: options.dir },
     });
     await child.until(/linphonec>|Ready/);
     child.say('ipv6 disable');
     child.say('soundcard use files');
     child.say(`record ${recording}`);
-    return new Linphone(child, recording, wav);
+    if (options.video) child.say(`staticpic set ${options.video}`);
+    return new Linphone(child, recording, wav, options.dir);
   }
 
   dial(uri: string): void {
@@ -60,6 +67,21 @@ export class Linphone {
   heard(): Sound {
     return readWav(this.#recording);
   }
+  /** Its camera shows another picture. */
+  shows(still: string): void {
+    this.#child.say(`staticpic set ${still}`);
+  }
+  /** The picture it decodes now, as a JPEG file: the path. It tells nobody when the file is there. */
+  async sees(timeoutMs = 5000): Promise<string> {
+    const path = join(this.#dir, `sees-${this.#pictures++}.jpg`);
+    this.#child.say(`snapshot ${path}`);
+    for (const until = Date.now() + timeoutMs; !written(path); ) {
+      if (Date.now() > until)
+        throw new Error(`linphonec wrote no picture; it said:\n${this.output.slice(-2000)}`);
+      await new Promise(resolve => setTimeout(resolve, 10));
+    }
+    return path;
+  }
   /** It finishes its recording when it quits by itself, so that comes first. */
   async stop(): Promise<number | null> {
     this.#child.say('terminate');
@@ -69,8 +91,14 @@ export class Linphone {
   }
 }
 
-/** Opus only; no video, no echo canceller, ports of its own. Its data folder must exist before it starts. */
-const configText = (user: string, sip: number, rtp: number): string => `[sip]
+/** The file ends as a JPEG does. */
+function written(path: string): boolean {
+  if (!existsSync(path)) return false;
+  return readFileSync(path).subarray(-2).toString('hex') === 'ffd9';
+}
+
+/** Opus only; no echo canceller, ports of its own. Its data folder must exist before it starts. */
+const configText = (user: string, sip: number, rtp: number, video: boolean): string => `[sip]
 sip_port=${sip}
 sip_tcp_port=-1
 sip_tls_port=-1
@@ -79,6 +107,7 @@ contact=sip:${user}@127.0.0.1
 
 [rtp]
 audio_rtp_port=${rtp}
+video_rtp_port=${rtp + 2}
 audio_jitt_comp=40
 
 [audio_codec_0]
@@ -103,6 +132,9 @@ enabled=0
 echocancellation=0
 
 [video]
-enabled=0
-automatically_initiate=0
+enabled=${Number(video)}
+capture=${Number(video)}
+display=${Number(video)}
+automatically_initiate=${Number(video)}
+size=cif
 `;

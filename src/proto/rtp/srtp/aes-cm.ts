@@ -1,10 +1,9 @@
-import { type Cipher, createCipheriv, createSecretKey } from 'node:crypto';
+import { type Cipher, createCipheriv } from 'node:crypto';
 import { HmacSha1, MESSAGE_AT, MESSAGE_MAX, workspace } from './hmac-sha1.ts';
 import type { PacketCipher } from './packet-cipher.ts';
 import type { SessionKeys } from './profile.ts';
 
 const RTCP_HEADER = 8;
-const TAG_BYTES = 10;
 const words = new Int32Array(workspace.buffer, workspace.byteOffset, workspace.length >> 2);
 
 /** Counter blocks of one packet, enciphered in one call. The last byte counts: 256 blocks, MESSAGE_MAX bytes. */
@@ -17,9 +16,9 @@ const COUNTER_SHIFT = LITTLE_ENDIAN ? 24 : 0;
 const firstBlocks = Array.from({ length: (MESSAGE_MAX >> 4) + 1 }, (_, n) => blocks.subarray(0, n * 16));
 
 /**
- * AES_CM_128_HMAC_SHA1_80, RFC 3711 §4.1.1 and §4.2.1.
+ * AES_CM_128_HMAC_SHA1_80 and _32, RFC 3711 §4.1.1 and §4.2.1.
  * ```
- * RTP   | header | ciphertext | tag 10 |              tag over header, ciphertext, ROC
+ * RTP   | header | ciphertext | tag 10 or 4 |         tag over header, ciphertext, ROC
  * RTCP  | first 8 bytes | ciphertext | E, index | tag 10 |
  * ```
  * Made fast: counter mode through one long-lived ECB cipher (creating a cipher costs more than AES itself), an XOR
@@ -27,14 +26,17 @@ const firstBlocks = Array.from({ length: (MESSAGE_MAX >> 4) + 1 }, (_, n) => blo
  * Packets are worked on in one shared workspace, which is safe because nothing here calls out.
  */
 export class AesCmCipher implements PacketCipher {
-  readonly tagBytes = TAG_BYTES;
-  readonly wordFromEnd = 4 + TAG_BYTES;
+  readonly tagBytes: number;
+  readonly wordFromEnd: number;
+  readonly trailerBytes: number;
   readonly #ecb: Cipher;
   readonly #hmac: HmacSha1;
   readonly #salt: DataView;
 
-  constructor(keys: SessionKeys) {
-    this.#ecb = createCipheriv('aes-128-ecb', createSecretKey(keys.key), null).setAutoPadding(false);
+  constructor(keys: SessionKeys, tagBytes: number) {
+    this.tagBytes = this.trailerBytes = tagBytes;
+    this.wordFromEnd = 4 + tagBytes;
+    this.#ecb = createCipheriv('aes-128-ecb', keys.key, null).setAutoPadding(false);
     this.#hmac = new HmacSha1(keys.auth);
     this.#salt = new DataView(keys.salt.buffer, keys.salt.byteOffset, 14);
   }
@@ -54,9 +56,9 @@ export class AesCmCipher implements PacketCipher {
     this.#crypt(at, payload.length, ssrc, roc, seq);
     workspace.writeUInt32BE(roc, end);
     this.#hmac.sign(headerBytes + payload.length + 4);
-    this.#hmac.tag.copy(workspace, end, 0, TAG_BYTES);
-    workspace.copy(out, headerBytes, at, end + TAG_BYTES);
-    return headerBytes + payload.length + TAG_BYTES;
+    this.#hmac.tag.copy(workspace, end, 0, this.tagBytes);
+    workspace.copy(out, headerBytes, at, end + this.tagBytes);
+    return headerBytes + payload.length + this.tagBytes;
   }
 
   open(
@@ -67,11 +69,11 @@ export class AesCmCipher implements PacketCipher {
     roc: number,
     seq: number,
   ): boolean {
-    const length = packet.length - TAG_BYTES;
+    const length = packet.length - this.tagBytes;
     workspace.set(packet, MESSAGE_AT);
     workspace.writeUInt32BE(roc, MESSAGE_AT + length);
     this.#hmac.sign(length + 4);
-    if (!this.#hmac.matches(packet, length, TAG_BYTES)) return false;
+    if (!this.#hmac.matches(packet, length, this.tagBytes)) return false;
     this.#crypt(MESSAGE_AT + headerBytes, length - headerBytes, ssrc, roc, seq);
     workspace.copy(out, 0, MESSAGE_AT, MESSAGE_AT + length);
     return true;
@@ -83,15 +85,15 @@ export class AesCmCipher implements PacketCipher {
     this.#cryptRtcp(length, ssrc, word);
     workspace.writeUInt32BE(word, MESSAGE_AT + length);
     this.#hmac.sign(length + 4);
-    this.#hmac.tag.copy(workspace, MESSAGE_AT + length + 4, 0, TAG_BYTES);
-    return Buffer.from(workspace.subarray(MESSAGE_AT, MESSAGE_AT + length + 4 + TAG_BYTES));
+    this.#hmac.tag.copy(workspace, MESSAGE_AT + length + 4, 0, this.tagBytes);
+    return Buffer.from(workspace.subarray(MESSAGE_AT, MESSAGE_AT + length + 4 + this.tagBytes));
   }
 
   openRtcp(packet: Uint8Array, ssrc: number, word: number): Buffer | undefined {
-    const signed = packet.length - TAG_BYTES;
+    const signed = packet.length - this.tagBytes;
     workspace.set(packet, MESSAGE_AT);
     this.#hmac.sign(signed);
-    if (!this.#hmac.matches(packet, signed, TAG_BYTES)) return undefined;
+    if (!this.#hmac.matches(packet, signed, this.tagBytes)) return undefined;
     this.#cryptRtcp(signed - 4, ssrc, word);
     return Buffer.from(workspace.subarray(MESSAGE_AT, MESSAGE_AT + signed - 4));
   }

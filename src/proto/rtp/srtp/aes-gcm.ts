@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import { type CipherGCMTypes, createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import type { PacketCipher } from './packet-cipher.ts';
 import type { SessionKeys } from './profile.ts';
 
@@ -6,7 +6,7 @@ const TAG = { authTagLength: 16 };
 const RTCP_HEADER = 8;
 
 /**
- * AEAD_AES_128_GCM, RFC 7714.
+ * AEAD_AES_128_GCM and AEAD_AES_256_GCM, RFC 7714.
  * ```
  * RTP   | header = AAD | ciphertext | tag 16 |
  * RTCP  | first 8 bytes, AAD | ciphertext | tag 16 | E, index: AAD too |
@@ -15,13 +15,15 @@ const RTCP_HEADER = 8;
 export class AesGcmCipher implements PacketCipher {
   readonly tagBytes = 16;
   readonly wordFromEnd = 4;
-  // A KeyObject: with raw bytes Node makes one for every packet.
+  readonly trailerBytes = 0;
+  readonly #algorithm: CipherGCMTypes;
   readonly #key: KeyObject;
   readonly #salt: Buffer;
   readonly #iv = Buffer.alloc(12);
 
   constructor(keys: Pick<SessionKeys, 'key' | 'salt'>) {
-    this.#key = createSecretKey(keys.key);
+    this.#algorithm = keys.key.symmetricKeySize === 32 ? 'aes-256-gcm' : 'aes-128-gcm';
+    this.#key = keys.key;
     this.#salt = keys.salt;
   }
 
@@ -33,7 +35,7 @@ export class AesGcmCipher implements PacketCipher {
     roc: number,
     seq: number,
   ): number {
-    const cipher = createCipheriv('aes-128-gcm', this.#key, this.#nonce(ssrc, roc, seq), TAG);
+    const cipher = createCipheriv(this.#algorithm, this.#key, this.#nonce(ssrc, roc, seq), TAG);
     cipher.setAAD(out.subarray(0, headerBytes));
     out.set(cipher.update(payload), headerBytes);
     cipher.final();
@@ -52,7 +54,7 @@ export class AesGcmCipher implements PacketCipher {
   ): boolean {
     const end = packet.length - 16;
     const aad = packet.subarray(0, headerBytes);
-    const decipher = createDecipheriv('aes-128-gcm', this.#key, this.#nonce(ssrc, roc, seq), TAG);
+    const decipher = createDecipheriv(this.#algorithm, this.#key, this.#nonce(ssrc, roc, seq), TAG);
     decipher.setAAD(aad);
     decipher.setAuthTag(packet.subarray(end));
     const plain = decipher.update(packet.subarray(headerBytes, end));
@@ -66,7 +68,7 @@ export class AesGcmCipher implements PacketCipher {
     const trailer = Buffer.alloc(4);
     trailer.writeUInt32BE(word);
     const header = packet.subarray(0, RTCP_HEADER);
-    const cipher = createCipheriv('aes-128-gcm', this.#key, this.#rtcpNonce(ssrc, word), TAG);
+    const cipher = createCipheriv(this.#algorithm, this.#key, this.#rtcpNonce(ssrc, word), TAG);
     cipher.setAAD(Buffer.concat([header, trailer]));
     const sealed = cipher.update(packet.subarray(RTCP_HEADER));
     cipher.final();
@@ -76,7 +78,7 @@ export class AesGcmCipher implements PacketCipher {
   openRtcp(packet: Uint8Array, ssrc: number, word: number): Buffer | undefined {
     const end = packet.length - 20;
     const header = packet.subarray(0, RTCP_HEADER);
-    const decipher = createDecipheriv('aes-128-gcm', this.#key, this.#rtcpNonce(ssrc, word), TAG);
+    const decipher = createDecipheriv(this.#algorithm, this.#key, this.#rtcpNonce(ssrc, word), TAG);
     decipher.setAAD(Buffer.concat([header, packet.subarray(end + 16)]));
     decipher.setAuthTag(packet.subarray(end, end + 16));
     const plain = decipher.update(packet.subarray(RTCP_HEADER, end));

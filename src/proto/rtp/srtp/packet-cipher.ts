@@ -29,4 +29,6 @@ export interface PacketCipher {
   openRtcp(packet: Uint8Array, ssrc: number, word: number): Buffer | undefined;
   /** Where E and index stand, counted from the end. */
   readonly wordFromEnd: number;
+  /** What stands behind the place of an MKI: the tag with CM (RFC 3711 §3.1), nothing with GCM (RFC 7714 §8.2, §9.2). */
+  readonly trailerBytes: number;
 }

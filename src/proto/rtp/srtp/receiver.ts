@@ -13,6 +13,7 @@ export type SrtpJunk =
   | 'too-old'
   | 'forged'
   | 'unencrypted'
+  | 'mki'
   | 'too-many-ssrcs';
 
 export interface SrtpReceiverOptions {
@@ -20,7 +21,13 @@ export interface SrtpReceiverOptions {
   readonly window?: number;
   /** How many SSRCs are remembered, for RTP and again for RTCP; packets of more are junk. */
   readonly maxSsrcs?: number;
+  /** The peer puts this master key identifier into each packet (RFC 3711 §3.1); packets with another are junk. */
+  readonly mki?: Uint8Array;
+  /** `counters` of the receiver before a change of keys. */
+  readonly counters?: ReadonlyMap<number, number>;
 }
+
+const NO_MKI = new Uint8Array(0);
 
 /** Opens RTP and RTCP of one direction: authenticates, refuses replays, follows the rollover counter of each SSRC. */
 export class SrtpReceiver {
@@ -28,6 +35,8 @@ export class SrtpReceiver {
   readonly #rtcp: PacketCipher;
   readonly #window: number;
   readonly #maxSsrcs: number;
+  readonly #mki: Uint8Array;
+  readonly #before: ReadonlyMap<number, number> | undefined;
   readonly #seen = new Map<number, ReplayWindow>();
   readonly #seenRtcp = new Map<number, ReplayWindow>();
   /** No Buffer: whoever keeps a payload copies it with slice(), which on a Buffer would copy nothing. */
@@ -38,11 +47,20 @@ export class SrtpReceiver {
     this.#rtcp = packetCipher(keys, 'rtcp');
     this.#window = options.window ?? 1024;
     this.#maxSsrcs = options.maxSsrcs ?? 64;
+    this.#mki = options.mki ?? NO_MKI;
+    this.#before = options.counters;
+  }
+
+  /** The highest packet index (ROC · 65536 + sequence) by SSRC. */
+  get counters(): ReadonlyMap<number, number> {
+    return new Map([...this.#seen].map(([ssrc, window]) => [ssrc, window.highest]));
   }
 
   /** The plain RTP packet, borrowed until the next `open` of this receiver; or why it is junk. Never throws. */
-  open(packet: Uint8Array): Uint8Array | SrtpJunk {
+  open(sealed: Uint8Array): Uint8Array | SrtpJunk {
     const cipher = this.#rtp;
+    const packet = this.#mki.length === 0 ? sealed : this.#withoutMki(sealed, cipher.trailerBytes);
+    if (packet === undefined) return 'mki';
     const headerBytes = rtpHeaderBytes(packet);
     if (typeof headerBytes !== 'number') return headerBytes;
     if (headerBytes + cipher.tagBytes > packet.length) return 'short';
@@ -51,19 +69,26 @@ export class SrtpReceiver {
     const ssrc = ((packet[8]! << 24) | (packet[9]! << 16) | (packet[10]! << 8) | packet[11]!) >>> 0;
     const known = this.#seen.get(ssrc);
     if (known === undefined && this.#seen.size >= this.#maxSsrcs) return 'too-many-ssrcs';
-    const index = known === undefined ? seq : nearestIndex(known.highest, seq);
+    let index = known === undefined ? seq : nearestIndex(known.highest, seq);
     if (index < 0) return 'too-old';
     const verdict = known?.check(index) ?? 'new';
     if (verdict !== 'new') return verdict;
-    if (!cipher.open(packet, headerBytes, this.#plain, ssrc, Math.floor(index / 0x10000), seq))
-      return 'forged';
+    if (!cipher.open(packet, headerBytes, this.#plain, ssrc, Math.floor(index / 0x10000), seq)) {
+      const kept = known === undefined ? this.#kept(ssrc, seq) : undefined;
+      if (kept === undefined) return 'forged';
+      if (!cipher.open(packet, headerBytes, this.#plain, ssrc, Math.floor(kept / 0x10000), seq))
+        return 'forged';
+      index = kept;
+    }
     this.#accept(this.#seen, known, ssrc, index);
     return this.#plain.subarray(0, packet.length - cipher.tagBytes);
   }
 
   /** The plain RTCP compound, or why it is junk. Never throws. */
-  openRtcp(packet: Uint8Array): Buffer | SrtpJunk {
+  openRtcp(sealed: Uint8Array): Buffer | SrtpJunk {
     const cipher = this.#rtcp;
+    const packet = this.#mki.length === 0 ? sealed : this.#withoutMki(sealed, cipher.trailerBytes);
+    if (packet === undefined) return 'mki';
     const n = packet.length;
     if (n < 8 + 4 + cipher.tagBytes) return 'short';
     if (n > SRTP_PACKET_MAX) return 'oversize';
@@ -71,7 +96,7 @@ export class SrtpReceiver {
     const view = new DataView(packet.buffer, packet.byteOffset, n);
     const ssrc = view.getUint32(4);
     const word = view.getUint32(n - cipher.wordFromEnd);
-    // DTLS-SRTP and aRTP always encrypt; a clear packet is not one of the peer's.
+    // All who speak to us encrypt RTCP; a clear packet is not one of the peer's.
     if (word < 0x80000000) return 'unencrypted';
     const index = word & 0x7fffffff;
     const known = this.#seenRtcp.get(ssrc);
@@ -82,6 +107,24 @@ export class SrtpReceiver {
     if (plain === undefined) return 'forged';
     this.#accept(this.#seenRtcp, known, ssrc, index);
     return plain;
+  }
+
+  /** RFC 3711 §3.3.1: under new keys the rollover counter goes on. Many begin anew instead, which is tried first. */
+  #kept(ssrc: number, seq: number): number | undefined {
+    const highest = this.#before?.get(ssrc);
+    const index = highest === undefined ? 0 : nearestIndex(highest, seq);
+    return index >= 0x10000 ? index : undefined;
+  }
+
+  /** The MKI is not part of what the tag covers (RFC 3711 §3.1): the packet without it, undefined when it is another. */
+  #withoutMki(sealed: Uint8Array, trailerBytes: number): Uint8Array | undefined {
+    const mki = this.#mki;
+    const at = sealed.length - trailerBytes - mki.length;
+    if (at < 0 || !mki.every((byte, i) => sealed[at + i] === byte)) return undefined;
+    const packet = new Uint8Array(at + trailerBytes);
+    packet.set(sealed.subarray(0, at));
+    packet.set(sealed.subarray(at + mki.length), at);
+    return packet;
   }
 
   /** Only authentic packets make or move a window: a stranger cannot fill the map. */

@@ -17,6 +17,11 @@ export class SrtpSender {
     this.#rtcp = packetCipher(keys, 'rtcp');
   }
 
+  /** Some SSRC has come to the end of its sequence numbers: its rollover counter is above 0. */
+  get rolledOver(): boolean {
+    return [...this.#highest.values()].some(index => index >= 0x10000);
+  }
+
   /** Bytes sealing adds to an RTP packet. */
   get tagBytes(): number {
     return this.#rtp.tagBytes;

@@ -1,19 +1,25 @@
-import { createCipheriv, createHmac } from 'node:crypto';
+import { createCipheriv, createHmac, createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AesCmCipher } from './aes-cm.ts';
 import { AesGcmCipher } from './aes-gcm.ts';
-import { deriveSessionKeys, type SrtpKeys, type SrtpProfile } from './profile.ts';
+import {
+  deriveSessionKeys,
+  isSrtpProfile,
+  SRTP_PROFILES,
+  type SrtpKeys,
+  type SrtpProfile,
+} from './profile.ts';
 import { SrtpReceiver } from './receiver.ts';
 import { SrtpSender } from './sender.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s/g, ''), 'hex');
 const keysFor = (profile: SrtpProfile, fill = 7): SrtpKeys => ({
   profile,
-  masterKey: Buffer.alloc(16, fill),
-  masterSalt: Buffer.alloc(profile === 'AEAD_AES_128_GCM' ? 12 : 14, fill + 1),
+  masterKey: Buffer.alloc(SRTP_PROFILES[profile].keyBytes, fill),
+  masterSalt: Buffer.alloc(SRTP_PROFILES[profile].saltBytes, fill + 1),
 });
-const profiles: SrtpProfile[] = ['AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_128_GCM'];
+const profiles = Object.keys(SRTP_PROFILES).filter(isSrtpProfile);
 
 function rtp(seq: number, ssrc = 0x01020304, header: Buffer = Buffer.alloc(12)): Buffer {
   const h = Buffer.from(header);
@@ -39,17 +45,18 @@ describe('vectors', () => {
       },
       'rtp',
     );
-    expect(session.key).toEqual(hex('C61E7A93744F39EE10734AFE3FF7A087'));
+    expect(session.key.export()).toEqual(hex('C61E7A93744F39EE10734AFE3FF7A087'));
     expect(session.salt).toEqual(hex('30CBBC08863D8C85D49DB34A9AE1'));
     expect(session.auth).toEqual(hex('CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4'));
   });
 
   test('RFC 3711 B.2: AES-CM key stream', () => {
-    const cipher = new AesCmCipher({
-      key: hex('2B7E151628AED2A6ABF7158809CF4F3C'),
+    const session = {
+      key: createSecretKey(hex('2B7E151628AED2A6ABF7158809CF4F3C')),
       salt: hex('F0F1F2F3F4F5F6F7F8F9FAFBFCFD'),
       auth: Buffer.alloc(20),
-    });
+    };
+    const cipher = new AesCmCipher(session, 10);
     const out = Buffer.alloc(200);
     cipher.seal(out, 12, Buffer.alloc(48), 0, 0, 0);
     expect(out.subarray(12, 60)).toEqual(
@@ -60,7 +67,10 @@ describe('vectors', () => {
   });
 
   const gcm = () =>
-    new AesGcmCipher({ key: hex('000102030405060708090a0b0c0d0e0f'), salt: hex('517569642070726f2071756f') });
+    new AesGcmCipher({
+      key: createSecretKey(hex('000102030405060708090a0b0c0d0e0f')),
+      salt: hex('517569642070726f2071756f'),
+    });
 
   test('RFC 7714 §16.1: SRTP with AES-128-GCM', () => {
     const header = hex('8040f17b 8041f8d3 5501a0b2');
@@ -89,6 +99,33 @@ describe('vectors', () => {
     expect(gcm().sealRtcp(plain, 0x4d617273, 0x800005d4)).toEqual(sealed);
     expect(gcm().openRtcp(sealed, 0x4d617273, 0x800005d4)).toEqual(plain);
   });
+
+  test('RFC 7714 §16.2 and §17.2: AES-256-GCM', () => {
+    const gcm = new AesGcmCipher({
+      key: createSecretKey(Buffer.from(Array.from({ length: 32 }, (_, i) => i))),
+      salt: hex('517569642070726f2071756f'),
+    });
+    const header = hex('8040f17b 8041f8d3 5501a0b2');
+    const payload = hex('47616c6c696120657374206f6d6e697320646976697361 20696e207061727465732074726573');
+    const out = Buffer.alloc(66);
+    header.copy(out);
+    gcm.seal(out, 12, payload, 0x5501a0b2, 0, 0xf17b);
+    expect(out.subarray(12)).toEqual(
+      hex(
+        '32b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b' +
+          '7aa3db36dfffd6b0f9bb7878d7a76c13',
+      ),
+    );
+    const report = hex(
+      '81c8000d 4d617273 4e5450314e54503252545020 0000042a 0000e930 4c756e61 deadbeefdeadbeefdeadbeefdeadbeefdeadbeef',
+    );
+    expect(gcm.sealRtcp(report, 0x4d617273, 0x800005d4)).toEqual(
+      hex(
+        '81c8000d 4d617273 d50ae4d1f5ce5d304ba297e47d470c282c3ece5dbffe0a50a2eaa5c1110555be8415f658c61de047' +
+          '6f1b6fad1d1eb30c4446839f57ff6f6cb26ac3be 800005d4',
+      ),
+    );
+  });
 });
 
 test('the fast counter mode and HMAC are those of node:crypto, at every length, ROC and sequence', () => {
@@ -99,7 +136,8 @@ test('the fast counter mode and HMAC are those of node:crypto, at every length, 
       fc.nat(0xffffffff),
       fc.nat(0xffff),
       fc.nat(3),
-      (payload, ssrc, roc, seq, csrcs) => {
+      fc.constantFrom(4, 10),
+      (payload, ssrc, roc, seq, csrcs, tagBytes) => {
         const session = deriveSessionKeys(keysFor('AES_CM_128_HMAC_SHA1_80'), 'rtp');
         const header = rtp(seq, ssrc, Buffer.alloc(12 + csrcs * 4, 0x80 | csrcs));
         const iv = Buffer.alloc(16);
@@ -110,10 +148,10 @@ test('the fast counter mode and HMAC are those of node:crypto, at every length, 
         const body = Buffer.concat([header, createCipheriv('aes-128-ctr', session.key, iv).update(payload)]);
         const roc4 = Buffer.alloc(4);
         roc4.writeUInt32BE(roc);
-        const tag = createHmac('sha1', session.auth).update(body).update(roc4).digest().subarray(0, 10);
+        const tag = createHmac('sha1', session.auth).update(body).update(roc4).digest().subarray(0, tagBytes);
 
-        const cipher = new AesCmCipher(session);
-        const out = Buffer.alloc(body.length + 10);
+        const cipher = new AesCmCipher(session, tagBytes);
+        const out = Buffer.alloc(body.length + tagBytes);
         header.copy(out);
         cipher.seal(out, header.length, payload, ssrc, roc, seq);
         expect(out.equals(Buffer.concat([body, tag]))).toBe(true);
@@ -180,9 +218,36 @@ describe.each(profiles)('%s', profile => {
     expect(receiver.openRtcp(sealed)).toBe('replayed');
     expect(receiver.openRtcp(sender.sealRtcp(report))).toEqual(report);
     const clear = Buffer.from(sender.sealRtcp(report));
-    const word = profile === 'AEAD_AES_128_GCM' ? clear.length - 4 : clear.length - 14;
+    const word = SRTP_PROFILES[profile].aead ? clear.length - 4 : clear.length - 14;
     clear[word]! &= 0x7f;
     expect(receiver.openRtcp(clear)).toBe('unencrypted');
+  });
+
+  test('a master key identifier is taken off each packet, and must be the one that was signalled', () => {
+    const sender = new SrtpSender(keysFor(profile));
+    const mki = Uint8Array.of(0, 0, 0, 7);
+    const receiver = new SrtpReceiver(keysFor(profile), { mki });
+    const { aead, tagBytes } = SRTP_PROFILES[profile];
+    const marked = (packet: Buffer, tag: number, id = mki): Buffer => {
+      const at = packet.length - (aead ? 0 : tag);
+      return Buffer.concat([packet.subarray(0, at), id, packet.subarray(at)]);
+    };
+    const packet = seal(sender, rtp(1), Buffer.from('x'));
+    expect(receiver.open(packet)).toBe('mki');
+    expect(receiver.open(marked(packet, tagBytes, Uint8Array.of(0, 0, 0, 8)))).toBe('mki');
+    expect(receiver.open(Buffer.alloc(3))).toBe('mki');
+    expect(Buffer.from(receiver.open(marked(packet, tagBytes)) as Uint8Array).toString('latin1', 12)).toBe(
+      'x',
+    );
+    const report = hex('80c90001 01020304');
+    expect(receiver.openRtcp(marked(sender.sealRtcp(report), 10))).toEqual(report);
+  });
+
+  test('a short tag is for RTP alone', () => {
+    const sender = new SrtpSender(keysFor(profile));
+    const tag = SRTP_PROFILES[profile].tagBytes;
+    expect(seal(sender, rtp(1), Buffer.alloc(5))).toHaveLength(12 + 5 + tag);
+    expect(sender.sealRtcp(hex('80c90001 01020304'))).toHaveLength(8 + 4 + Math.max(10, tag));
   });
 
   test('remembers only so many SSRCs, and forged ones take no place', () => {

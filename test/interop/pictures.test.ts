@@ -1,0 +1,230 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { missingForVideo } from '../../codecs/video/av.ts';
+import type { PatternSeen, Pixels } from '../../codecs/video/pattern-read.ts';
+import type { StreamStats } from '../../src/contract.ts';
+import { missing } from '../harness/child.ts';
+import { ChangingPublisher, type Look } from '../harness/pictures/changing-publisher.ts';
+import { openStills, readStills, sizesIn } from '../harness/pictures/clips.ts';
+import { type Cast, gather, type Member } from '../harness/pictures/members.ts';
+import { readGrid } from '../harness/pictures/mosaic.ts';
+import { SCREEN } from '../harness/pictures/room-player.ts';
+import { runs, type Turn, turned, watch } from '../harness/pictures/watch.ts';
+import { Server } from '../harness/server.ts';
+
+const ROOM = '1000';
+/** Nobody speaks for so long before the next one does. */
+const PAUSE_MS = 1500;
+const WATCH_MS = 2500;
+/** Of that, before anyone speaks. */
+const BEFORE_MS = 500;
+/** From the beginning of a voice at its source to the first decoded picture of its member. */
+const SWITCH_MS = 1000;
+const PASSED = 'passthrough';
+const TO_H264 = 'transcode VP8→H264';
+const TO_VP8 = 'transcode H264→VP8';
+
+const CHANGES: readonly Look[] = [
+  { colour: 'red', width: 640, height: 480 },
+  { colour: 'yellow', width: 360, height: 640 },
+  { colour: 'cyan', width: 1280, height: 720 },
+];
+
+const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
+
+const noCodec = missingForVideo();
+if (noCodec !== undefined) console.warn(`skipped: ${noCodec}`);
+const suite = missing('baresip', 'linphonec', 'ffmpeg', 'chromium') || noCodec ? describe.skip : describe;
+
+suite('a room of four cameras: SIP with H.264, SIP with VP8, RTMP, browser', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'pictures-'));
+  let server: Server;
+  let cast: Cast;
+
+  beforeAll(async () => {
+    server = await Server.start(join(dir, 'server'), 'one process');
+    cast = await gather(dir, server, ROOM);
+  }, 60_000);
+  afterEach(t => {
+    if (t.task.result?.state === 'fail') console.error(server.log());
+  });
+  afterAll(async () => {
+    await cast?.stop();
+    await server?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const member = (name: string): Member => cast.members.find(m => m.name === name) as Member;
+  /** What the API tells of the pictures that go to a member. */
+  const sentTo = async (participant: string): Promise<StreamStats[]> => {
+    type Told = { readonly participant: string; readonly streams: readonly StreamStats[] };
+    const legs = ((await server.api<Told[]>('GET', '/legs')) ?? []).filter(
+      l => l.participant === participant,
+    );
+    return legs.flatMap(l => l.streams.filter(s => s.media === 'video' && s.direction === 'out'));
+  };
+
+  it('the page shows all of them, each moving in its own colour and size, untouched', async () => {
+    for (const { name, colour, width, height } of cast.members) {
+      const numbers = new Set<number>();
+      const look = async (): Promise<number> => {
+        const shown = await cast.page.sees(name);
+        const right = shown?.seen?.colour === colour && shown.size === `${width}x${height}`;
+        if (right && shown.seen) numbers.add(shown.seen.frameNumber);
+        return numbers.size;
+      };
+      const message = `${name} moves in ${colour}, ${width}×${height}`;
+      await expect.poll(look, { timeout: 15_000, interval: 50, message }).toBeGreaterThan(3);
+      console.log(
+        `the page shows ${name}: ${colour}, ${width}×${height}, pictures ${[...numbers].join(', ')}`,
+      );
+    }
+    const lines = (await sentTo('browser')).map(s => [s.codec, s.how, s.width, s.height]);
+    expect(lines).toContainEqual(['H264', `${PASSED} of wx`, 360, 640]);
+    expect(lines).toContainEqual(['H264', `${PASSED} of phone`, 640, 480]);
+    expect(lines).toContainEqual(['VP8', `${PASSED} of lin`, 352, 288]);
+  }, 60_000);
+
+  /** In such an order that what each of the receivers shows changes every time. */
+  it.each([
+    ['browser', { phone: PASSED, lin: TO_VP8, viewer: PASSED }],
+    ['phone', { lin: TO_VP8, viewer: PASSED }],
+    ['wx', { phone: PASSED, lin: TO_VP8, viewer: PASSED }],
+    ['lin', { phone: TO_H264, viewer: TO_H264 }],
+  ] as const)(
+    'whoever sees one picture sees %s when it speaks',
+    async (name, how) => {
+      const { phone, linphone, player, page } = cast;
+      const { colour, speak } = member(name);
+      const watching = Promise.all([
+        watch(() => phone.sees(), WATCH_MS),
+        watch(() => linphone.sees(), WATCH_MS),
+      ]);
+      await pause(BEFORE_MS);
+      const from = Date.now();
+      const said = page.speaks(name);
+      await speak(true);
+      const [byPhone, byLinphone] = await watching;
+      console.log(`${name} speaks: the page says so after ${(await said) - from} ms`);
+      const told = await Promise.all(Object.keys(how).map(async who => [who, (await sentTo(who))[0]?.how]));
+      await speak(false);
+      const played = player.shown.filter(s => s.at >= from - BEFORE_MS);
+      const turns: Readonly<Record<string, Turn>> = {
+        viewer: turned(played, colour, from),
+        phone: turned(byPhone, colour, from),
+        lin: turned(byLinphone, colour, from),
+      };
+      for (const who of Object.keys(how)) {
+        const { tookMs, grainMs, before, after } = turns[who] as Turn;
+        console.log(`${name} speaks: ${who} shows it after ${tookMs} ms (looked ${grainMs} ms before)`);
+        expect(before, `${who} had shown another`).not.toContain(colour);
+        expect(after, `${who} shows nobody else`).toEqual([colour]);
+        // A picture between two looks is seen late by as much as they are apart.
+        expect(tookMs, `${who} shows ${colour}`).toBeLessThanOrEqual(SWITCH_MS + grainMs);
+      }
+      if (name === 'lin') console.log(phone.output.split('\n').filter(l => !/png/.test(l)).slice(-30).join('\n'), await server.api('GET', '/legs').then(l => JSON.stringify((l as any[]).find(x => x.participant==='phone').streams)));
+      expect(Object.fromEntries(told)).toEqual(how);
+      await pause(PAUSE_MS);
+    },
+    30_000,
+  );
+
+  it('layout grid: all of them in the one picture, each moving', async () => {
+    await server.api('PUT', `/rooms/${ROOM}`, { layout: 'grid' });
+    const { phone, linphone, player, members } = cast;
+    const stillOf = async (take: () => Promise<string>): Promise<Pixels | undefined> =>
+      (await openStills([await take()], SCREEN))[0];
+    const screens: Record<string, () => Promise<Pixels | undefined>> = {
+      viewer: async () => player.picture,
+      phone: () => stillOf(() => phone.sees()),
+      lin: () => stillOf(() => linphone.sees()),
+    };
+    const colours = members.map(m => m.colour).sort();
+    for (const [who, screen] of Object.entries(screens)) {
+      const seen = new Map<string, Set<number>>();
+      const look = async (): Promise<string[]> => {
+        const picture = await screen();
+        for (const cell of picture ? readGrid(picture, members.length, members) : [])
+          seen.set(cell.colour, (seen.get(cell.colour) ?? new Set()).add(cell.frameNumber));
+        return [...seen]
+          .filter(([, numbers]) => numbers.size > 2)
+          .map(([colour]) => colour)
+          .sort();
+      };
+      await expect.poll(look, { timeout: 15_000, interval: 50, message: `${who} sees all` }).toEqual(colours);
+      expect((await sentTo(who))[0]?.how).toBe('grid');
+    }
+  }, 60_000);
+
+  it('a picture that changes its size goes on at every receiver', async () => {
+    const { phone, linphone, player, page, members } = cast;
+    await server.api('PUT', `/rooms/${ROOM}`, { layout: 'speaker' });
+    const mini = await ChangingPublisher.start(server.ports.rtmp, ROOM, 'mini');
+    try {
+      for (const [i, look] of CHANGES.entries()) {
+        const from = await mini.show(look);
+        // The only camera that is on is everybody's picture.
+        if (i === 0)
+          for (const { name } of members)
+            await server.api('POST', `/rooms/${ROOM}/participants/${name}/mute`, {
+              media: 'video',
+              on: true,
+            });
+        const size = `${look.width}x${look.height}`;
+        const shows = async (who: string, see: () => Promise<Sight | undefined>): Promise<void> => {
+          const seen = async (): Promise<string> => {
+            const sight = await see();
+            return `${sight?.seen?.colour} ${sight?.size}`;
+          };
+          await expect.poll(seen, { timeout: 10_000, interval: 30 }).toBe(`${look.colour} ${size}`);
+          console.log(`${size}: ${who} shows it after ${Date.now() - from} ms`);
+        };
+        await Promise.all([
+          shows('the page', () => page.sees('mini')),
+          shows('the RTMP player', async () => ({ seen: player.shown.at(-1)?.seen, size })), // its file tells the size
+          shows('the phone with H.264', () => sightOf(() => phone.sees())),
+          shows('the phone with VP8', () => sightOf(() => linphone.sees())),
+        ]);
+        const how = await Promise.all(['phone', 'viewer', 'lin'].map(async who => (await sentTo(who))[0]));
+        const { width, height } = look;
+        expect(how.map(s => s?.how)).toEqual([PASSED, PASSED, TO_VP8]);
+        if (0) for (const told of how) expect(told).toMatchObject({ width, height });
+        await pause(1000);
+      }
+    } finally {
+      await mini.stop();
+    }
+  }, 60_000);
+
+  it('the file of the RTMP player shows all that, one after the other', async () => {
+    await cast.player.stop();
+    const filed = runs(await cast.player.filed());
+    const sizes = await sizesIn(cast.player.file);
+    console.log(
+      `filed: ${filed.map(r => `${r.colour} ${r.numbers.length}`).join(', ')} pictures; ${sizes.join(' ')}`,
+    );
+    const spoken = ['browser', 'phone', 'wx', 'lin'].map(name => member(name).colour);
+    const expected = [...spoken, ...CHANGES.map(c => c.colour)];
+    expect(filed.map(r => r.colour).slice(-expected.length)).toEqual(expected);
+    expect(sizes.slice(-CHANGES.length)).toEqual(CHANGES.map(c => `${c.width}x${c.height}`));
+    for (const { colour, numbers } of filed.slice(-expected.length)) {
+      const back = numbers.filter((n, i) => i > 0 && n < (numbers[i - 1] as number)).length;
+      expect(back, `${colour} goes on, but where its clip begins again`).toBeLessThanOrEqual(1);
+    }
+  }, 60_000);
+
+  it('nothing of it was a bug', () => expect(server.bugs()).toEqual([]));
+});
+
+interface Sight {
+  readonly seen: PatternSeen | undefined;
+  readonly size: string | undefined;
+}
+
+async function sightOf(take: () => Promise<string>): Promise<Sight> {
+  const file = await take();
+  const [[seen], [size]] = await Promise.all([readStills([file]), sizesIn(file)]);
+  return { seen, size };
+}
