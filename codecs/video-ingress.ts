@@ -60,3 +60,32 @@ export class Pictures {
     return begins;
   }
 }
+
+/** What is wrong with a peer's pictures, in a sentence, the first time each reason of dropping is met. */
+export class PictureComplaints {
+  readonly #told = new Set<string>();
+
+  /** Undefined: told before, or nothing that concerns pictures. */
+  of(reason: string): string | undefined {
+    const wrong = WRONG[reason];
+    if (wrong === undefined || this.#told.has(reason)) return undefined;
+    this.#told.add(reason);
+    return `Pictures are dropped (${reason}): ${wrong}; sound goes on.`;
+  }
+}
+
+const WRONG: Readonly<Record<string, string>> = {
+  'payload-type': 'their payload type was not negotiated',
+  'h264-no-sps': 'a keyframe came, but no SPS that can be read, neither in the stream nor in the description',
+  'h264-sps': 'the SPS cannot be read, or its pictures are larger than level 5.2 (36864 macroblocks)',
+  'h264-slice': 'a slice header cannot be read',
+  'h264-aggregate': 'a STAP-A tells wrong lengths',
+  'h264-fragment': 'a FU-A is too short or holds what cannot be fragmented',
+  'h264-payload-type': 'NAL units of packetization-mode 2, which was not negotiated',
+  'h264-forbidden-bit': 'NAL units with bit errors',
+  'h264-short': 'empty NAL units',
+  'vp8-size': 'pictures of no size, or larger than 36864 macroblocks',
+  'vp8-keyframe': 'a keyframe without its start code',
+  'vp8-descriptor': 'the payload descriptor is cut short',
+  'vp8-short': 'empty payloads',
+};

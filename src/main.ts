@@ -30,7 +30,7 @@ export function main(argv: readonly string[]): Promise<number> {
     upCommand(composed, gateways, version),
     demoCommand(composed, gateways, version, demo),
     dialCommand(dial),
-    checkCommand(composed),
+    checkCommand(composed, {}, gateways),
     configCommand(composed),
     tokenCommand(composed),
   ]);

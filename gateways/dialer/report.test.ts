@@ -72,6 +72,111 @@ describe('judge', () => {
   });
 });
 
+const SEEN = {
+  codec: 'H264',
+  packets: 300,
+  lossPercent: 0,
+  pictures: 75,
+  broken: 0,
+  width: 640,
+  height: 360,
+  fps: 15.04,
+  freezes: 0,
+  keyframesAsked: 1,
+  firstFrameMs: 210.4,
+  pattern: { colour: 'cyan', delayMs: 44.6 },
+} as const;
+const SHOWN = {
+  codec: 'H264',
+  width: 640,
+  height: 360,
+  fps: 15,
+  packets: 310,
+  reports: 2,
+  reported: true,
+  lossPercent: 0,
+  keyframesAsked: 0,
+} as const;
+
+describe('judge, of pictures', () => {
+  const withPictures: Facts = { ...GOOD, pictureOut: SHOWN, pictureIn: SEEN };
+  it('passes when they went both ways, and when nobody else shows one', () => {
+    expect(judge({ ...withPictures, expectPicture: true }).pass).toBe(true);
+    expect(judge({ ...withPictures, pictureIn: { ...SEEN, packets: 0, pictures: 0 } }).pass).toBe(true);
+  });
+  it.each<[string, Partial<Facts>, string, RegExp]>([
+    [
+      'not said to arrive',
+      { pictureOut: { ...SHOWN, reported: false } },
+      'picture-out',
+      /any of our 310 packets of H264/,
+    ],
+    [
+      'not played back',
+      { proof: 'playback', pictureOut: { ...SHOWN, reported: false } },
+      'picture-out',
+      /was not in what it plays/,
+    ],
+    ['none made', { pictureOut: { ...SHOWN, packets: 0 } }, 'picture-out', /none could be made here/],
+    [
+      'all lost',
+      { pictureOut: { ...SHOWN, lossPercent: 100 } },
+      'picture-out',
+      /every packet of our picture lost/,
+    ],
+    [
+      'none decoded',
+      { pictureIn: { ...SEEN, pictures: 0 } },
+      'picture-in',
+      /300 packets of H264 came, but no picture/,
+    ],
+    [
+      'none came',
+      { expectPicture: true, pictureIn: undefined },
+      'picture-in',
+      /^Picture in: none came in 5 s/,
+    ],
+    [
+      'RTMP, nothing back',
+      { proof: 'playback', out: silentOut },
+      'media-out',
+      /our tone was not in what it plays/,
+    ],
+    [
+      'RTMP, nothing in',
+      { proof: 'none', in: { packets: 0 } },
+      'media-in',
+      /the server plays, but no sound came/,
+    ],
+  ])('%s', (_, facts, hop, text) => {
+    const verdict = judge({ ...withPictures, ...facts });
+    expect(verdict).toMatchObject({ pass: false, hop });
+    expect(verdict.text).toMatch(text);
+    expect(verdict.text).toMatch(/\.$/);
+  });
+  it('are told to machines and people', () => {
+    const { json, text } = report({ ...withPictures, setUpMs: 120.04 });
+    expect(json).toMatchObject({
+      setUpMs: 120,
+      out: { picture: { codec: 'H264', width: 640, height: 360, fps: 15, reported: true } },
+      in: {
+        picture: {
+          decoded: true,
+          pictures: 75,
+          firstFrameMs: 210,
+          fps: 15,
+          freezes: 0,
+          pattern: { delayMs: 45 },
+        },
+      },
+    });
+    expect(text).toContain('  picture out: H264 640×360, 15.0 a second, arrives, 0.0 % lost\n');
+    expect(text).toContain(
+      '  picture in: H264 640×360, 15.0 a second, 75 decoded, 0.0 % lost, freezes 0, the first after 210 ms; the cyan test pattern, 45 ms old by its clock\n',
+    );
+  });
+});
+
 describe('report', () => {
   it('is one flat object for machines', () => {
     expect(report({ ...GOOD, expectHz: 660, in: { ...GOOD.in, expectedDb: -20.1 } }).json).toEqual({

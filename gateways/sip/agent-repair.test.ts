@@ -98,11 +98,11 @@ describe('what comes', () => {
       await until(() => heard(c) === seq - 500);
       c.clock.advance(500);
     }
-    expect(signals(c)).toBe(3); // at 0, 0.7 and 2.1 s
+    expect(signals(c)).toBe(4); // at 0, 0.4, 1.2 and 2.8 s
     say(c, IDR, 513);
     await until(() => heard(c) === 13);
     c.clock.advance(60_000);
-    expect(signals(c)).toBe(3);
+    expect(signals(c)).toBe(4);
   });
 
   test('a camera that is off is not asked; the first packet that is no keyframe is', async () => {

@@ -165,6 +165,25 @@ describe('a call with a camera', () => {
       'rtp_dropped/h264-sps',
       'rtp_dropped/payload-type',
     ]);
+    expect(notes(c)).toHaveLength(3);
+    expect(notes(c)).toContainEqual(expect.stringContaining('(h264-sps): the SPS cannot be read, or its pictures'));
+  });
+
+  test.each([
+    ['no SPS', [], []],
+    ['an SPS of absurd size', [ABSURD_SPS], ['rtp_dropped/h264-sps']],
+  ])('with %s are not shown; that is counted, and told once', async (_, before, counts) => {
+    const c = await videoCall();
+    for (const timestamp of [3000, 6000]) {
+      for (const unit of before) c.camera.say(c.to, unit, { pt: 97, timestamp });
+      c.camera.say(c.to, IDR, { pt: 97, timestamp, marker: true });
+    }
+    const each = [...counts, 'rtp_dropped/h264-no-sps'];
+    await until(() => c.host.counts.length === 2 * each.length);
+    expect([...c.host.counts].sort()).toEqual([...each, ...each].sort());
+    expect(notes(c)).toHaveLength(each.length);
+    expect(c.seat.publications).toHaveLength(1); // its sound
+    expect(c.events.emitted.map(e => e.type)).not.toContain('closed');
   });
 });
 

@@ -107,7 +107,11 @@ async function show(
   });
 }
 
-async function phone(sip: string, codecs?: string): Promise<{ baresip: Baresip; dir: string }> {
+async function phone(
+  sip: string,
+  codecs?: string,
+  encryption?: 'srtp-mand',
+): Promise<{ baresip: Baresip; dir: string }> {
   const dir = mkdtempSync(join(tmpdir(), 'roombridge-baresip-'));
   onEnd(() => rmSync(dir, { recursive: true, force: true }));
   const baresip = await Baresip.start({
@@ -115,6 +119,7 @@ async function phone(sip: string, codecs?: string): Promise<{ baresip: Baresip; 
     user: 'bob',
     codecs: 'pcmu/8000/1',
     plays: toneOf(0, 30),
+    ...(encryption && { encryption }),
     video: { clip: await clip(dir, 'orange'), ...(codecs && { codecs }) },
   });
   onEnd(async () => void (await baresip.stop()));
@@ -157,11 +162,12 @@ describe.skipIf(peers)('baresip', () => {
   test.each([
     ['H264', undefined, { 'profile-level-id': '42e01e', 'packetization-mode': '1' }],
     ['VP8', 'vp8', {}],
+    ['VP8', 'vp8', {}, 'srtp-mand'],
   ] as const)(
-    '%s: pictures are decoded both ways, keyframes come when asked for',
-    async (codec, name, fmtp) => {
+    '%s %s %j %s: pictures are decoded both ways, keyframes come when asked for',
+    async (codec, name, fmtp, encryption?: 'srtp-mand') => {
       const { seat, sip, leg, emit } = await gateway();
-      const { baresip, dir } = await phone(sip, name);
+      const { baresip, dir } = await phone(sip, name, encryption);
       await soon(() => seat.publications.length === 2 && seat.publications[1]!.heard.length > 200);
       const { track, heard } = seat.publications[1]!;
       expect(track).toMatchObject({ source: 'camera', format: { codec, fmtp: { 'x-size': '640x480' } } });
@@ -185,7 +191,14 @@ describe.skipIf(peers)('baresip', () => {
       expect(seen!.frameNumber).toBeGreaterThan(5);
       await soon(() => leg().stats()[3]!.bitrateBps! > 20_000);
       const incoming = leg().stats()[2];
-      expect(incoming).toMatchObject({ codec, width: 640, height: 480, lost: 0, keyframesAsked: 1 });
+      expect(incoming).toMatchObject({
+        security: encryption ? 'sdes' : 'none',
+        codec,
+        width: 640,
+        height: 480,
+        lost: 0,
+        keyframesAsked: 1,
+      });
       expect(incoming!.fps).toBeGreaterThan(0);
       await soon(() => seat.publications.every(p => p.clocks.length > 0));
     },

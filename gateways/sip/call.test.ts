@@ -213,4 +213,11 @@ test('credentials are masked wherever they stand', () => {
   expect(text).toBe(
     'INVITE sip:1000@h;token=(masked);x=y SIP/2.0\r\nAuthorization: (masked)\r\nX-Roombridge-Token : (masked)\r\nTo: <sip:1000@h;token=(masked)>\r\n\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 (masked)\r\n',
   );
+  const odd = [
+    'a=crypto:1\tS\tinline:KEY',
+    'a=crypto: 1  S inline:KEY',
+    'a=crypto:1 inline:KEY',
+    'a=CRYPTO:1 S INLINE:KEY',
+  ];
+  for (const line of odd) expect(masked(`${line}\r\n`), line).not.toContain('KEY');
 });

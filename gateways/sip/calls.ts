@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Host, LegRequest, PlacedLeg, Termination } from '../../src/contract.ts';
+import type { Host, Json, LegRequest, PlacedLeg, Termination } from '../../src/contract.ts';
 import { type Drive, drive } from '../../src/io/drive.ts';
 import { terminationOf } from '../../src/kit/refusal.ts';
 import type { DigestServer } from '../../src/proto/sip/digest.ts';
 import { isSecure } from '../../src/proto/sip/flow.ts';
 import type { CallMessage, Invite, OnCall, SipCall } from '../../src/proto/sip/signalling.ts';
+import type { DialogSnapshot } from '../../src/proto/sip/snapshot.ts';
 import { type CallIn, type CallOut, FrontCall } from './call.ts';
 import type { SipConfig } from './config.ts';
 import { type Access, admit, callerOf, refused, TOO_MANY_TRIES } from './front-access.ts';
@@ -12,12 +13,24 @@ import { ladderStep } from './front-ladder.ts';
 import type { Guard } from './guard.ts';
 import { sipNative, srtpFor } from './native.ts';
 import { reasonHeader, refusalOf } from './status.ts';
+import { type CallInto, transfer } from './transfer.ts';
 import type { Inbound } from './trunks/inbound.ts';
 
 /** One call with everything it holds. */
 interface Entry {
   readonly leg: string;
+  readonly room: string;
   readonly run: Drive<CallIn>;
+  /** What a successor needs to end it. */
+  will(native: Json): void;
+}
+
+/** Other calls of the front, as far as a call into a room has to do with them. */
+export interface Neighbours {
+  /** Whom a phone asks for by REFER is called by this; undefined: nobody is. */
+  readonly callInto?: CallInto | undefined;
+  /** The room of a call that is none of `Calls`. */
+  roomOf?(call: string): string | undefined;
 }
 
 const IGNORE: OnCall = () => {};
@@ -29,6 +42,7 @@ export class Calls {
   readonly #digest: DigestServer;
   readonly #guard: Guard;
   readonly #trunks: Pick<Inbound, 'admit'> | undefined;
+  readonly #neighbours: Neighbours;
   readonly #byCall = new Map<string, Entry>();
   #idle: (() => void) | undefined;
 
@@ -38,12 +52,14 @@ export class Calls {
     digest: DigestServer,
     guard: Guard,
     trunks?: Pick<Inbound, 'admit'>,
+    neighbours: Neighbours = {},
   ) {
     this.#host = host;
     this.#config = config;
     this.#digest = digest;
     this.#guard = guard;
     this.#trunks = trunks;
+    this.#neighbours = neighbours;
   }
 
   get size(): number {
@@ -57,7 +73,7 @@ export class Calls {
     const access = this.#guard.mayTry(invite.flow.host, caller, now)
       ? (this.#trunks?.admit(invite, now) ?? admit(invite, this.#host, this.#digest))
       : refused(TOO_MANY_TRIES);
-    if (access.ok) return this.#begin(invite, call, access);
+    if (access.ok) return this.#begin(invite, call, { ...access, room: this.#roomFor(invite, access.room) });
     // A challenge is no refusal yet: phones that have the password come back with it.
     if (access.status !== 401) {
       this.#host.count('calls_refused', access.why.reason);
@@ -70,6 +86,19 @@ export class Calls {
     }
     call.reject(access.status, { headers: access.headers });
     return IGNORE;
+  }
+
+  /** A call that takes the place of another (RFC 3891) goes into that one's room, which the platform opens to it or not. */
+  #roomFor({ replaces }: Invite, dialled: string): string {
+    if (replaces === undefined) return dialled;
+    return this.#byCall.get(replaces)?.room ?? this.#neighbours.roomOf?.(replaces) ?? dialled;
+  }
+
+  /** How a successor ends this call, should this process vanish; false: it is none of ours. */
+  snapshot(call: string, snapshot: DialogSnapshot | undefined): boolean {
+    const entry = this.#byCall.get(call);
+    if (snapshot !== undefined) entry?.will({ ...snapshot } as Json);
+    return entry !== undefined;
   }
 
   /** Every message of a call goes to the ladder of its leg. */
@@ -128,7 +157,8 @@ export class Calls {
       }
     };
     const run = drive(core, this.#host.clock, act);
-    this.#byCall.set(call.id, { leg, run });
+    const will = (native: Json): void => placed?.send({ type: 'will', native });
+    this.#byCall.set(call.id, { leg, room, run, will });
     run.feed({ type: 'begin' });
     const ask: LegRequest = {
       v: 1,
@@ -151,7 +181,9 @@ export class Calls {
         },
         error => run.feed({ type: 'unplaced', why: terminationOf(error) }),
       );
+    const transfers = { room, self: request.uri.host, callInto: this.#neighbours.callInto };
     return event => {
+      if (event.type === 'refer') return transfer(event, call, transfers);
       run.feed({ type: 'sip', event });
       if (event.type === 'ended' || event.type === 'cancelled') this.#forget(call.id);
     };

@@ -39,6 +39,23 @@ export const sipConfig = z.strictObject({
     .describe(
       'Encrypted media (SDES or DTLS-SRTP): off: none; optional: as the phone offers, and offered by us where the signalling runs over TLS; required: calls without it are refused.',
     ),
+  sessionExpiresS: z
+    .number()
+    .int()
+    .min(0)
+    .max(86_400)
+    .default(1800)
+    .refine(s => s === 0 || s >= 90, 'must be 0 or at least 90 (RFC 4028)')
+    .describe(
+      'How often a call is asked whether it still stands (session timer), seconds; 0: only where the phone asks for it.',
+    ),
+  minSeS: z
+    .number()
+    .int()
+    .min(90)
+    .max(86_400)
+    .default(90)
+    .describe('The shortest session timer a phone may ask for, seconds; shorter ones get 422.'),
   maxLegs: z.number().int().positive().default(1000).describe('Calls at the same time.'),
   ...guardKeys,
   ...trunkKeys,

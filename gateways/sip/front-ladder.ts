@@ -6,7 +6,8 @@ import type { CallMessage } from '../../src/proto/sip/signalling.ts';
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/^((?:proxy-)?authorization|x-roombridge-token)([ \t]*:)(?:[^\r\n]|\r\n[ \t])*/gim, '$1$2 (masked)'],
   [/([;?&]token=)[^;>?&\s"]+/gi, '$1(masked)'],
-  [/(\ba=crypto:\S+ \S+ )[^\r\n]+/gi, '$1(masked)'],
+  // Tag and suite stay, if they are that.
+  [/(\ba=crypto:[ \t]*\d*[ \t]*\w*)[^\r\n]*/gi, '$1 (masked)'],
   [/(\ba=ice-pwd:)[^\r\n]+/gi, '$1(masked)'],
 ];
 

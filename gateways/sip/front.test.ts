@@ -333,6 +333,58 @@ describe('a call', () => {
     expect(platform.commands.at(-1)).toMatchObject({ type: 'close', why: { reason: 'shutting-down' } });
   });
 
+  test('Replaces: another phone takes its place in its room, and it hears why it is hung up', async () => {
+    const platform = new FakePlatform();
+    const port = await start(platform);
+    const one = await Phone.to(port);
+    one.dial();
+    const { response } = await one.next('answered');
+    const tag = (a: { params: ReadonlyMap<string, string | undefined> }): string =>
+      a.params.get('tag') as string;
+    await vi.waitUntil(() => platform.count('will') === 1);
+    const two = await Phone.to(port);
+    const { callId, from, to } = response;
+    const replaces = { callId, toTag: tag(to), fromTag: tag(from), earlyOnly: false };
+    two.dial({ user: 'carol', replaces }, `sip:somewhere@127.0.0.1:${port}`);
+    await two.next('answered');
+    expect((await one.next('ended')).reason).toContain('RFC 3891');
+    expect(platform.requests.map(r => [r.who.user, r.room])).toEqual([
+      ['alice', platform.requests[0]?.room],
+      ['carol', platform.requests[0]?.room],
+    ]);
+    await vi.waitUntil(() => platform.count('close') === 1);
+  });
+
+  test('REFER: refused in words where transfers are off', async () => {
+    const port = await start(new FakePlatform());
+    const phone = await Phone.to(port);
+    const call = phone.dial();
+    await phone.next('answered');
+    call.refer('t', 'sip:bob@example.org');
+    expect(await phone.next('referred')).toMatchObject({ status: 603, done: true });
+  });
+
+  test('a front that vanished: another ends its calls from what it left', async () => {
+    const platform = new FakePlatform();
+    const phone = await Phone.to(await start(platform));
+    phone.dial();
+    await phone.next('answered');
+    await vi.waitUntil(() => platform.count('will') === 1);
+    const will = platform.commands.find(c => c.type === 'will');
+    const successor = createSipFront(fakeHost(), sipConfig.parse({ address: '127.0.0.1', port: 0 }));
+    await successor.start();
+    await successor.execute?.(JSON.parse(JSON.stringify(will?.native)), {
+      blame: 'server',
+      reason: 'shutting-down',
+      text: 'The front is gone.',
+    });
+    expect(await phone.next('ended')).toMatchObject({
+      by: 'remote',
+      reason: 'SIP;cause=503;text="The front is gone."',
+    });
+    await successor.close({ blame: 'server', reason: 'shutting-down' });
+  });
+
   test('OPTIONS is answered', async () => {
     const phone = await Phone.to(await start(new FakePlatform()));
     expect(await phone.ping()).toBe(200);

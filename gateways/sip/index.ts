@@ -2,6 +2,7 @@ import { CONTRACT, defineGateway } from '../../src/contract.ts';
 import { createSipAgent } from './agent.ts';
 import { sipConfig } from './config.ts';
 import { createSipFront } from './front.ts';
+import { checkTrunks } from './trunks/check.ts';
 
 /** SIP phones and room systems: front (signalling) and agent (RTP). */
 export default defineGateway({
@@ -11,4 +12,5 @@ export default defineGateway({
   home: 'agent',
   front: (host, config) => createSipFront(host, config),
   agent: createSipAgent,
+  check: (config, clock) => checkTrunks(config, clock),
 });

@@ -2,8 +2,11 @@ import { type Millis, NEVER } from '../../src/kit/core.ts';
 
 /** Encoders answer some requests by a picture of ten times the size: not more often than this. */
 const APART_MS = 300;
-/** The request or the picture may be lost; who does not answer is asked less and less often. */
-const AGAIN_MS = 700;
+/**
+ * The request or the picture may be lost, or passed over (linphone's VP8 does so within four pictures of its last
+ * reference); who does not answer is asked less and less often.
+ */
+const AGAIN_MS = 400;
 const SELDOM_MS = 8000;
 
 /** Asks for a keyframe until one comes. */

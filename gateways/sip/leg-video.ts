@@ -10,6 +10,7 @@ import type {
   TrackEvent,
   Want,
 } from '../../src/contract.ts';
+import { PictureComplaints } from '../../codecs/video-ingress.ts';
 import { receives, sends } from '../../src/proto/sdp/section.ts';
 import type { VideoPart, VideoPlan } from '../../src/proto/sdp/video.ts';
 import type { LegOptions } from './leg-options.ts';
@@ -30,11 +31,13 @@ export class LegVideo {
   #hold = false;
   #muted = false;
   #how = 'idle';
+  readonly #complaints = new PictureComplaints();
 
   /** Rejects with a Refusal when there are no ports. */
   static async open(o: LegOptions, line: LineOptions, part: VideoPart): Promise<LegVideo> {
     const video = new LegVideo(o, part);
-    video.#media = await VideoMedia.open(line, {
+    const count = (reason: string): void => video.#dropped(reason);
+    video.#media = await VideoMedia.open({ ...line, count }, {
       format: f => video.#turnTo(f),
       picture: (packet, now) => video.#show(packet, now),
       askBySignalling: () => o.emit({ type: 'keyframe-by-signalling' }),
@@ -104,10 +107,17 @@ export class LegVideo {
   #show(packet: MediaPacket, now: Millis): void {
     if (this.#hold || this.#muted) return;
     if (this.#publication === undefined) {
-      if (this.#format === undefined || !packet.frame?.key) return;
+      if (!packet.frame?.key) return;
+      if (this.#format === undefined) return this.#dropped('h264-no-sps');
       this.#publication = this.#publish(this.#format);
     }
     this.#publication.sink(packet, now);
+  }
+
+  #dropped(reason: string): void {
+    this.#o.line.count(reason);
+    const complaint = this.#complaints.of(reason);
+    if (complaint !== undefined) this.#o.note(complaint);
   }
 
   #publish(format: Format): Publication {

@@ -44,11 +44,7 @@ export class SipLeg implements Leg {
     this.#line = {
       ...o.line,
       failed: error => this.#failed(error),
-      unprotected: text => {
-        o.line.count('dtls-failed');
-        o.note(text);
-        this.close({ blame: 'client', reason: 'dtls-failed', text });
-      },
+      unprotected: text => this.#unprotected(text),
     };
   }
 
@@ -102,6 +98,17 @@ export class SipLeg implements Leg {
     for (const video of this.#video.values()) video.close();
     this.#o.gone();
     this.#o.emit({ type: 'closed', why });
+  }
+
+  /** Sound cannot be had: there is no call without it. */
+  #unprotected(text: string): void {
+    this.#noKeys(text);
+    this.close({ blame: 'client', reason: 'dtls-failed', text });
+  }
+
+  #noKeys(text: string): void {
+    this.#o.line.count('dtls-failed');
+    this.#o.note(text);
   }
 
   #failed(error: unknown): void {
@@ -199,7 +206,8 @@ export class SipLeg implements Leg {
 
   async #openVideo(part: VideoPart): Promise<LegVideo | undefined> {
     try {
-      const video = await LegVideo.open(this.#o, this.#line, part);
+      const line: LineOptions = { ...this.#line, unprotected: text => this.#noKeys(`no pictures: ${text}`) };
+      const video = await LegVideo.open(this.#o, line, part);
       if (this.#open) this.#video.set(part, video);
       else video.close();
       return video;

@@ -16,7 +16,7 @@ const SLOT_BYTES = 2048;
 
 export class LineSecurity {
   readonly #channels: Readonly<Record<Port, SecureChannel>>;
-  readonly #slots = new SendSlots(SLOT_BYTES);
+  #slots: SendSlots | undefined;
   #keying: Keying = PLAIN;
   /** RFC 5764 §3: without mux each port has an association of its own. */
   #apart = false;
@@ -53,9 +53,9 @@ export class LineSecurity {
   }
 
   /** The first `length` bytes as a sealed packet, in a slot that is free until `queued` is 0 again; undefined: none. */
-  seal(bytes: Uint8Array, length: number, queued: number, now: Millis): Uint8Array | undefined {
-    const out = this.#slots.take(queued);
-    const sealed = this.#channels.rtp.seal(bytes, length, RTP_HEADER_BYTES, out, now);
+  seal(bytes: Uint8Array, length: number, queued: number): Uint8Array | undefined {
+    const out = (this.#slots ??= new SendSlots(SLOT_BYTES)).take(queued);
+    const sealed = this.#channels.rtp.seal(bytes, length, RTP_HEADER_BYTES, out);
     return sealed === 0 ? undefined : out.subarray(0, sealed);
   }
 

@@ -11,8 +11,7 @@ import { WebSockets } from './websockets.ts';
 
 export interface ListenersOn {
   message(type: 'datagram' | 'chunk', flow: Flow, bytes: Buffer): void;
-  /** `error` in words when it did not end politely. */
-  closed(flow: Flow, error?: string): void;
+  closed(flow: Flow): void;
   /** Whether this address may connect now. */
   admits(host: string): boolean;
 }
@@ -93,7 +92,8 @@ export class Listeners {
     const flows = await openFlows(options, this.#host.clock, {
       datagram: (flow, bytes) => this.#on.message('datagram', flow, bytes),
       chunk: (flow, bytes) => this.#on.message('chunk', flow, bytes),
-      closed: (flow, error) => this.#on.closed(flow, error),
+      closed: flow => this.#on.closed(flow),
+      unreachable: (flow, why) => this.#host.log.info({ flow: flow.id }, why),
       admits: host => this.#on.admits(host),
       junk: reason => this.#host.count('dropped', reason),
     });

@@ -261,6 +261,13 @@ describe('a call out', () => {
   });
 });
 
+test('a trunk that is all TLS carries no media in clear', async () => {
+  const w = await world(trunkTo('sip:127.0.0.1:1;transport=tls', 'sips:127.0.0.1:1'));
+  await w.dial('+4930123');
+  await w.ended();
+  expect(w.requests[0]?.begin).toEqual({ type: 'make-offer', native: { srtp: 'required' } });
+});
+
 describe('302', () => {
   test('is followed where the call might have gone in the first place', async () => {
     const phone = await uas(answers);

@@ -4,6 +4,7 @@ import type {
   DialRequest,
   DialStep,
   Host,
+  Json,
   LegRequest,
   PlacedLeg,
   Termination,
@@ -11,7 +12,9 @@ import type {
 import { type Drive, drive } from '../../src/io/drive.ts';
 import { refuse, terminationOf } from '../../src/kit/refusal.ts';
 import { isSecure } from '../../src/proto/sip/flow.ts';
+import type { Replaces } from '../../src/proto/sip/replaces.ts';
 import type { CallMessage, SipCall, SipSignalling } from '../../src/proto/sip/signalling.ts';
+import type { DialogSnapshot } from '../../src/proto/sip/snapshot.ts';
 import { WITHDRAWN } from './call-ends.ts';
 import type { SipConfig } from './config.ts';
 import { ladderStep } from './front-ladder.ts';
@@ -24,7 +27,10 @@ import { nowhere, type Route, type Trunks } from './trunks/trunks.ts';
 /** One call out with everything it holds. */
 interface Entry {
   readonly leg: string;
+  readonly room: string;
   readonly run: Drive<OutgoingIn<Hop>>;
+  /** Leaves word with the leg's agent of how the call is ended, should this process vanish. */
+  readonly will: (native: Json) => void;
 }
 
 /** The calls out of a front: wires each to its core, its leg, its INVITEs and its ladder. */
@@ -52,13 +58,13 @@ export class OutgoingCalls {
     return this.#live.size;
   }
 
-  /** See `Front.dial`. */
-  async dial(ask: DialRequest, on: (step: DialStep) => void): Promise<Dialled> {
+  /** See `Front.dial`. `replaces`: the call takes the place of one the called side has (RFC 3891). */
+  async dial(ask: DialRequest, on: (step: DialStep) => void, replaces?: Replaces): Promise<Dialled> {
     if (this.#closed) throw refuse('server', 'draining', 'This front is going down; call again.');
     if (this.#live.size >= this.#config.maxLegs)
       throw refuse('server', 'agent-full', `There are ${this.#live.size} calls out already (sip.maxLegs).`);
     const route = this.#trunks.route(ask.to, ask.trunk);
-    return this.#begin(ask, route, on);
+    return this.#begin(ask, route, on, replaces);
   }
 
   /** Every message of a call goes to the ladder of its leg; false: it is none of ours. */
@@ -67,6 +73,18 @@ export class OutgoingCalls {
     if (entry === undefined) return false;
     this.#host.ladder(entry.leg, ladderStep(m, Date.now()));
     return true;
+  }
+
+  /** Undefined: it is none of ours. */
+  roomOf(call: string): string | undefined {
+    return this.#byCall.get(call)?.room;
+  }
+
+  /** How a successor ends this call, should this process vanish; false: it is none of ours. */
+  snapshot(call: string, snapshot: DialogSnapshot | undefined): boolean {
+    const entry = this.#byCall.get(call);
+    if (snapshot !== undefined) entry?.will({ ...snapshot } as Json);
+    return entry !== undefined;
   }
 
   /** A bug in our own code ends its call only; false: it is none of ours. */
@@ -86,7 +104,7 @@ export class OutgoingCalls {
     return new Promise(done => (this.#idle = done));
   }
 
-  #begin(ask: DialRequest, route: Route, on: (step: DialStep) => void): Dialled {
+  #begin(ask: DialRequest, route: Route, on: (step: DialStep) => void, replaces?: Replaces): Dialled {
     const host = this.#host;
     const leg = `sip-${randomUUID()}`;
     const identity = { callId: randomUUID(), tag: randomBytes(8).toString('hex') };
@@ -114,6 +132,7 @@ export class OutgoingCalls {
           identity,
           ...(from && { from }),
           ...(credentials && { credentials }),
+          ...(replaces && { replaces }),
         },
         event => {
           run.feed({ type: 'sip', attempt, event });
@@ -163,7 +182,8 @@ export class OutgoingCalls {
       }
     };
     const run: Drive<OutgoingIn<Hop>> = drive(core, host.clock, act);
-    const entry: Entry = { leg, run };
+    const will = (native: Json): void => placed?.send({ type: 'will', native });
+    const entry: Entry = { leg, room: ask.room, run, will };
     this.#live.add(entry);
     run.feed({ type: 'begin' });
     on({ at: Date.now(), state: 'calling', text: `Calling ${route.text}.` });

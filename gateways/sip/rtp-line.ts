@@ -67,7 +67,7 @@ export class RtpLine {
       },
       rtcp: (bytes, address, port, now) =>
         line.#guard(() =>
-          isDtls(bytes)
+          line.security === 'dtls' && isDtls(bytes)
             ? line.#shaken(bytes, address, port, 'rtcp', now)
             : line.#reported(bytes, address, port, 'rtcp', now),
         ),
@@ -134,7 +134,7 @@ export class RtpLine {
     if (to === undefined || !this.#open) return;
     const { rtp } = this.#pair;
     if (this.#security.plain) return rtp.send(bytes, length, to.port, to.address);
-    const sealed = this.#security.seal(bytes, length, rtp.queued(), this.#o.clock.now());
+    const sealed = this.#security.seal(bytes, length, rtp.queued());
     if (sealed === undefined) return this.#o.count('out-not-sealed');
     rtp.send(sealed, sealed.length, to.port, to.address);
   }
@@ -171,7 +171,7 @@ export class RtpLine {
   #received(bytes: Buffer, address: string, port: number, now: Millis): void {
     if (isRtcp(bytes)) return this.#reported(bytes, address, port, 'rtp', now);
     const { count } = this.#o;
-    if (isDtls(bytes)) return this.#shaken(bytes, address, port, 'rtp', now);
+    if (this.security === 'dtls' && isDtls(bytes)) return this.#shaken(bytes, address, port, 'rtp', now);
     if (bytes.length < RTP_HEADER_BYTES || (bytes[0] as number) >> 6 !== 2) return count('not-rtp');
     let plain: Uint8Array = bytes;
     if (this.#security.plain) {
@@ -208,6 +208,7 @@ export class RtpLine {
     const now = this.#o.clock.now();
     if (now >= this.session.deadline) this.#report(now);
     if (now >= this.#security.deadline) this.#security.tick(now);
+    if (!this.#open) return; // there will be no keys
     this.#user.tick(now);
     this.arm();
   }

@@ -32,6 +32,8 @@ const SWITCH_MS = 500;
 /** Keys that may come back, because a new description was withdrawn. */
 const MAX_KNOWN = 4;
 
+type DtlsKeying = Extract<Keying, { type: 'dtls' }>;
+
 interface Known<T> {
   readonly keys: SrtpKeys;
   readonly srtp: T;
@@ -48,7 +50,9 @@ export class SecureChannel {
   readonly #senders: Known<SrtpSender>[] = [];
   readonly #receivers: Known<SrtpReceiver>[] = [];
   #dtls: DtlsClient | DtlsServer | undefined;
-  #agreed: Extract<Keying, { type: 'dtls' }> | undefined;
+  #agreed: DtlsKeying | undefined;
+  /** The association before this one: a new description may be withdrawn. */
+  #shelved: { readonly keying: DtlsKeying; readonly dtls: DtlsClient | DtlsServer } | undefined;
   #connectBy: Millis = NEVER;
 
   constructor(o: ChannelOptions) {
@@ -61,7 +65,7 @@ export class SecureChannel {
   }
 
   get deadline(): Millis {
-    return Math.min(this.#connectBy, this.#dtls?.deadline ?? NEVER);
+    return Math.min(this.#connectBy, this.#next?.at ?? NEVER, this.#dtls?.deadline ?? NEVER);
   }
 
   /** `reachable`: there is somewhere to send to, so that a handshake can be waited for. */
@@ -75,8 +79,7 @@ export class SecureChannel {
   }
 
   /** Seals the first `length` bytes (a header of 12 before the payload) into `out`; the bytes written, 0: no keys. */
-  seal(bytes: Uint8Array, length: number, headerBytes: number, out: Uint8Array, now: Millis): number {
-    if (this.#next !== undefined && now >= this.#next.at) this.#switch();
+  seal(bytes: Uint8Array, length: number, headerBytes: number, out: Uint8Array): number {
     const sender = this.#sender;
     if (sender === undefined || length + sender.tagBytes > out.length) return 0;
     for (let i = 0; i < headerBytes; i++) out[i] = bytes[i] as number;
@@ -112,6 +115,7 @@ export class SecureChannel {
   }
 
   tick(now: Millis): void {
+    if (this.#next !== undefined && now >= this.#next.at) this.#switch();
     if (now >= this.#connectBy) {
       this.#connectBy = NEVER;
       return this.#o.failed(this.#whyNot());
@@ -128,11 +132,17 @@ export class SecureChannel {
   }
 
   /** RFC 8842 §4: the same association goes on; another one begins, and the old keys hold until it has its own. */
-  #associate(keying: Extract<Keying, { type: 'dtls' }>, reachable: boolean, now: Millis): void {
-    const before = this.#agreed;
+  #associate(keying: DtlsKeying, reachable: boolean, now: Millis): void {
+    const [before, dtls] = [this.#agreed, this.#dtls];
     this.#agreed = keying;
-    const same = before?.id === keying.id && before.role === keying.role;
-    if (same && before.fingerprints.every((f, i) => f.value === keying.fingerprints[i]?.value)) return;
+    if (before !== undefined && sameAssociation(before, keying)) return;
+    const back = this.#shelved;
+    this.#shelved = before && dtls && { keying: before, dtls };
+    this.#connectBy = NEVER;
+    if (back !== undefined && sameAssociation(back.keying, keying)) {
+      this.#dtls = back.dtls;
+      return;
+    }
     const options = {
       identity: this.#o.identity,
       fingerprints: keying.fingerprints,
@@ -176,7 +186,7 @@ export class SecureChannel {
 
   #endDtls(now: Millis): void {
     if (this.#dtls !== undefined) this.#feed({ type: 'close' }, now);
-    this.#dtls = this.#agreed = undefined;
+    this.#dtls = this.#agreed = this.#shelved = undefined;
     this.#connectBy = NEVER;
   }
 
@@ -207,6 +217,12 @@ export class SecureChannel {
     if (before?.rolledOver === true) this.#o.renumber();
   }
 }
+
+const sameAssociation = (a: DtlsKeying, b: DtlsKeying): boolean =>
+  a.id === b.id &&
+  a.role === b.role &&
+  a.fingerprints.length === b.fingerprints.length &&
+  a.fingerprints.every((f, i) => f.value === b.fingerprints[i]?.value);
 
 function known<T>(list: Known<T>[], keys: SrtpKeys, make: () => T): T {
   const found = list.find(k => sameKeys(k.keys, keys));

@@ -20,6 +20,8 @@ const STATUS: Readonly<Record<string, number>> = {
   'room-full': 486,
   'room-locked': 403,
   busy: 486,
+  'transfers-off': 603,
+  'transfer-to-room': 603,
   cancelled: 487,
   'no-common-codec': 488,
   'no-common-profile': 488,

@@ -224,7 +224,12 @@ test.skipIf(!found)(
     camera.ask({ type: 'bitrate', bps: 10_000_000 });
     await expect.poll(width, { timeout: 20_000 }).toBe(640);
     expect((await seen(tab, 'bob'))[0]!.decoded).toBeGreaterThan(before);
-    expect(room.tracks.filter(t => t.publication.track.source === 'camera').length).toBe(1);
+    const cameras = room.tracks.map(t => t.publication).filter(p => p.track.source === 'camera');
+    expect(cameras.map(p => [p.track.layerOf === camera.id, p.current.fmtp?.['x-size']]).sort()).toEqual([
+      [false, '640x360'],
+      [true, '320x180'],
+    ]);
+    for (const p of cameras) expect(p.heard.length).toBeGreaterThan(30);
     expect(counted()).toEqual([]);
   },
 );

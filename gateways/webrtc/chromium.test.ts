@@ -25,6 +25,7 @@ class LoopSeat extends FakeSeat {
   }
   override publish(...[track, on]: Parameters<FakeSeat['publish']>): ReturnType<FakeSeat['publish']> {
     const publication = super.publish(track, on);
+    if (track.source !== 'mic') return publication; // its players have lines for sound only
     const sink = (packet: MediaPacket, now: number): void => {
       publication.sink(packet, now);
       for (const seat of this.#players) for (const s of seat.subscriptions) s.sink(packet, now);

@@ -17,8 +17,8 @@ interface Copy {
 }
 
 /**
- * The streams of a simulcast, each a track of its own behind the one that is published: receivers whose line takes less
- * are given a smaller one, and nobody else notices.
+ * The smaller streams of a simulcast, each a track of its own behind the one that is published: receivers whose line
+ * takes less are given one, and nobody else notices.
  */
 export class LayerCopies {
   readonly #o: LayerCopiesOptions;
@@ -29,10 +29,11 @@ export class LayerCopies {
     this.#o = o;
   }
 
-  /** `main`: id of the track it is a copy of. A copy begins with a keyframe. */
-  packet(main: string, layer: Layer, p: MediaPacket, now: Millis): void {
-    const copy =
-      this.#copies.get(layer) ?? (p.frame?.key && p.frame.start ? this.#publish(main, layer) : undefined);
+  /** `main`: id of the track it is a copy of, undefined while it shall not become one. A copy begins with a keyframe. */
+  packet(main: string | undefined, layer: Layer, p: MediaPacket, now: Millis): void {
+    let copy = this.#copies.get(layer);
+    if (copy === undefined && main !== undefined && p.frame?.key && p.frame.start)
+      copy = this.#publish(main, layer);
     if (copy !== undefined && !this.#muted) copy.publication.sink(p, now);
   }
 
@@ -44,6 +45,10 @@ export class LayerCopies {
     const { report, receiver } = layer;
     if (report !== undefined)
       this.#copies.get(layer)?.publication.clock(receiver.ptsOf(report.rtpTime), report.unixMs);
+  }
+
+  has(layer: Layer): boolean {
+    return this.#copies.has(layer);
   }
 
   /** True when its losses matter to someone. */

@@ -192,7 +192,7 @@ export class VideoPublisher implements LegMedia {
     this.#heard(now);
     if (p.frame!.key && p.frame!.start) layer.keyWanted = false; // here it is
     const shown = layer === this.#current || this.#turnTo(layer, p);
-    if (this.#publication !== undefined) this.#copies?.packet(this.#publication.id, layer, p, now);
+    this.#copies?.packet(this.#isSmall(layer) ? this.#publication?.id : undefined, layer, p, now);
     if (!shown) return;
     const line = this.#line;
     line.map(p, now);
@@ -233,6 +233,12 @@ export class VideoPublisher implements LegMedia {
       if (this.#muted) this.#publication.pause(true);
     }
     return true;
+  }
+
+  /** There is a larger one of the same. */
+  #isSmall(layer: Layer): boolean {
+    const size = pixelsOf(layer.format?.fmtp?.['x-size']);
+    return size > 0 && this.#layers.some(l => pixelsOf(l.format?.fmtp?.['x-size']) > size);
   }
 
   /** Its losses are asked for. */
@@ -303,7 +309,11 @@ export class VideoPublisher implements LegMedia {
       pixels: pixelsOf(l.format?.fmtp?.['x-size']),
       bps: l.meter.bps,
     }));
-    for (const [i, layer] of this.#layers.entries()) this.#copies?.alive(layer, facts[i]!.alive);
+    for (const [i, layer] of this.#layers.entries()) {
+      const { alive } = facts[i]!;
+      this.#copies?.alive(layer, alive);
+      if (alive && this.#copies?.has(layer) === false && this.#isSmall(layer)) this.#wantKey(layer);
+    }
     const current = this.#current && this.#layers.indexOf(this.#current);
     if (current === undefined) return; // the first keyframe decides
     const best = this.#layers[chooseLayer(facts, current, this.#capBps)]!;

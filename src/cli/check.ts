@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
 import type { Composed } from '../config.ts';
 import { ConfigError } from '../config.ts';
-import type { Clock } from '../contract.ts';
+import type { Clock, Finding, Gateway } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
 import { terminationOf } from '../kit/refusal.ts';
 import { adminKey, openDataDir } from '../ops/data-dir.ts';
@@ -12,12 +12,6 @@ import type { Command, Io } from './command.ts';
 import { CONFIG_OPTION, type Read, readConfig } from './load.ts';
 import { configuredPorts, portClashes, tryPort } from './ports.ts';
 import { progress } from './progress.ts';
-
-/** What one look at the system found: one sentence. */
-interface Finding {
-  readonly level: 'ok' | 'note' | 'error';
-  readonly text: string;
-}
 
 /** A library that carries media, and what is not possible without it. */
 interface Library {
@@ -58,7 +52,11 @@ const note = (text: string): Finding => ({ level: 'note', text });
 const error = (text: string): Finding => ({ level: 'error', text });
 const failed = (e: unknown): Finding => error(e instanceof Error ? e.message : terminationOf(e).reason);
 
-export const checkCommand = (composed: Composed, options: Partial<CheckOptions> = {}): Command => ({
+export const checkCommand = (
+  composed: Composed,
+  options: Partial<CheckOptions> = {},
+  gateways: readonly Gateway[] = [],
+): Command => ({
   name: 'check',
   summary:
     'Says what of config, ports, certificates, libraries and clock would keep Roombridge from working.',
@@ -77,6 +75,10 @@ export const checkCommand = (composed: Composed, options: Partial<CheckOptions> 
         ['bus', () => bus(read)],
         ['access', async () => access(read)],
       );
+    if (read !== undefined)
+      for (const { name, check } of gateways)
+        if (check !== undefined)
+          looks.push([name, async () => [...(await check(read.gateways[name], clock))]]);
     looks.push(['libraries', () => codecs(libraries)], ['clock', async () => time(now())]);
     const errors = await report(looks, io, clock);
     io.stdout.write(

@@ -22,4 +22,6 @@ export interface Flow {
   limit(who: object, bps: number | undefined): void;
   /** Calls once `failure` is set. Gives the undo. */
   onFailed(listener: () => void): () => void;
+  /** Calls when `format` has changed, right before the keyframe of it. Not for a track as it is. Gives the undo. */
+  onFormat(listener: () => void): () => void;
 }

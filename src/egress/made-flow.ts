@@ -48,6 +48,7 @@ export class MadeFlow implements Flow {
   /** Undefined while it is being opened, and when it is over. */
   #maker: Maker | undefined;
   readonly #failed = new Set<() => void>();
+  readonly #reformed = new Set<() => void>();
   #sink: Sink<MediaPacket> = () => {};
   #askedBps = Number.POSITIVE_INFINITY;
   #closed = false;
@@ -88,6 +89,11 @@ export class MadeFlow implements Flow {
     return () => void this.#failed.delete(listener);
   }
 
+  onFormat(listener: () => void): () => void {
+    this.#reformed.add(listener);
+    return () => void this.#reformed.delete(listener);
+  }
+
   /** Once, at its beginning. `opened` is called unless it was closed meanwhile. */
   open<M extends Maker>(opening: (on: MakerEvents) => Promise<M>, opened: (maker: M) => void): void {
     const fail = (why: Termination): void => {
@@ -102,6 +108,7 @@ export class MadeFlow implements Flow {
       onFormat: format => {
         this.format = format;
         this.#maker?.bitrate(this.#bitrate());
+        for (const listener of [...this.#reformed]) listener();
       },
       onFailed: fail,
     };

@@ -99,6 +99,7 @@ export class Pictures {
       timeOf: pts => cache.tap.time.timeOf(pts),
       limit: (who, bps) => cache.tap.limit(who, bps),
       onFailed: () => () => {},
+      onFormat: () => () => {},
     };
     return { flow, close: () => this.release(track) };
   }
@@ -138,6 +139,7 @@ export class Pictures {
       timeOf: pts => copy.flow.timeOf(pts),
       limit: (who, bps) => whole.flow.limit(who, bps),
       onFailed: () => () => {},
+      onFormat: () => () => {},
     };
     const close = (): void => {
       copy.close();

@@ -25,6 +25,7 @@ interface View {
   readonly feed: VideoFeed;
   readonly thin: Thin | undefined;
   readonly unfail: () => void;
+  readonly unform: () => void;
 }
 
 /** Tracks this viewer could be shown, by id. */
@@ -219,6 +220,7 @@ export class Switch implements Ticking {
       feed: new VideoFeed(flow.cache, thin?.sink ?? this.#sink, () => this.#begun(view), this.#maxBps),
       thin,
       unfail: flow.onFailed(() => this.#broke(view)),
+      unform: flow.onFormat(() => view.feed.renew()),
     };
     this.#next = view;
     this.#declare();
@@ -290,6 +292,7 @@ export class Switch implements Ticking {
   #end(view: View | undefined): undefined {
     if (view === undefined) return;
     view.unfail();
+    view.unform();
     view.feed.close();
     if (this.#declared === view) this.#undeclare();
     view.held.close();

@@ -77,9 +77,9 @@ export class Tap {
     return this.#bps;
   }
 
-  /** What was asked for upstream; undefined: no limit. */
+  /** What is asked for upstream, or is about to be; undefined: no limit. */
   get askedBps(): number | undefined {
-    return this.#askedBps;
+    return this.#asking();
   }
 
   /** True when `flush` will have something to send. */

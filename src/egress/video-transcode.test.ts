@@ -68,6 +68,25 @@ describe('a picture the receiver cannot take', () => {
     expect(world.room.asked.length).toBe(asked);
   });
 
+  it('that changes its size is told with the keyframe of it', async () => {
+    const { world, video } = room();
+    const alice = new Camera(world, 'alice', true, { format: VP8 });
+    const leg = watch(world, 'alice');
+    await world.run(40);
+    alice.key();
+    await settled();
+    const [transcoder] = video.transcoders;
+    transcoder!.o.onFormat({ ...transcoder!.to, fmtp: { 'x-size': '360x640' } });
+    transcoder!.requestKey();
+    alice.frames(2);
+    await settled();
+    expect(leg.events.map(e => e.type === 'serving' && e.format.fmtp?.['x-size'])).toEqual([
+      '640x480',
+      '360x640',
+    ]);
+    expect(texts(leg)).toEqual(['Kxk1b', 'Kxp2', 'xp3']);
+  });
+
   it('of an RTMP publisher is transcoded from the kept pictures on', async () => {
     const { world, video } = room();
     const format = { ...H264, fmtp: { ...H264.fmtp, 'x-reorder': '2', 'profile-level-id': '64001f' } };

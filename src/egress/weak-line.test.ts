@@ -73,7 +73,7 @@ describe('one weak receiver', () => {
     const { world, video } = room();
     const sized = (size: string) => ({ format: { ...H264, fmtp: { ...H264.fmtp, 'x-size': size } } });
     new Stream(world, true, sized('640x360'));
-    const large = world.each;
+    const large = world.each!;
     const layer = (id: string, size: string, bytes: number) => {
       const camera = new Camera(world, id, true, { participant: 'alice', layerOf: 'alice', ...sized(size) });
       let answered = 0;
@@ -87,9 +87,9 @@ describe('one weak receiver', () => {
     };
     // A picture each 20 ms: 100 kbit/s and 240 kbit/s.
     const layers = [layer('alice/q', '160x90', 250), layer('alice/h', '320x180', 600)];
-    world.each = () => {
+    world.each = i => {
       for (const next of layers) next();
-      return large();
+      return large(i);
     };
     const other = cameras(world, 'other');
     const weak = cameras(world, 'weak');

@@ -47,8 +47,10 @@ export interface FlowsOptions {
 export interface FlowsEvents {
   datagram(flow: Flow, bytes: Buffer): void;
   chunk(flow: Flow, bytes: Buffer): void;
-  /** A connection ended, or could not be opened; `error` in words when not politely. */
-  closed(flow: Flow, error?: string): void;
+  /** A connection ended, or could not be opened. */
+  closed(flow: Flow): void;
+  /** Why one could not be opened, in words; `closed` follows. */
+  unreachable?(flow: Flow, why: string): void;
   /** Whether a connection from this address is taken at all; absent: yes. */
   admits?(host: string): boolean;
   /** Something was not taken; `reason` is a word of this file. */
@@ -206,7 +208,7 @@ class BoundFlows implements Flows {
   #open(flow: Flow): Link | undefined {
     if (!this.#mayOpen(flow)) {
       this.#on.junk('unsendable');
-      queueMicrotask(() => this.#gone(flow, undefined, 'it cannot be opened'));
+      queueMicrotask(() => this.#gone(flow, undefined));
       return undefined;
     }
     const link: Link = { connection: undefined, waiting: [], waitingBytes: 0 };
@@ -217,7 +219,10 @@ class BoundFlows implements Flows {
         for (const bytes of link.waiting.splice(0)) connection.write(bytes);
         if (this.#closed) connection.end();
       },
-      error => this.#gone(flow, link, (error as Error).message),
+      error => {
+        if (!this.#closed) this.#on.unreachable?.(flow, (error as Error).message);
+        this.#gone(flow, link);
+      },
     );
     return link;
   }
@@ -257,16 +262,16 @@ class BoundFlows implements Flows {
         heard();
         if (!this.#closed) this.#on.chunk(flow, bytes);
       },
-      closed: error => {
+      closed: () => {
         heard();
-        this.#gone(flow, link, error);
+        this.#gone(flow, link);
       },
     };
   }
 
-  #gone(flow: Flow, link: Link | undefined, error: string | undefined): void {
+  #gone(flow: Flow, link: Link | undefined): void {
     if (link === undefined || this.#links.get(flow.id) === link) this.#links.delete(flow.id);
-    if (!this.#closed) this.#on.closed(flow, error);
+    if (!this.#closed) this.#on.closed(flow);
   }
 }
 

@@ -18,7 +18,7 @@ const RULES: readonly [RegExp, string][] = [
   [/\btk_[\w-]{16,}/g, MASK],
   // SDP keys: ice-pwd, crypto inline
   [/(a=ice-pwd:)\S+/gi, `$1${MASK}`],
-  [/(\binline:)[\w+/=]+/g, `$1${MASK}`],
+  [/(\binline:)[\w+/=]+/gi, `$1${MASK}`],
 ];
 
 /** A text without credentials: for logs, ladders and URLs that are shown. */

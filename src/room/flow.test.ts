@@ -56,3 +56,29 @@ describe('the capture clock of a track', () => {
     expect(told).toEqual([]);
   });
 });
+
+describe('what the publisher is asked to send at most', () => {
+  it('is what the best of all processes can take, and nothing once one takes all', () => {
+    const asked: unknown[] = [];
+    const flow = new TrackFlow('anna', undefined, f => void asked.push(f));
+    const pull = () =>
+      flow.pull(
+        () => {},
+        () => {},
+      );
+    const said = (): unknown[] => asked.splice(0).map(f => (f as { bps: number }).bps);
+    const [a, b] = [pull(), pull()];
+    a.feedback({ type: 'bitrate', bps: 300_000 });
+    expect(said()).toEqual([]); // the other has told no limit
+    b.feedback({ type: 'bitrate', bps: 700_000 });
+    expect(said()).toEqual([700_000]);
+    b.feedback({ type: 'bitrate', bps: 200_000 });
+    expect(said()).toEqual([300_000]);
+    a.close();
+    expect(said()).toEqual([200_000]);
+    pull();
+    expect(said()).toEqual([10_000_000]);
+    b.feedback({ type: 'keyframe' });
+    expect(asked).toEqual([{ type: 'keyframe' }]);
+  });
+});

@@ -6,6 +6,9 @@ import type { SpeakerDetector } from '../media/speaker-detector.ts';
 /** What is said of a capture clock goes on at most this often. */
 const CLOCK_EVERY_MS = 500;
 
+/** Said to a publisher that was asked for less before and may now send what it likes. */
+const UNLIMITED_BPS = 10_000_000;
+
 interface Puller {
   readonly sink: Sink<MediaPacket>;
   readonly clock: ClockSink;
@@ -64,11 +67,14 @@ export class TrackFlow {
     };
     this.#sinks.push(puller.sink);
     this.#pullers.add(puller);
+    this.#limit();
     if (this.#clock !== undefined) clock(this.#clock.pts, this.#clock.captureMs);
     return {
       feedback: f => this.#ask(puller, f),
       close: () => {
-        if (this.#pullers.delete(puller)) this.#sinks.splice(this.#sinks.indexOf(puller.sink), 1);
+        if (!this.#pullers.delete(puller)) return;
+        this.#sinks.splice(this.#sinks.indexOf(puller.sink), 1);
+        this.#limit();
       },
     };
   }
@@ -77,9 +83,15 @@ export class TrackFlow {
   #ask(puller: Puller, f: Feedback): void {
     if (f.type !== 'bitrate') return this.#feedback(f);
     puller.bps = f.bps;
-    let bps = 0;
-    for (const p of this.#pullers) bps = Math.max(bps, p.bps);
-    if (bps === this.#askedBps || bps === Number.POSITIVE_INFINITY) return;
+    this.#limit();
+  }
+
+  #limit(): void {
+    if (this.#pullers.size === 0) return;
+    let most = 0;
+    for (const { bps } of this.#pullers) most = Math.max(most, bps);
+    const bps = Math.min(most, UNLIMITED_BPS);
+    if (bps === (this.#askedBps ?? UNLIMITED_BPS)) return;
     this.#askedBps = bps;
     this.#feedback({ type: 'bitrate', bps });
   }

@@ -273,3 +273,21 @@ describe('speakers', () => {
     expect(w.room.speakers()).toEqual(['b']);
   });
 });
+
+describe('smaller copies of a picture (simulcast)', () => {
+  it('are tracks of the room, and told to nobody', () => {
+    const w = new World();
+    w.join('a', { user: 'alice' });
+    w.feed({ type: 'confirmed', leg: 'a' });
+    const camera: NewTrack = { ...MIC, source: 'camera', format: { codec: 'VP8', clockRate: 90_000 } };
+    w.feed({ type: 'track', leg: 'a', id: 'a/0', track: camera });
+    w.feed({ type: 'track', leg: 'a', id: 'a/1', track: { ...camera, layerOf: 'a/0' } });
+    const roster = w.room.roster();
+    expect(roster.type === 'roster' && roster.members[0]!.tracks.map(t => t.id)).toEqual(['a/0']);
+    w.feed({ type: 'mute', participant: 'alice', media: 'video', on: true });
+    expect([...w.room.tracks()].map(t => [t.info.id, t.paused])).toEqual([
+      ['a/0', true],
+      ['a/1', true],
+    ]);
+  });
+});

@@ -5,6 +5,8 @@ import { numeric } from './stream.ts';
 export interface Call {
   /** Where the answer wants RTP. */
   readonly rtpPort: number;
+  /** And pictures; 0: none were offered, or taken. */
+  readonly videoPort: number;
   /** Says BYE; resolves with its 200. */
   end(): Promise<void>;
 }
@@ -41,8 +43,8 @@ export class Caller {
     this.#socket.on('message', bytes => this.#received(bytes.toString('latin1')));
   }
 
-  /** Calls `room` as `user`, offering PCMU at `rtpPort`. Rejects with the status of a refusal. */
-  async call(room: string, user: string, rtpPort: number): Promise<Call> {
+  /** Calls `room` as `user`, offering PCMU at `rtpPort`, and H.264 at `videoPort`. Rejects with the status of a refusal. */
+  async call(room: string, user: string, rtpPort: number, videoPort?: number): Promise<Call> {
     const id = `${process.pid}-${++this.#serial}`;
     const uri = `sip:${room}@127.0.0.1:${this.#server}`;
     const from = `<sip:${user}@127.0.0.1>;tag=${id}`;
@@ -61,7 +63,10 @@ export class Caller {
         '',
         body,
       ].join(CRLF);
-    const answer = await this.#ask(`${id} 1 INVITE`, head('INVITE', 1, `<${uri}>`, offer(rtpPort)));
+    const answer = await this.#ask(
+      `${id} 1 INVITE`,
+      head('INVITE', 1, `<${uri}>`, offer(rtpPort, videoPort)),
+    );
     const to = /^To:\s*(.*)$/im.exec(answer)?.[1]?.trim() ?? '';
     this.#send(head('ACK', 1, to));
     const status = Number(answer.slice(8, 11));
@@ -69,6 +74,7 @@ export class Caller {
     if (status !== 200 || !(answered > 0)) throw new Error(answer.split(CRLF, 1)[0]);
     return {
       rtpPort: answered,
+      videoPort: Number(/^m=video (\d+)/m.exec(answer)?.[1] ?? 0),
       end: async () => void (await this.#ask(`${id} 2 BYE`, head('BYE', 2, to))),
     };
   }
@@ -108,7 +114,7 @@ export class Caller {
   }
 }
 
-const offer = (rtpPort: number): string =>
+const offer = (rtpPort: number, videoPort: number | undefined): string =>
   [
     'v=0',
     `o=- ${rtpPort} 1 IN IP4 127.0.0.1`,
@@ -118,5 +124,15 @@ const offer = (rtpPort: number): string =>
     `m=audio ${rtpPort} RTP/AVP 0`,
     'a=rtpmap:0 PCMU/8000',
     'a=ptime:20',
+    ...(videoPort === undefined
+      ? []
+      : [
+          `m=video ${videoPort} RTP/AVP 97`,
+          'b=AS:1000',
+          'a=rtpmap:97 H264/90000',
+          'a=fmtp:97 profile-level-id=42801f;packetization-mode=1',
+          'a=rtcp-fb:97 nack pli',
+          'a=rtcp-mux',
+        ]),
     '',
   ].join(CRLF);

@@ -235,3 +235,5 @@ async function watchAs(url: string, opens: boolean): Promise<void> {
     () => clearInterval(timer),
   );
 }
+
+process.send?.({ ready: true });

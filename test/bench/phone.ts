@@ -22,15 +22,20 @@ export class Phone {
     return this.received === 0 ? 0 : this.#highest - this.#first + 1 - this.received;
   }
   readonly #socket = dgram.createSocket({ type: 'udp4', lookup: numeric, recvBufferSize: 64 * 1024 });
+  /** Says what it says when it talks. */
+  talks = false;
   readonly #payloads: readonly Uint8Array[];
+  readonly #talking: readonly Uint8Array[];
   readonly #ssrc: number;
   #seq = 0;
   #first = -1;
   #highest = 0;
 
-  constructor(ssrc: number, payloads: readonly Uint8Array[]) {
+  /** `talking`: while `talks`; default: always the same. */
+  constructor(ssrc: number, payloads: readonly Uint8Array[], talking = payloads) {
     this.#ssrc = ssrc;
     this.#payloads = payloads;
+    this.#talking = talking;
   }
 
   async open(): Promise<number> {
@@ -42,7 +47,8 @@ export class Phone {
   send(port: number): void {
     const packet = Buffer.allocUnsafe(RTP_HEADER_BYTES + G711_BYTES);
     writeRtpHeader(packet, 0, this.#seq === 0, this.#seq, this.#seq * G711_BYTES, this.#ssrc);
-    packet.set(this.#payloads[this.#seq % PAYLOADS] as Uint8Array, RTP_HEADER_BYTES);
+    const said = this.talks ? this.#talking : this.#payloads;
+    packet.set(said[this.#seq % PAYLOADS] as Uint8Array, RTP_HEADER_BYTES);
     this.#seq++;
     this.#socket.send(packet, port, '127.0.0.1');
   }

@@ -16,6 +16,7 @@ import { UdpPorts } from '../../src/io/udp.ts';
 import { LocalRoom } from '../../src/node/local-room.ts';
 import { Seats } from '../../src/node/seats.ts';
 import { Ticker } from '../../src/node/ticker.ts';
+import { makeIdentity } from '../../src/proto/dtls/identity.ts';
 import type { AudioPlan } from '../../src/proto/sdp/audio.ts';
 import { Bans } from '../../src/room/bans.ts';
 import { silentLog } from '../harness/fakes.ts';
@@ -66,6 +67,8 @@ const options: MediaOptions = {
     cname: 'bench',
     unixAtZero: 0,
     count: fail,
+    identity: makeIdentity(randomBytes(8), Date.now()),
+    unprotected: fail,
     failed: fail,
   },
   on: { state() {}, key() {}, format() {}, clock() {}, timeOf: () => undefined },
@@ -82,6 +85,7 @@ const plan = (remote: number): AudioPlan => ({
   remote: { address: '127.0.0.1', port: remote },
   remoteRtcp: { address: '127.0.0.1', port: remote + 1 },
   mux: false,
+  keying: { type: 'none' },
 });
 
 function fail(why: unknown): never {

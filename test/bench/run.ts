@@ -3,15 +3,29 @@ import { parseArgs } from 'node:util';
 import { artp } from './artp.ts';
 import { codecs } from './codecs.ts';
 import { forward } from './forward.ts';
+import { grid } from './grid.ts';
 import { type Bench, machine, table } from './measure.ts';
 import { mix } from './mix.ts';
 import { phones } from './phones.ts';
 import { pictures } from './pictures.ts';
 import { sip } from './sip.ts';
+import { speakers } from './speakers.ts';
 import { srtp } from './srtp.ts';
 import { viewers } from './viewers.ts';
 
-const BENCHES: readonly Bench[] = [forward, viewers, phones, artp, srtp, mix, codecs, pictures, sip];
+const BENCHES: readonly Bench[] = [
+  forward,
+  viewers,
+  speakers,
+  grid,
+  phones,
+  artp,
+  srtp,
+  mix,
+  codecs,
+  pictures,
+  sip,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -4,6 +4,7 @@ import { Measured } from './measured.ts';
 import { type Program, startProgram } from './program.ts';
 
 const VIEWERS = 50;
+const HALF = VIEWERS / 2;
 /** Of them, how many open what they get and time it. */
 const OPENERS = 3;
 const LOTS = 5;
@@ -28,8 +29,11 @@ export const viewers: Bench = {
 /** A process that publishes and watches. */
 export class Crowd {
   readonly #process = Measured.worker(new URL('./crowd.ts', import.meta.url));
+  /** The probe would swallow what comes before it listens. */
+  readonly #ready = this.#process.said('ready');
 
   async obey<T = unknown>(order: CrowdOrder): Promise<T> {
+    await this.#ready;
     const done = await this.#process.ask<T | { failed: string }>(order, 'done');
     if (typeof done === 'object' && done !== null && 'failed' in done) throw new Error(done.failed);
     return done as T;
@@ -91,20 +95,16 @@ async function watched(by: 'rtmp' | 'whip', raw: Flow, { note }: BenchOptions): 
   try {
     note(what);
     await crowd.obey({ do: 'publish', by, to: publishAt(program, by) });
-    await crowd.obey({ do: 'watch', url: watchAt(program), from: 0, count: OPENERS, open: OPENERS });
+    const join = (from: number, count: number): Promise<unknown> =>
+      crowd.obey({ do: 'watch', url: watchAt(program), from, count, open: OPENERS });
+    await join(0, HALF);
     await seconds(SETTLE_S);
+    // What all share (the log of what was sent, the group of pictures, compiled code) is there by now.
     const before = await program.process.usage(true);
-    await crowd.obey({
-      do: 'watch',
-      url: watchAt(program),
-      from: OPENERS,
-      count: VIEWERS - OPENERS,
-      open: OPENERS,
-    });
+    await join(HALF, HALF);
     const flow = await lots(program.process, crowd);
     const after = await program.process.usage(true);
-    const perViewer = (key: 'heapBytes' | 'rssBytes'): number =>
-      (after[key] - before[key]) / KB / (VIEWERS - OPENERS);
+    const perViewer = (key: 'heapBytes' | 'rssBytes'): number => (after[key] - before[key]) / KB / HALF;
     return [
       { what: `${what}: a packet sent`, value: flow.us, unit: 'µs', baseline: raw.us, goal: '≤ 9 µs' },
       { what: `${what}: packets a picture and viewer`, value: flow.perPicture / VIEWERS, unit: '' },

@@ -127,12 +127,12 @@ export class Junk {
     }
   }
 
-  async whisper(url: string, count: number): Promise<void> {
+  async whisper(url: string, count: number, kind: 'stomp' | 'sip' = 'stomp'): Promise<void> {
     for (let i = 0; i < count; i++) {
-      const socket = new WebSocket(url, 'v12.stomp').on('error', () => {});
+      const socket = new WebSocket(url, kind === 'sip' ? 'sip' : 'v12.stomp').on('error', () => {});
       await new Promise(resolve => socket.once('open', resolve).once('close', resolve));
       for (let n = this.below(4); n >= 0; n--)
-        if (socket.readyState === socket.OPEN) socket.send(this.bytes('stomp'));
+        if (socket.readyState === socket.OPEN) socket.send(this.bytes(kind));
       await pause(50);
       socket.terminate();
     }

@@ -43,7 +43,7 @@ export class Server {
     this.#run = run;
   }
 
-  /** `extra`: more YAML for the config. */
+  /** `extra`: more YAML for the config. With a `sip:` of its own, which says `SIP_PORT` where that goes. */
   static async start(
     dir: string,
     arrangement: Arrangement,
@@ -189,10 +189,10 @@ export class Server {
 const configText = (dir: string, p: Ports, extra: string): string => `
 dataDir: ${join(dir, 'data')}
 http: { address: 127.0.0.1, httpsPort: ${p.https}, httpPort: ${p.http} }
-sip: { address: 127.0.0.1, port: ${p.sip} }
+${/^sip:/m.test(extra) ? '' : `sip: { address: 127.0.0.1, port: ${p.sip} }`}
 rtmp: { address: 127.0.0.1, port: ${p.rtmp} }
 webrtc: { address: 127.0.0.1, port: ${p.webrtc} }
 artp: { address: 127.0.0.1, port: ${p.artp}, tlsPort: ${p.artp + 1} }
 log: { level: info, pretty: false }
-${extra}
+${extra.replaceAll('SIP_PORT', String(p.sip))}
 `;

@@ -17,14 +17,36 @@ interface Told {
   readonly codec?: string;
   readonly steps: readonly { readonly name: string; readonly atMs: number }[];
   readonly rttMs?: number;
-  readonly out: Figures & { readonly reported: boolean };
-  readonly in: Figures & { readonly levelDbfs?: number; readonly strongestHz?: number };
+  readonly setUpMs?: number;
+  readonly out: Figures & { readonly reported: boolean; readonly picture?: PictureOut };
+  readonly in: Figures & {
+    readonly levelDbfs?: number;
+    readonly strongestHz?: number;
+    readonly picture?: PictureIn;
+  };
   readonly notes: readonly string[];
 }
 interface Figures {
   readonly packets: number;
   readonly lossPercent?: number;
   readonly mos?: number;
+}
+
+interface PictureOut {
+  readonly codec: string;
+  readonly fps: number;
+  readonly packets: number;
+  readonly reported: boolean;
+  readonly backMs?: number;
+}
+interface PictureIn {
+  readonly codec?: string;
+  readonly decoded: boolean;
+  readonly firstFrameMs?: number;
+  readonly width?: number;
+  readonly height?: number;
+  readonly fps?: number;
+  readonly pattern?: { readonly colour: string; readonly delayMs?: number };
 }
 
 const begin = (...args: string[]): Child => new Child('dial', process.execPath, [PROGRAM, 'dial', ...args]);
@@ -106,6 +128,58 @@ describe('dial', { timeout: 60_000 }, () => {
     expect(web.told.out.reported).toBe(true);
   });
 
+  const rtmp = (path: string): string => `rtmp://127.0.0.1:${server.ports.rtmp}/room/${path}`;
+
+  it('SIP, WHIP and RTMP callers see each other’s pictures, decoded', async () => {
+    const whip = `whip+http://localhost:${server.ports.http}/whip/6000?user=web`;
+    const all = await Promise.all([
+      dial(sip('6000'), '--user', 'phone', '--expect-picture', ...LONG),
+      dial(whip, '--expect-picture', ...LONG),
+      dial(rtmp('6000/push'), '--expect-picture', ...LONG),
+    ]);
+    for (const { code, told } of all) {
+      expect([code, told.verdict]).toEqual([0, 'Every hop held.']);
+      expect(told.setUpMs).toBeGreaterThan(0);
+      expect(told.out.picture).toMatchObject({ codec: 'H264', reported: true });
+      expect(told.out.picture?.fps).toBeGreaterThan(10);
+      expect(told.in.picture).toMatchObject({ codec: 'H264', decoded: true, width: 640, height: 360 });
+      expect(told.in.picture?.fps).toBeGreaterThan(5);
+      expect(told.in.picture?.firstFrameMs).toBeGreaterThanOrEqual(0);
+      expect(told.in.picture?.pattern?.colour).toBeDefined();
+    }
+    const push = all[2]?.told;
+    expect(push?.codec).toBe('AAC');
+    expect(push?.out.picture?.backMs).toBeGreaterThanOrEqual(0);
+    expect(push?.steps.map(s => s.name)).toEqual(
+      expect.arrayContaining(['connected', 'publish', 'play', 'play own', 'first packet', 'first picture']),
+    );
+  });
+
+  it('an RTMP caller and a SIP caller hear each other; ?as= only plays', async () => {
+    const [push, phone, watcher] = await Promise.all([
+      dial(rtmp('7000/push'), '--tone', '700', '--expect-tone', '1000', ...LONG),
+      dial(sip('7000'), '--tone', '1000', '--expect-tone', '700', '--user', 'phone', '--sound-only', ...LONG),
+      dial(rtmp('7000?as=watcher'), '--expect-tone', '700', '--expect-picture', ...LONG),
+    ]);
+    expect([push, phone, watcher].map(d => [d.code, d.told.verdict])).toEqual(
+      Array(3).fill([0, 'Every hop held.']),
+    );
+    expect(phone.told.out.picture).toBeUndefined();
+    expect(watcher.told.out.packets).toBe(0);
+    expect(watcher.told.in.picture?.decoded).toBe(true);
+  });
+
+  it('a picture expected where nobody shows one is missed; a member not there is the server’s own words', async () => {
+    const [alone, nobody] = await Promise.all([
+      dial(rtmp('7500?as=watcher'), '--seconds', '1', '--expect-picture'),
+      dial(rtmp('7501/nobody?as=watcher'), '--seconds', '1'),
+    ]);
+    expect([alone.code, alone.told.hop]).toEqual([1, 'picture-in']);
+    expect(alone.told.verdict).toMatch(/^Picture in: none came in \d+ s; see whether somebody/);
+    expect([nobody.code, nobody.told.hop]).toEqual([1, 'signalling']);
+    expect(nobody.told.verdict).toMatch(/StreamNotFound: There is no member "nobody" in room 7501/);
+  });
+
   it('an empty room is silent and that is fine; a tone expected there is not', async () => {
     const [silent, missed] = await Promise.all([
       dial(`whip+https://127.0.0.1:${server.ports.https}/whip/3000`, '--seconds', '1'),
@@ -173,8 +247,8 @@ describe('dial', { timeout: 60_000 }, () => {
   });
 
   it('misuse is one sentence', async () => {
-    const wrong = begin('rtmp://127.0.0.1/room/1000/x');
+    const wrong = begin('tel:1000');
     expect(await wrong.exited).toBe(1);
-    expect(wrong.output).toMatch(/^rtmp: addresses cannot be dialled: write sip:[^\n]*\n$/);
+    expect(wrong.output).toMatch(/^tel: addresses cannot be dialled: write sip:[^\n]*\n$/);
   });
 });

@@ -59,6 +59,8 @@ suite.each(ARRANGEMENTS)('any bytes on any port while two phones talk, %s', arra
     expect(closed, 'a message that does not come to its end ends its connection').toEqual({
       rtmp: LINGERING,
       http: LINGERING,
+      https: LINGERING,
+      sips: LINGERING,
     });
     expect(await stage.server.participants('1000')).toEqual(['bob', 'page', 'sipp']);
     const talkedMs = Date.now() - began;
@@ -106,14 +108,20 @@ suite.each(ARRANGEMENTS)('any bytes on any port while two phones talk, %s', arra
   async function linger(): Promise<Record<string, number>> {
     const { sip, rtmp, http, https, artp } = stage.server.ports;
     const hello = Buffer.from('160301020001', 'hex'); // of TLS
-    const [onRtmp, onHttp] = await Promise.all([
+    const [onRtmp, onHttp, , onHttps, onSips] = await Promise.all([
       slowly(rtmp, SAMPLES.rtmp[0], LINGERING, SLOW_MS),
       slowly(http, SAMPLES.http[0] as Buffer, LINGERING, SLOW_MS),
       slowly(sip, SAMPLES.sip[0] as Buffer, LINGERING, SLOW_MS),
       slowly(https, hello, LINGERING, SLOW_MS),
+      slowly(sip + 1, hello, LINGERING, SLOW_MS),
       ...(linked ? [slowly(artp + 1, hello, LINGERING, SLOW_MS)] : []),
     ]);
-    return { rtmp: onRtmp as number, http: onHttp as number };
+    return {
+      rtmp: onRtmp as number,
+      http: onHttp as number,
+      https: onHttps as number,
+      sips: onSips as number,
+    };
   }
 
   async function attack(media: readonly number[]): Promise<void> {
@@ -124,6 +132,9 @@ suite.each(ARRANGEMENTS)('any bytes on any port while two phones talk, %s', arra
       junk.shoot(webrtc, 'media', SHOTS),
       ...media.flatMap(port => [junk.shoot(port, 'media', SHOTS), junk.shoot(port + 1, 'media', SHOTS)]),
       junk.pour(sip, 'sip', CONNECTIONS),
+      junk.pour(sip + 1, 'sip', CONNECTIONS),
+      junk.pour(sip + 1, 'sip', CONNECTIONS, true),
+      junk.whisper(`ws://127.0.0.1:${http}/sip`, CONNECTIONS, 'sip'),
       junk.pour(rtmp, 'rtmp', CONNECTIONS),
       junk.pour(http, 'http', CONNECTIONS),
       junk.pour(https, 'http', CONNECTIONS),

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Child, missing } from '../harness/child.ts';
 import { flashPhone } from '../harness/lip-sync/flash-phone.ts';
 import { apart, flashesOf } from '../harness/lip-sync/flashes.ts';
+import { WhepListener } from '../harness/lip-sync/whep-listener.ts';
 import { ARRANGEMENTS, Server } from '../harness/server.ts';
 
 const LONGEST_APART_MS = 80;
@@ -66,11 +67,23 @@ flashing.each(ARRANGEMENTS)('lip-sync, %s', arrangement => {
         record('room-of-publisher', `${server.rtmp}/room/2000?as=four`),
       ];
       ends.push(() => Promise.all(players.map(p => p.stop('SIGINT'))));
+      const listeners = {
+        'publisher by WHEP': await WhepListener.open(`${server.web}/whep/2000/wx?as=five`),
+        'room by WHEP': await WhepListener.open(`${server.web}/whep/2000?as=six`),
+      };
+      for (const listener of Object.values(listeners)) ends.push(() => listener.close());
       await wait(RECORD_MS);
       await Promise.all(players.map(p => p.stop('SIGINT')));
       const names = ['phone', 'room-of-phone', 'publisher', 'room-of-publisher'];
       const all: number[][] = [];
       for (const name of names) all.push(await judge(name));
+      for (const [name, listener] of Object.entries(listeners)) {
+        const differences = await listener.apart();
+        console.log(
+          `${arrangement}, ${name}: flash less beep ${differences.join(', ')} ms by sender reports`,
+        );
+        all.push(differences);
+      }
       for (const differences of all) within(differences);
       expect(server.bugs()).toEqual([]);
     } catch (error) {
@@ -90,7 +103,9 @@ function publishFlashes(url: string): Child {
     `color=black:size=320x240:rate=25,drawbox=x=0:y=0:w=iw:h=ih:color=white:t=fill:enable='${on}'`,
     ...'-re -f lavfi -i'.split(' '),
     `aevalsrc=0.4*sin(2*PI*1000*t)*${on}:s=48000`,
-    ...'-c:v libx264 -preset veryfast -tune zerolatency -profile:v baseline -bf 0 -g 50 -keyint_min 50'.split(' '),
+    ...'-c:v libx264 -preset veryfast -tune zerolatency -profile:v baseline -bf 0 -g 50 -keyint_min 50'.split(
+      ' ',
+    ),
     ...'-sc_threshold 0 -b:v 400k -pix_fmt yuv420p -c:a aac -ar 48000 -ac 1 -b:a 48k'.split(' '),
     ...['-flvflags', 'no_duration_filesize', '-f', 'flv', url],
   ]);

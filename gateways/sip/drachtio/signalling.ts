@@ -67,7 +67,7 @@ export class DrachtioSignalling implements SipSignalling {
       methods: METHODS,
       extensions: ['100rel'],
       infoTypes: o.infoTypes,
-      minSessionS: MIN_SESSION_S,
+      minSeS: MIN_SESSION_S,
     };
     this.#callOutside = {
       wire: this.#wire,

@@ -20,6 +20,8 @@ export interface AccountOptions {
   readonly expiresS: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Keeps the path to the registrar open through NATs: calls come in by it. */
+  readonly keep: (target: Target) => void;
   readonly ask: (uri: string, request: OutsideRequest, more: object, prefer?: Target) => Promise<Asked>;
 }
 
@@ -92,6 +94,7 @@ export class Account {
     const { up, text } = this.#core;
     const { trunk, user, log } = this.#o;
     const say = `trunk ${trunk}, account ${user}: ${text}`;
+    if (up && this.#target !== undefined) this.#o.keep(this.#target);
     if (!up) log.warn({ trunk, user }, say);
     else if (!this.#wasUp) log.info({ trunk, user }, say);
     this.#wasUp = up;

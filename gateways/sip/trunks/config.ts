@@ -312,6 +312,12 @@ const dialOut = z.strictObject({
       'SIP addresses that may be called without a trunk, `*` for any characters. A host with `*` in it must not lead into private networks.',
     )
     .meta({ examples: [['sip:*@example.org']] }),
+  transfers: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Phones in a room may have others called into it by REFER (transfer), wherever calls out may go; whoever may call in can then use the trunks.',
+    ),
   tryNextAfterS: z
     .number()
     .min(0.5)

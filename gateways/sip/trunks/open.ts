@@ -12,15 +12,15 @@ import { Trunks } from './trunks.ts';
 export interface TrunksOutside {
   readonly clock: Clock;
   readonly log: Log;
-  readonly signalling: Pick<SipSignalling, 'request'>;
+  readonly signalling: Pick<SipSignalling, 'request' | 'keepAlive'>;
   readonly resolver: Resolver;
 }
 
 /** 0 ≤ x < 1. */
 const random = (): number => randomBytes(4).readUInt32BE(0) / 2 ** 32;
 
-/** The trunks of the config with what they need; nothing is sent before `start`. */
-export function createTrunks(config: SipConfig, o: TrunksOutside): Trunks {
+/** What trunks share. */
+export function trunkParts(config: SipConfig, o: TrunksOutside): TrunkParts {
   const { dialOut, tcp, address } = config;
   const options = {
     transports: tcp ? (['udp', 'tcp', 'tls'] as const) : (['udp', 'tls'] as const),
@@ -28,13 +28,17 @@ export function createTrunks(config: SipConfig, o: TrunksOutside): Trunks {
     random,
   };
   const locations = new Locations(o.resolver, o.clock, options, dialOut.penaltyS * 1000);
-  const parts: TrunkParts = {
+  return {
     clock: o.clock,
     log: o.log,
     locations,
     asking: new Asking(o.signalling, locations, o.clock),
     tryNextAfterMs: dialOut.tryNextAfterS * 1000,
     random,
+    keepAlive: (flow, everyMs) => o.signalling.keepAlive(flow, everyMs),
   };
-  return new Trunks(config, parts);
 }
+
+/** The trunks of the config; nothing is sent before `start`. */
+export const createTrunks = (config: SipConfig, o: TrunksOutside): Trunks =>
+  new Trunks(config, trunkParts(config, o));

@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock, Log, Millis, TrunkPart, TrunkState } from '../../../src/contract.ts';
 import { type Drive, drive } from '../../../src/io/drive.ts';
 import type { Credentials } from '../../../src/proto/sip/digest.ts';
+import type { Flow } from '../../../src/proto/sip/flow.ts';
 import { Health, type HealthIn } from '../../../src/proto/sip/health.ts';
 import { orderSrv, type Target } from '../../../src/proto/sip/locate.ts';
 import { escapeUser, parseUri, type Uri } from '../../../src/proto/sip/uri.ts';
@@ -16,6 +17,8 @@ import { flowOfTarget, type Locations, targetName } from './locating.ts';
 /** One address an INVITE may go to, and how it goes there. */
 export interface Hop extends HopName {
   readonly target: Target;
+  /** Number of the trunk's proxy. */
+  readonly proxy?: number;
   readonly flow: ReturnType<typeof flowOfTarget>;
   readonly to: string;
   readonly user: string;
@@ -33,7 +36,15 @@ export interface TrunkParts {
   readonly asking: Asking;
   readonly tryNextAfterMs: Millis;
   readonly random: () => number;
+  readonly keepAlive: (flow: Flow, everyMs: Millis) => void;
 }
+
+/** RFC 5626 §4.4: "24 to 29 seconds" for UDP, "95 to 120 seconds" for connections; the lower bound is the endpoint's business. */
+const UDP_KEEP_MS = 29_000;
+const STREAM_KEEP_MS = 120_000;
+
+/** How often the names it is known by are looked up again; what DNS says is kept for as long as it holds. */
+const LOOK_UP_MS = 60_000;
 
 /** A line to a PBX or a provider, alive: its proxies watched, its accounts registered. */
 export class Trunk {
@@ -46,6 +57,7 @@ export class Trunk {
   readonly #run: Drive<HealthIn>;
   /** Addresses its names led to the last time. */
   readonly #addresses = new Map<string, readonly string[]>();
+  #unarm = (): void => {};
 
   constructor(config: TrunkConfig, parts: TrunkParts) {
     this.config = config;
@@ -76,6 +88,7 @@ export class Trunk {
             a.password === undefined ? undefined : { username: a.authUser ?? a.user, password: a.password },
           expiresS: register?.expiresS as number,
           ask: this.#ask,
+          keep: target => this.#keep(target),
           trunk: config.name,
           ...parts,
         }),
@@ -85,12 +98,13 @@ export class Trunk {
   start(): void {
     this.#run.feed({ type: 'start' });
     for (const account of this.accounts) account.start();
-    void this.refreshAddresses();
+    void this.#lookUp();
   }
 
   /** Registrations are taken back, as far as the registrar answers. */
   async stop(): Promise<void> {
     this.#run.stop();
+    this.#unarm();
     await Promise.all(this.accounts.map(a => a.stop()));
   }
 
@@ -137,6 +151,7 @@ export class Trunk {
           name: `${uri} (${targetName(target)})`,
           hasPassword: credentials !== undefined,
           target,
+          proxy: i,
           flow: flowOfTarget(target, tcpOver1300),
           to: `sip:${escapeUser(number)}@${this.config.domain ?? hostPort(parseUri(uri) as Uri)}`,
           user,
@@ -155,24 +170,20 @@ export class Trunk {
     return hops.sort((a, b) => last(a) - last(b));
   }
 
-  /** Whether this address is the trunk's: of its list, or of its proxies and registrar when it has no list and no name. */
-  readonly sourceNames = (): readonly string[] => {
-    const { inbound } = this.config;
-    if (inbound !== undefined && inbound.sources.length > 0)
-      return inbound.sources.filter(s => !s.includes('/') && /[A-Za-z]/.test(s) && !s.includes(':'));
-    return [];
-  };
-
   /** Addresses behind the names of its sources, proxies and registrar. */
   get addresses(): ReadonlySet<string> {
     return new Set([...this.#addresses.values()].flat());
   }
 
-  async refreshAddresses(): Promise<void> {
-    const named = this.sourceNames().map(name => `sip:${name}:5060`);
-    const listed =
-      (this.config.inbound?.sources.length ?? 0) > 0 || this.config.inbound?.username !== undefined;
+  /** A trunk is known by the names in its list; without list and digest name, by its proxies and its registrar. */
+  async #lookUp(): Promise<void> {
+    const { clock } = this.#p;
+    const { sources = [], username } = this.config.inbound ?? {};
+    const named = sources.filter(isName).map(name => `sip:${name}:5060`);
+    const listed = sources.length > 0 || username !== undefined;
     const uris = listed ? named : this.#homes.map(uri => this.uriOf(uri));
+    this.#unarm =
+      uris.length === 0 ? () => {} : clock.at(clock.now() + LOOK_UP_MS, () => void this.#lookUp());
     for (const uri of uris) {
       const targets = await this.#p.locations.find(uri);
       // What cannot be looked up now keeps the addresses it had.
@@ -203,9 +214,8 @@ export class Trunk {
     return [...this.#proxies.map(p => p.uri), ...(register === undefined ? [] : [register.registrar])];
   }
 
-  #isDown({ name }: Hop): boolean {
-    const proxy = this.#proxies.findIndex(p => name.startsWith(`${p.uri} (`));
-    return this.config.health.everyS > 0 && proxy >= 0 && this.#health.of(proxy).state === 'down';
+  #isDown({ proxy }: Hop): boolean {
+    return proxy !== undefined && this.config.health.everyS > 0 && this.#health.of(proxy).state === 'down';
   }
 
   readonly #ask = (
@@ -226,7 +236,6 @@ export class Trunk {
   async #ping(proxy: number): Promise<void> {
     const uri = this.#proxies[proxy]?.uri as string;
     const { host } = parseUri(uri) as Uri;
-    void this.refreshAddresses();
     const request = {
       method: 'OPTIONS',
       uri: `sip:${hostPort(parseUri(uri) as Uri)}`,
@@ -242,6 +251,11 @@ export class Trunk {
     this.#run.feed({ type: 'pong', proxy, status, answered: response !== undefined });
   }
 
+  #keep(target: Target): void {
+    const everyMs = target.transport === 'udp' ? UDP_KEEP_MS : STREAM_KEEP_MS;
+    this.#p.keepAlive(flowOfTarget(target, this.config.tcpOver1300), everyMs);
+  }
+
   #changed(proxy: number): void {
     const { state, text } = this.#health.of(proxy);
     const { uri } = this.#proxies[proxy] as { uri: string };
@@ -251,6 +265,10 @@ export class Trunk {
     else this.#p.log.info(fields, say);
   }
 }
+
+/** Neither an address nor a network. */
+const isName = (source: string): boolean =>
+  /[A-Za-z]/.test(source) && !source.includes(':') && !source.includes('/');
 
 export const hostPort = (uri: Uri): string => (uri.port === undefined ? uri.host : `${uri.host}:${uri.port}`);
 

@@ -130,7 +130,7 @@ export class Trunks {
       );
     const transport = uri.params.get('transport');
     const to = transport === undefined ? plain : `${plain};transport=${transport}`;
-    const anywhere = pattern.slice(pattern.indexOf('@')).includes('*');
+    const anywhere = /@(\[[^\]]*\]|[^:]*)/.exec(pattern)?.[1]?.includes('*') !== false;
     return { text: plain, user, srtp: this.#config.srtp, find: () => this.#direct(to, anywhere) };
   }
 

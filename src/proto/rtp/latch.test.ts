@@ -94,3 +94,14 @@ test('an unspecified address (hold in the old style) keeps the stream where it i
   expect(latch.accept('203.0.113.66', 9, 2001)).toBe(false);
   expect(latch.accept('198.51.100.7', 4000, 2002)).toBe(true);
 });
+
+test('an authentic packet takes the stream from wherever it comes, and keeps it', () => {
+  const latch = new Latch('198.51.100.7');
+  latch.signal(publicPhone, 0);
+  expect(latch.accept('198.51.100.7', 4000, 1)).toBe(true);
+  latch.prove('203.0.113.66', 5000);
+  expect(latch.target).toEqual({ address: '203.0.113.66', port: 5000 });
+  expect(latch.accept('198.51.100.7', 4000, 2)).toBe(false);
+  latch.prove('198.51.100.7', 4000);
+  expect(latch.target).toEqual(publicPhone);
+});

@@ -15,7 +15,7 @@
  * ```
  */
 import { parse, type SessionDescription, write } from 'sdp-transform';
-import type { Fingerprint } from '../dtls/proof.ts';
+import { isSecurityLine, rawSecurity, readSecurity, type SectionSecurity } from './security-lines.ts';
 
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
@@ -37,7 +37,7 @@ export interface SdpCodec {
 }
 
 /** An `m=` section. */
-export interface Section {
+export interface Section extends SectionSecurity {
   /** `audio`, `video`, `image`, `application` … */
   readonly kind: string;
   /** 0: disabled or rejected. */
@@ -61,17 +61,7 @@ export interface Section {
   readonly mid?: string;
   readonly label?: string;
   readonly content?: string;
-  /** Values of `a=crypto` lines, as written (`sdes.ts`). Secret: whoever has them hears the call. */
-  readonly crypto?: readonly string[];
-  /** The section's own, else the session's, as the three below; hashes weaker than SHA-256 are left out. */
-  readonly fingerprints?: readonly Fingerprint[];
-  /** RFC 4145: who begins the handshake. */
-  readonly setup?: Setup;
-  /** RFC 8842: the name of a DTLS association. */
-  readonly tlsId?: string;
 }
-
-export type Setup = 'active' | 'passive' | 'actpass' | 'holdconn';
 
 export interface Sdp {
   readonly sessionId: string;
@@ -87,8 +77,6 @@ const MAX_LINES = 600;
 const MAX_LINE_CHARS = 2000;
 const MAX_SECTIONS = 32;
 const MAX_FORMATS = 64;
-/** Lines of keys and of fingerprints in one section; what is beyond is not read. */
-const MAX_KEYS = 16;
 
 /** RFC 3551 §6, audio, and the video types still seen. G722 counts 8000 although it samples at 16000. */
 const STATIC: Readonly<Record<number, readonly [name: string, clockRate: number, channels: number]>> = {
@@ -117,7 +105,7 @@ export function parseSdp(text: string): Sdp | string {
   const security: string[][] = [[]];
   for (const [i, line] of lines.entries()) {
     if (line.length > MAX_LINE_CHARS) return `line ${i + 1} is longer than ${MAX_LINE_CHARS} characters`;
-    if (SECURITY.test(line)) security[heads.length]!.push(line.trimEnd());
+    if (isSecurityLine(line)) security[heads.length]!.push(line.trimEnd());
     if (!line.startsWith('m=')) continue;
     security.push([]);
     const head = readHead(line);
@@ -174,42 +162,6 @@ function readSection(head: Head, raw: RawSection, session: SessionDescription): 
     ...(raw.label !== undefined && { label: String(raw.label) }),
     ...(raw.content !== undefined && { content: String(raw.content) }),
   };
-}
-
-/** Read here, as `sdp-transform` keeps one fingerprint and one session parameter of several. */
-const SECURITY = /^a=(crypto|fingerprint|setup|tls-id):/i;
-
-function readSecurity(own: readonly string[], session: readonly string[]): Partial<Section> {
-  const all = (lines: readonly string[], name: string): string[] =>
-    lines
-      .filter(l => l.toLowerCase().startsWith(`a=${name}:`))
-      .map(l => l.slice(name.length + 3).trim())
-      .slice(0, MAX_KEYS);
-  const crypto = all(own, 'crypto'); // RFC 4568 §4: of a section alone
-  const either = (name: string): string[] => {
-    const mine = all(own, name);
-    return mine.length > 0 ? mine : all(session, name);
-  };
-  const fingerprints = either('fingerprint').flatMap(readFingerprint);
-  const setup = either('setup')[0]?.toLowerCase();
-  const tlsId = either('tls-id')[0];
-  return {
-    ...(crypto.length > 0 && { crypto }),
-    ...(fingerprints.length > 0 && { fingerprints }),
-    ...(isSetup(setup) && { setup }),
-    ...(tlsId !== undefined && /^[\w+/-]{1,255}$/.test(tlsId) && { tlsId }),
-  };
-}
-
-const isSetup = (text: string | undefined): text is Setup =>
-  text === 'active' || text === 'passive' || text === 'actpass' || text === 'holdconn';
-
-/** `sha-256 4A:AD:…`, RFC 8122 §5. */
-function readFingerprint(value: string): Fingerprint[] {
-  const [hash = '', hex = ''] = value.split(/\s+/);
-  const algorithm = (['sha-256', 'sha-384', 'sha-512'] as const).find(a => a === hash.toLowerCase());
-  if (algorithm === undefined || !/^([\da-f]{2}:)+[\da-f]{2}$/i.test(hex)) return [];
-  return [{ algorithm, value: hex.toUpperCase() }];
 }
 
 function readCodecs(formats: readonly string[], raw: RawSection): SdpCodec[] {
@@ -322,19 +274,8 @@ function rawSection(m: Section, sessionAddress: string): RawSection {
     ...(m.content !== undefined && { content: m.content }),
     direction: m.direction,
     ...(m.rtcpMux && { rtcpMux: 'rtcp-mux' as const }),
-    ...(m.crypto && { crypto: m.crypto.map(rawCrypto) }),
-    ...(m.fingerprints?.[0] && {
-      fingerprint: { type: m.fingerprints[0].algorithm, hash: m.fingerprints[0].value },
-    }),
-    ...(m.setup !== undefined && { setup: m.setup }),
-    ...(m.tlsId !== undefined && { invalid: [{ value: `tls-id:${m.tlsId}` }] }),
+    ...rawSecurity(m),
   };
-}
-
-/** Ours have no session parameters. */
-function rawCrypto(line: string): { id: number; suite: string; config: string } {
-  const [id, suite = '', config = ''] = line.split(' ');
-  return { id: Number(id), suite, config };
 }
 
 /** `next` with the version it must have after `previous` (RFC 3264 §8): one more, or the same when nothing changed. */

@@ -47,6 +47,7 @@ test('and is given up when that fails as well', () => {
   for (let i = 0; i < 3; i++) w.a.feed({ type: 'flow-closed', flow: flowTo('tcp', '10.0.0.2', 5060) });
   expect(w.a.sent.filter(l => l.startsWith('BYE'))).toHaveLength(2);
   expect(w.a.one('ended')).toMatchObject({ by: 'local' });
+  w.world.run();
   idle(w.a);
 });
 

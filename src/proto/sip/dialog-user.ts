@@ -6,7 +6,7 @@ import { lists, type SipMessage, type SipResponse } from './message.ts';
 import { RequestClient } from './request-client.ts';
 import { LEAST_SESSION_S, SessionTimer, type SessionTimerUser } from './session-timer.ts';
 import { SEQ_SLACK } from './snapshot.ts';
-import { contact, offers, type Stack } from './stack.ts';
+import { contact, type Stack } from './stack.ts';
 import { type Body, type HeaderLine, sdpBody } from './write.ts';
 
 /** A call as the user of a dialog: requests within it, its path, its session timer, its snapshot. RFC 3261 §12.2. */
@@ -72,7 +72,7 @@ export abstract class DialogUser implements SessionTimerUser {
 
   /** Contact, Allow and Supported: what INVITE, UPDATE and their 2xx carry (§13.2.1, §13.3.1.4). */
   protected introduces(flow = this.flow()): HeaderLine[] {
-    return [contact(this.stack, flow, this.contactUser), ...offers(this.stack)];
+    return [contact(this.stack, flow, this.contactUser), ...this.stack.told];
   }
 
   /** What INVITE, UPDATE and their answers tell of the peer. */
@@ -100,7 +100,7 @@ export abstract class DialogUser implements SessionTimerUser {
 }
 
 /** RFC 4028 §4: 1800 s is what it recommends. */
-export const sessionLimits = (c: { sessionExpiresS?: number; minSessionS?: number }) => ({
+export const sessionLimits = (c: { sessionExpiresS?: number; minSeS?: number }) => ({
   expiresS: c.sessionExpiresS ?? 1800,
-  minS: Math.max(c.minSessionS ?? LEAST_SESSION_S, LEAST_SESSION_S),
+  minS: Math.max(c.minSeS ?? LEAST_SESSION_S, LEAST_SESSION_S),
 });

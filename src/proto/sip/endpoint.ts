@@ -17,17 +17,21 @@ import { Queue } from './queue.ts';
 import { parseReplaces, type Replaces } from './replaces.ts';
 import { RequestClient } from './request-client.ts';
 import { Session } from './session.ts';
-import { newTag, offers, type SipConfig, type Stack } from './stack.ts';
+import { newTag, type SipConfig, type Stack } from './stack.ts';
 import { Timers } from './timers.ts';
 import type { ServerTransaction } from './transaction.ts';
 import { Wire } from './wire.ts';
-import { bracketed, markVia, writeResponse } from './write.ts';
+import { bracketed, type HeaderLine, markVia, writeResponse } from './write.ts';
 
 const METHODS = [
   ...['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'INFO'],
   ...['PRACK', 'UPDATE', 'REFER', 'NOTIFY'],
 ];
 const EXTENSIONS = ['100rel', 'timer', 'replaces'];
+const TOLD: readonly HeaderLine[] = [
+  ['Allow', METHODS.join(', ')],
+  ['Supported', EXTENSIONS.join(', ')],
+];
 /** Dialogs that ended lately, for INVITEs that come too late to take their place. */
 const REMEMBERED = 256;
 
@@ -48,6 +52,7 @@ const OUTSIDE: Readonly<Record<string, RequestRefusal>> = {
 export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
   readonly config: SipConfig;
   readonly can: Capabilities;
+  readonly told = TOLD;
   readonly timers = new Timers();
   readonly layer: TransactionLayer;
   now: Millis = 0;
@@ -66,9 +71,9 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
 
   constructor(config: SipConfig) {
     this.config = config;
-    const minSessionS = sessionLimits(config).minS;
+    const minSeS = sessionLimits(config).minS;
     const infoTypes = config.infoTypes ?? [];
-    this.can = { methods: METHODS, extensions: EXTENSIONS, infoTypes, minSessionS };
+    this.can = { methods: METHODS, extensions: EXTENSIONS, infoTypes, minSeS };
     this.layer = new TransactionLayer(this);
     this.#wire = new Wire(this, (bytes, flow) => this.#message(bytes, flow));
     const perSecond = config.newRequestsPerSecond ?? 200;
@@ -294,7 +299,7 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
     if (m.method === 'OPTIONS')
       // §11.2: the answer to OPTIONS is what an INVITE would have got, with Allow, Accept and Supported.
       t.respond(200, {
-        headers: [['Accept', 'application/sdp'], ...offers(this), ['Server', this.config.name]],
+        headers: [['Accept', 'application/sdp'], ...this.told, ['Server', this.config.name]],
       });
     // §15.1.2: "If the BYE does not match an existing dialog, the UAS core SHOULD generate a 481". So for PRACK (RFC 3262 §3),
     // UPDATE (RFC 3311 §5.2), INFO (RFC 2976 §2.2) and NOTIFY (RFC 6665 §4.1.3).

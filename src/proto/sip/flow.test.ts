@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SipWorld } from '../../../test/harness/sip-world.ts';
 import { flowOfUri, flowTo, isSecure, type Transport } from './flow.ts';
 import { contact, newVia, type Stack } from './stack.ts';
@@ -66,4 +66,79 @@ test('a datagram over IPv6 is answered where it came from, on the listener it ca
     'udp:2001:db8::1:4000@1 Via: SIP/2.0/UDP [2001:db8::1]:6000;branch=z9hG4bKa;received=2001:db8::1;rport=4000',
     'udp:2001:db8::1:6000@1 Via: SIP/2.0/UDP [2001:db8::7]:6000;branch=z9hG4bKb;received=2001:db8::1',
   ]);
+});
+
+describe('a request that is too large for a datagram, RFC 3261 §18.1.1', () => {
+  const sdp = `v=0\r\n${'a=x:0123456789\r\n'.repeat(90)}`;
+  const dial = (largeByTcp: boolean, description = sdp, lost = '') => {
+    const world = new SipWorld({ seed: 3 });
+    const [a, b] = [world.peer('10.0.0.1'), world.peer('10.0.0.2')];
+    b.on = (e, peer) => {
+      if (e.type === 'invite') peer.feed({ type: 'answer', call: e.call, sdp: 'v=0\r\n' });
+    };
+    const went: string[] = [];
+    const carry = world.carry.bind(world);
+    world.carry = (from, flow, bytes) => {
+      const via = /^Via: SIP\/2\.0\/(\S+)/m.exec(bytes.toString())?.[1];
+      if (from === a) went.push(`${flow.transport} ${via} ${bytes.toString().split(' ', 1)[0]}`);
+      if (flow.transport !== lost) carry(from, flow, bytes);
+    };
+    const flow = flowTo('udp', '10.0.0.2', 5060, { largeByTcp });
+    a.feed({ type: 'dial', call: 'c', options: { to: 'sip:b@10.0.0.2', user: 'a', sdp: description, flow } });
+    return { world, a, b, went };
+  };
+
+  test('goes by TCP, and so does all that belongs to it', () => {
+    const { world, a, went } = dial(true);
+    world.run(1000);
+    expect(a.all('answered')).toHaveLength(1);
+    expect(went).toEqual(['tcp TCP INVITE', expect.stringMatching(/ACK$/)]);
+  });
+
+  test('goes by UDP where nobody takes the connection', () => {
+    const { world, a, b, went } = dial(true, sdp, 'tcp');
+    a.feed({ type: 'flow-closed', flow: flowTo('tcp', '10.0.0.2', 5060) });
+    expect(went).toEqual(['tcp TCP INVITE', 'udp UDP INVITE']);
+    world.run(1000);
+    expect(b.one('invite').flow.transport).toBe('udp');
+    expect(a.all('answered')).toHaveLength(1);
+  });
+
+  test('goes by UDP where that is wanted; a small one always', () => {
+    expect(dial(false).went).toEqual(['udp UDP INVITE']);
+    expect(dial(true, 'v=0\r\n').went).toEqual(['udp UDP INVITE']);
+  });
+
+  test('is withdrawn the way it went', () => {
+    const { world, a, b, went } = dial(true);
+    b.on = () => {};
+    world.run(100);
+    a.feed({ type: 'hangup', call: 'c' });
+    world.run(5000);
+    expect(went).toEqual(['tcp TCP INVITE', 'tcp TCP CANCEL', 'tcp TCP ACK']);
+  });
+});
+
+test('what an unknown sender gets for a datagram is not more than three times as much', () => {
+  const head = 'Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b>\r\nCall-ID: c\r\n';
+  for (const [i, first] of [
+    'OPTIONS sip:b SIP/2.0',
+    'INVITE sip:b SIP/2.0',
+    'BYE sip:b SIP/2.0',
+    'FOO sip:b SIP/2.0',
+    'OPTIONS b SIP/2.0',
+    'OPTIONS sip:b SIP/3.0',
+    'REGISTER sip:b SIP/2.0',
+  ].entries()) {
+    const world = new SipWorld({ seed: 1 });
+    const peer = world.peer('10.0.0.2');
+    let bytesOut = 0;
+    world.carry = (_, __, bytes) => void (bytesOut += bytes.length);
+    const method = first.split(' ', 1)[0];
+    const text = `${first}\r\n${head}CSeq: ${i + 1} ${method}\r\n\r\n`;
+    world.inject(peer, text);
+    world.run(100);
+    expect(bytesOut, first).toBeGreaterThan(0);
+    expect(bytesOut / text.length, first).toBeLessThan(3);
+  }
 });

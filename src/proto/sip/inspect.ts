@@ -12,7 +12,7 @@ export interface Capabilities {
   /** Body types an INFO may carry. */
   readonly infoTypes: readonly string[];
   /** RFC 4028: the shortest session we take. */
-  readonly minSessionS: number;
+  readonly minSeS: number;
 }
 
 export interface RequestRefusal {
@@ -52,7 +52,7 @@ export function inspect(r: SipRequest, can: Capabilities): RequestRefusal | unde
 
 function refuseSession(r: SipRequest, can: Capabilities): RequestRefusal | undefined {
   // RFC 4028 §9: a 422 names the least we take.
-  if (isTooShort(r, can.minSessionS)) return { status: 422, headers: [['Min-SE', String(can.minSessionS)]] };
+  if (isTooShort(r, can.minSeS)) return { status: 422, headers: [['Min-SE', String(can.minSeS)]] };
   return r.method === 'INVITE' ? (refuseContact(r) ?? refuseAccept(r)) : undefined;
 }
 

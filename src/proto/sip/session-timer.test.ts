@@ -50,7 +50,7 @@ describe('between two that know it', () => {
   });
 
   test('422: the caller asks again with the Min-SE it was told', () => {
-    const w = pair({}, { a: { sessionExpiresS: 120 }, b: { minSessionS: 900 } });
+    const w = pair({}, { a: { sessionExpiresS: 120 }, b: { minSeS: 900 } });
     talking(w);
     expect(w.b.sent).toContain('SIP/2.0 422 Session Interval Too Small');
     expect(header(lastSent(w.b, 'SIP/2.0 422'), 'Min-SE')).toBe('900');

@@ -7,7 +7,7 @@ import { InviteServer } from './invite-server.ts';
 import { contentTypeOf, headerText, type SipRequest, sdpOf } from './message.ts';
 import { Refers } from './refers.ts';
 import { Reinvites, type ReinviteUser } from './reinvite.ts';
-import { offers, randomBelow, type Stack } from './stack.ts';
+import { randomBelow, type Stack } from './stack.ts';
 import type { ServerTransaction } from './transaction.ts';
 import { Undecided } from './undecided.ts';
 import { type HeaderLine, type ResponseParts, sdpBody } from './write.ts';
@@ -150,7 +150,7 @@ export abstract class Session extends DialogUser implements ReinviteUser {
       case 'early/OPTIONS':
       case 'answered/OPTIONS':
       case 'up/OPTIONS':
-        return t.respond(200, { headers: [['Accept', 'application/sdp'], ...offers(this.stack)] });
+        return t.respond(200, { headers: [['Accept', 'application/sdp'], ...this.stack.told] });
       case 'answered/REFER':
       case 'up/REFER':
         return this.#transfers.receive(t);

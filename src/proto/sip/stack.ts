@@ -19,7 +19,7 @@ export interface SipConfig {
   readonly infoTypes?: readonly string[];
   /** RFC 4028: how often a session is to be refreshed (default 1800; 0: only where the peer asks for it), and the least we take. */
   readonly sessionExpiresS?: number;
-  readonly minSessionS?: number;
+  readonly minSeS?: number;
   /** Tell the state of every dialog as `snapshot`s. */
   readonly snapshots?: boolean;
   /** INVITEs beyond this many calls get 503. */
@@ -35,6 +35,8 @@ export interface SipConfig {
 export interface Stack {
   readonly config: SipConfig;
   readonly can: Capabilities;
+  /** Allow and Supported: RFC 3261 §13.2.1, §13.3.1.4, INVITE and its 2xx SHOULD carry them. */
+  readonly told: readonly HeaderLine[];
   readonly timers: Timers;
   readonly layer: TransactionLayer;
   /** The time of the input being handled. */
@@ -74,9 +76,3 @@ export function contact(stack: Stack, flow: Flow, user: string | undefined, sips
   const param = sips && flow.transport === 'tls' ? '' : TRANSPORT_PARAM[flow.transport];
   return ['Contact', `<${sips && isSecure(flow) ? 'sips' : 'sip'}:${where}${param}>`];
 }
-
-/** §13.2.1, §13.3.1.4: INVITE and its 2xx SHOULD carry Allow and Supported. */
-export const offers = (stack: Stack): HeaderLine[] => [
-  ['Allow', stack.can.methods.join(', ')],
-  ['Supported', stack.can.extensions.join(', ')],
-];

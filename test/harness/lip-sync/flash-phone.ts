@@ -30,6 +30,8 @@ export interface FlashPhoneOptions {
   readonly apartMs: number;
   /** The picture leaves so much later than the sound. */
   readonly pictureLateMs: number;
+  /** It takes the room's picture, too. */
+  readonly receives?: boolean;
 }
 
 class Line {
@@ -67,7 +69,12 @@ class Line {
   /** `timestamp` is that of Unix time `unixMs`. */
   report(timestamp: number, unixMs: number): void {
     const ssrc = this.#ssrc;
-    const info = { ntp: ntpOf(unixMs), rtpTime: timestamp >>> 0, packets: this.#packets, octets: this.#octets };
+    const info = {
+      ntp: ntpOf(unixMs),
+      rtpTime: timestamp >>> 0,
+      packets: this.#packets,
+      octets: this.#octets,
+    };
     const bytes = writeRtcp([
       { type: 'sr', ssrc, ...info, reports: [] },
       { type: 'sdes', chunks: [{ ssrc, cname: 'flash' }] },
@@ -96,7 +103,7 @@ export async function flashPhone(o: FlashPhoneOptions): Promise<{ close(): Promi
       {
         to: `sip:${o.room}@127.0.0.1:${o.port}`,
         user: o.user,
-        sdp: offer(sound.ports, picture.ports),
+        sdp: offer(sound.ports, picture.ports, o.receives === true),
         flow: flowTo('udp', '127.0.0.1', o.port),
         headers: [],
       },
@@ -175,10 +182,14 @@ async function openCamera() {
   };
 }
 
-const offer = ([sound, soundRtcp]: [number, number], [picture, pictureRtcp]: [number, number]): string =>
+const offer = (
+  [sound, soundRtcp]: [number, number],
+  [picture, pictureRtcp]: [number, number],
+  receives: boolean,
+): string =>
   [
     ...['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0'],
     ...[`m=audio ${sound} RTP/AVP 0`, `a=rtcp:${soundRtcp}`],
     ...[`m=video ${picture} RTP/AVP 97`, `a=rtcp:${pictureRtcp}`, 'a=rtpmap:97 H264/90000'],
-    ...['a=fmtp:97 profile-level-id=42e01f;packetization-mode=1', 'a=sendonly', ''],
+    ...['a=fmtp:97 profile-level-id=42e01f;packetization-mode=1', receives ? 'a=sendrecv' : 'a=sendonly', ''],
   ].join('\r\n');

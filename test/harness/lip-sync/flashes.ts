@@ -28,7 +28,10 @@ export async function flashesOf(file: string): Promise<Flashes> {
 /** By how much each flash comes later than its beep, ms. */
 export function apart({ flashes, beeps }: Flashes): number[] {
   return flashes.flatMap(flash => {
-    const beep = beeps.reduce((a, b) => (Math.abs(b - flash) < Math.abs(a - flash) ? b : a), Number.NaN || 1e9);
+    const beep = beeps.reduce(
+      (a, b) => (Math.abs(b - flash) < Math.abs(a - flash) ? b : a),
+      Number.NaN || 1e9,
+    );
     return Math.abs(beep - flash) < APART_S ? [Math.round((flash - beep) * 1000)] : [];
   });
 }

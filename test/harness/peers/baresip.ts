@@ -15,7 +15,12 @@ export interface BaresipOptions {
   readonly answer?: 'auto' | 'manual';
   /** More account parameters: `;auth_user=…;auth_pass=…`. */
   readonly account?: string;
-  readonly sipTransport?: 'udp' | 'tcp';
+  /** `host:port` it registers at, as `user`. */
+  readonly registrar?: string;
+  readonly sipTransport?: 'udp' | 'tcp' | 'tls';
+  /** Encrypted media, as in its account parameter `mediaenc`: `srtp` is RTP/AVP with keys, `srtp-mand` RTP/SAVP. */
+  readonly encryption?: 'srtp' | 'srtp-mand' | 'dtls_srtp';
+  readonly rtcpMux?: true;
   /**
    * With a camera: a clip it plays over and over, and its codecs as in its account parameter; default all it has. Of
    * `h264` it takes mode 0 alone; `noVp8` leaves it H.264 of both modes.
@@ -49,10 +54,10 @@ export class Baresip {
     const transport = options.sipTransport ?? 'udp';
     writeFileSync(
       join(options.dir, 'accounts'),
-      `<sip:${options.user}@127.0.0.1:${sip};transport=${transport}>;regint=0;audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}${options.video?.codecs ? `;video_codecs=${options.video.codecs}` : ''}${options.account ?? ''}\n`,
+      `<sip:${options.user}@${options.registrar ?? `127.0.0.1:${sip}`};transport=${transport}>;regint=${options.registrar ? 60 : 0};audio_codecs=${options.codecs};answermode=${options.answer ?? 'manual'}${options.video?.codecs ? `;video_codecs=${options.video.codecs}` : ''}${options.encryption ? `;mediaenc=${options.encryption}` : ''}${options.account ?? ''}\n`,
     );
     const picture = options.video ? videoText(options.video) : '';
-    writeFileSync(join(options.dir, 'config'), configText(sip, control, wav, options.dir) + picture);
+    writeFileSync(join(options.dir, 'config'), configText(sip, control, wav, options) + picture);
     const child = new Child(`baresip ${options.user}`, 'baresip', ['-f', options.dir, '-4']);
     await child.until(/baresip is ready/);
     return new Baresip(child, control, options, sip);
@@ -128,7 +133,7 @@ export class Baresip {
   }
 }
 
-const configText = (sip: number, control: number, wav: string, dir: string): string => `
+const configText = (sip: number, control: number, wav: string, o: BaresipOptions): string => `
 poll_method epoll
 sip_listen 127.0.0.1:${sip}
 call_local_timeout 120
@@ -147,7 +152,7 @@ audec_format s16
 audio_buffer 20-160
 rtp_tos 184
 rtp_ports 30000-32766
-rtcp_mux no
+rtcp_mux ${o.rtcpMux ? 'yes' : 'no'}
 jitter_buffer_delay 5-10
 rtp_stats yes
 net_interface 127.0.0.1
@@ -157,13 +162,15 @@ module g722.so
 module opus.so
 module aufile.so
 module sndfile.so
+${o.sipTransport === 'tls' ? 'sip_verify_server no' : ''}
+${o.encryption === undefined ? '' : `module ${o.encryption === 'dtls_srtp' ? 'dtls_srtp' : 'srtp'}.so`}
 module_tmp uuid.so
 module_tmp account.so
 module_app ctrl_tcp.so
 module_app menu.so
 ctrl_tcp_listen 127.0.0.1:${control}
 opus_bitrate 28000
-snd_path ${dir}
+snd_path ${o.dir}
 `;
 
 /** Needs baresip's ffmpeg modules. What it shows goes nowhere; a snapshot is taken on the way. */

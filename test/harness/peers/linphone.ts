@@ -9,6 +9,8 @@ export interface LinphoneOptions {
   readonly dir: string;
   readonly user: string;
   readonly plays: Sound;
+  /** Encrypted media, and only that: SDES or DTLS-SRTP. */
+  readonly encryption?: 'srtp' | 'dtls';
   /** With a camera (VP8, all it has): the still it shows, a JPEG file. */
   readonly video?: string;
 }
@@ -35,7 +37,7 @@ export class Linphone {
     const recording = join(options.dir, 'heard.wav');
     writeWav(wav, options.plays, 1);
     const rc = join(options.dir, 'linphonerc');
-    writeFileSync(rc, configText(options.user, sip, rtp, options.video !== undefined));
+    writeFileSync(rc, configText(options, sip, rtp));
     const more = options.video ? ['-V'] : [];
     const child = new Child(`linphonec ${options.user}`, 'linphonec', ['-c', rc, ...more], {
       env: { ...process.env, HOME: options.dir },
@@ -98,13 +100,15 @@ function written(path: string): boolean {
 }
 
 /** Opus only; no echo canceller, ports of its own. Its data folder must exist before it starts. */
-const configText = (user: string, sip: number, rtp: number, video: boolean): string => `[sip]
+const configText = ({ user, encryption, video }: LinphoneOptions, sip: number, rtp: number): string => `[sip]
 sip_port=${sip}
 sip_tcp_port=-1
 sip_tls_port=-1
+verify_server_certs=0
+verify_server_cn=0
 use_ipv6=0
 contact=sip:${user}@127.0.0.1
-
+${encryption ? `media_encryption=${encryption}\nmedia_encryption_mandatory=1\n` : ''}
 [rtp]
 audio_rtp_port=${rtp}
 video_rtp_port=${rtp + 2}
@@ -132,9 +136,9 @@ enabled=0
 echocancellation=0
 
 [video]
-enabled=${Number(video)}
-capture=${Number(video)}
-display=${Number(video)}
-automatically_initiate=${Number(video)}
+enabled=${Number(video !== undefined)}
+capture=${Number(video !== undefined)}
+display=${Number(video !== undefined)}
+automatically_initiate=${Number(video !== undefined)}
 size=cif
 `;

@@ -1,14 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
+import { splitting, type Wire } from '../sip-client-wires.ts';
 
-interface Wire {
-  readonly transport: 'UDP' | 'TCP';
-  readonly port: number;
-  send(bytes: string | Uint8Array): void;
-  close(): Promise<void>;
-}
-
-/** A SIP phone of bare datagrams, or of one TCP connection: for what no decent phone does. */
+/** A SIP phone of bare datagrams, or of one connection: for what no decent phone does. */
 export class RawSip {
   readonly received: string[] = [];
   readonly #wire: Wire;
@@ -21,18 +15,28 @@ export class RawSip {
     this.#wire = wire;
   }
 
-  static async open(serverPort: number, transport: 'udp' | 'tcp' = 'udp'): Promise<RawSip> {
+  static open(serverPort: number, transport: 'udp' | 'tcp' = 'udp'): Promise<RawSip> {
+    const open = transport === 'udp' ? datagrams : stream;
+    return RawSip.over(hear => open(serverPort, hear), serverPort);
+  }
+
+  /** Over a wire of any kind. */
+  static async over(open: (hear: (m: string) => void) => Promise<Wire>, serverPort: number): Promise<RawSip> {
     let phone: RawSip | undefined;
     const hear = (m: string): void => {
       if (phone !== undefined) phone.#hear(m);
     };
-    const wire = transport === 'udp' ? await datagrams(serverPort, hear) : await stream(serverPort, hear);
-    phone = new RawSip(serverPort, wire);
+    phone = new RawSip(serverPort, await open(hear));
     return phone;
   }
 
   get port(): number {
     return this.#wire.port;
+  }
+  /** Our address as it stands in Via and Contact. */
+  get address(): string {
+    const { host, port } = this.#wire;
+    return host ?? `127.0.0.1:${port}`;
   }
   get transport(): string {
     return this.#wire.transport;
@@ -93,17 +97,7 @@ function datagrams(serverPort: number, hear: (m: string) => void): Promise<Wire>
 
 function stream(serverPort: number, hear: (m: string) => void): Promise<Wire> {
   const socket = connect(serverPort, '127.0.0.1');
-  let text = '';
-  socket.on('data', data => {
-    text += data.toString('latin1');
-    for (;;) {
-      const head = text.indexOf('\r\n\r\n') + 4;
-      const length = head + Number(/^Content-Length: (\d+)/im.exec(text.slice(0, head))?.[1] ?? 0);
-      if (head < 4 || text.length < length) return;
-      hear(text.slice(0, length));
-      text = text.slice(length);
-    }
-  });
+  socket.on('data', splitting(hear));
   return new Promise((resolve, reject) => {
     socket.on('error', reject);
     socket.once('connect', () =>
@@ -135,8 +129,7 @@ class RawCall {
 
   /** `to`: the To of a response, for what goes within the dialog. */
   message(method: string, cseq: number, branch: string, to?: string, body = ''): string {
-    const { port } = this.#phone;
-    const address = `127.0.0.1:${port}`;
+    const { address } = this.#phone;
     return [
       `${method} sip:${this.#room}@127.0.0.1:${this.#server} SIP/2.0`,
       `Via: SIP/2.0/${this.#phone.transport} ${address};rport;branch=z9hG4bK-${this.id}-${branch}`,

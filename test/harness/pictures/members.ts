@@ -42,13 +42,6 @@ const SECONDS = 12;
 /** Linphone's camera shows a still picture: it moves when it is given another one. */
 const TURN_MS = 500;
 
-const soon = async (holds: () => boolean, timeoutMs = 10_000): Promise<void> => {
-  for (const until = Date.now() + timeoutMs; !holds(); ) {
-    if (Date.now() > until) throw new Error('the player shows nothing');
-    await new Promise(resolve => setTimeout(resolve, 50));
-  }
-};
-
 /** Everybody in `room`, silent. */
 export async function gather(dir: string, server: Server, room: string): Promise<Cast> {
   const ends: (() => unknown)[] = [];
@@ -102,7 +95,7 @@ export async function gather(dir: string, server: Server, room: string): Promise
     const player = new RoomPlayer(join(dir, 'player'), `${server.rtmp}/room/${room}?as=viewer`);
     ends.push(() => player.stop());
 
-    await soon(() => player.shown.length > 0);
+    await player.shows();
     const members: Member[] = [
       { name: 'phone', ...LOOKS.phone, speak: () => phone.command('mute') },
       { name: 'wx', ...LOOKS.wx, speak: on => publisher.speak(on) },

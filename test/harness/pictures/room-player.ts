@@ -49,6 +49,14 @@ export class RoomPlayer {
     });
   }
 
+  /** Resolves with the first picture. */
+  async shows(timeoutMs = 10_000): Promise<void> {
+    for (const until = Date.now() + timeoutMs; this.shown.length === 0; ) {
+      if (Date.now() > until) throw new Error(`the player shows nothing; it said: ${this.child.output}`);
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+  }
+
   /** What its file shows, decoded after all is over; undefined where a picture is none of ours. */
   async filed(): Promise<(PatternSeen | undefined)[]> {
     const raw = `${this.file}.yuv`;

@@ -243,6 +243,29 @@ describe.each(profiles)('%s', profile => {
     expect(receiver.openRtcp(marked(sender.sealRtcp(report), 10))).toEqual(report);
   });
 
+  test('under new keys the rollover counter goes on, or begins anew', () => {
+    const { sender, receiver } = pair();
+    for (const seq of [65_000, 65_535, 65_536, 66_000])
+      receiver.open(seal(sender, rtp(seq), Buffer.from('x')));
+    expect([...receiver.counters]).toEqual([[0x01020304, 66_000]]);
+    expect(sender.rolledOver).toBe(true);
+    const { counters } = receiver;
+    const text = (r: SrtpReceiver, packet: Buffer): string => {
+      const plain = r.open(packet);
+      return typeof plain === 'string' ? plain : Buffer.from(plain.subarray(12)).toString();
+    };
+    const goesOn = new SrtpSender(keysFor(profile, 50));
+    for (const seq of [40_000, 65_535]) seal(goesOn, rtp(seq), Buffer.alloc(0));
+    const beginsAnew = new SrtpSender(keysFor(profile, 50));
+    for (const next of [goesOn, beginsAnew]) {
+      const after = new SrtpReceiver(keysFor(profile, 50), { counters });
+      expect(text(after, seal(next, rtp(66_001), Buffer.from('after')))).toBe('after');
+      expect(text(after, seal(next, rtp(66_002), Buffer.from('more')))).toBe('more');
+    }
+    const without = new SrtpReceiver(keysFor(profile, 50));
+    expect(text(without, seal(goesOn, rtp(66_003), Buffer.from('lost')))).toBe('forged');
+  });
+
   test('a short tag is for RTP alone', () => {
     const sender = new SrtpSender(keysFor(profile));
     const tag = SRTP_PROFILES[profile].tagBytes;
