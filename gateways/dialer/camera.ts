@@ -1,9 +1,9 @@
 import { h264Packetizer } from '../../codecs/h264/packetize.ts';
+import type { Easel, Studio } from '../../codecs/video/studio/studio.ts';
+import type { PatternColour, PatternPicture } from '../../codecs/video/studio/wire.ts';
 import type { Clock, FrameMark, MediaPacket, Millis, Sink } from '../../src/contract.ts';
-import type { Easel, Studio } from './studio.ts';
-import type { PatternColour, PatternPicture } from './studio-wire.ts';
 
-export const CAMERA_FPS = 15;
+const CAMERA_FPS = 15;
 const BITRATE_BPS = 400_000;
 /** Further behind than this (a stalled process), pictures are left out. */
 const MAX_BEHIND_MS = 1000;

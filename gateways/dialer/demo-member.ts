@@ -1,7 +1,7 @@
+import type { Studio } from '../../codecs/video/studio/studio.ts';
 import type { Clock } from '../../src/contract.ts';
 import type { CameraOptions } from './camera.ts';
 import type { Part } from './demo-sounds.ts';
-import type { Studio } from './studio.ts';
 
 /** Where the members of the demo go. Hosts are numeric or `localhost`. */
 export interface DemoPlace {

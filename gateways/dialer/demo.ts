@@ -1,11 +1,11 @@
 import { loadCodecs } from '../../codecs/audio.ts';
+import { Studio } from '../../codecs/video/studio/studio.ts';
 import type { Clock } from '../../src/contract.ts';
 import { systemClock } from '../../src/io/clock.ts';
 import { Refusal } from '../../src/kit/refusal.ts';
 import type { DemoMember, DemoPart, DemoPlace } from './demo-member.ts';
 import { callAsPhone } from './demo-phone.ts';
 import { publishAsMiniProgram } from './demo-publisher.ts';
-import { Studio } from './studio.ts';
 
 export type { DemoPlace };
 

@@ -2,14 +2,14 @@ import { writeAnnexB } from '../../codecs/h264/annexb.ts';
 import { type Depacketizer, h264Depacketizer } from '../../codecs/h264/depacketize.ts';
 import { h264Ingress } from '../../codecs/h264/ingress.ts';
 import type { PictureLoss } from '../../codecs/in-order.ts';
+import type { Studio, Viewer } from '../../codecs/video/studio/studio.ts';
+import type { PatternColour, Seen } from '../../codecs/video/studio/wire.ts';
 import { vp8Depacketizer } from '../../codecs/vp8/depacketize.ts';
 import { vp8Ingress } from '../../codecs/vp8/ingress.ts';
 import type { Clock, Format, MediaPacket, Millis, Sink, VideoCodec } from '../../src/contract.ts';
 import { PictureMeter } from '../../src/proto/rtp/picture-meter.ts';
 import { RtpReceiver } from '../../src/proto/rtp/receiver.ts';
 import { timeOfDay } from './camera.ts';
-import type { Studio, Viewer } from './studio.ts';
-import type { PatternColour, Seen } from './studio-wire.ts';
 
 /** A keyframe asked for may be lost, or the request. */
 const ASK_AGAIN_MS = 1000;

@@ -61,3 +61,13 @@ export interface Facts {
   readonly pictureIn?: PictureIn | undefined;
   readonly expectPicture?: boolean | undefined;
 }
+
+/** What the server's RTCP says of a stream of ours. */
+export interface Outward {
+  packets: number;
+  reports: number;
+  reported: boolean;
+  lossPercent?: number | undefined;
+  jitterMs?: number | undefined;
+  rttMs?: number | undefined;
+}

@@ -1,4 +1,5 @@
 import { loadCodecs } from '../../codecs/audio.ts';
+import { Studio } from '../../codecs/video/studio/studio.ts';
 import type { Clock } from '../../src/contract.ts';
 import { systemClock } from '../../src/io/clock.ts';
 import { Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
@@ -6,7 +7,6 @@ import { type Ask, callerOf } from './ask.ts';
 import { type Report, report } from './report.ts';
 import { callRtmp } from './rtmp-caller.ts';
 import { callSip } from './sip-caller.ts';
-import { Studio } from './studio.ts';
 import { readTarget } from './target.ts';
 import { Trip } from './trip.ts';
 

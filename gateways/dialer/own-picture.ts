@@ -1,9 +1,9 @@
 import { colourNames } from '../../codecs/video/pattern-code.ts';
+import type { Studio } from '../../codecs/video/studio/studio.ts';
+import type { PatternColour } from '../../codecs/video/studio/wire.ts';
 import type { Millis } from '../../src/contract.ts';
 import { Camera, type CameraOptions } from './camera.ts';
-import type { PictureOut } from './facts.ts';
-import type { PatternColour } from './studio-wire.ts';
-import type { Outward, Trip } from './trip.ts';
+import type { Outward, PictureOut } from './facts.ts';
 
 const SIZE = { width: 640, height: 360 };
 
@@ -22,10 +22,9 @@ export class OwnPicture implements Outward {
   backMs: number | undefined;
 
   /** `user` decides on the colour, so that two dialers can be told apart. */
-  constructor(trip: Trip, user: string) {
+  constructor(studio: Studio, user: string, note: (text: string) => void) {
     this.options = { ...SIZE, colour: colourOf(user) };
-    if (trip.studio === undefined) throw new Error('There is no studio.');
-    this.camera = new Camera(trip.studio, this.options, text => trip.note(text));
+    this.camera = new Camera(studio, this.options, note);
   }
 
   /** The server wants a keyframe. */

@@ -35,7 +35,7 @@ export async function callRtmp(target: RtmpTarget, ask: Ask, trip: Trip): Promis
     closers.push(() => room.view.close());
     trip.ear = room.view;
     trip.eye = room.eye;
-    const own = tone && trip.studio && new OwnPicture(trip, target.user);
+    const own = tone && trip.studio && new OwnPicture(trip.studio, target.user, text => trip.note(text));
     if (own) closers.push(() => own.camera.close());
     trip.own = own;
     trip.begin();

@@ -1,5 +1,6 @@
 import { writeAvcc } from '../../codecs/h264/avcc.ts';
 import { isParameterSet, NalType, nalType } from '../../codecs/h264/nal.ts';
+import type { PatternPicture } from '../../codecs/video/studio/wire.ts';
 import type { Clock } from '../../src/contract.ts';
 import {
   aacConfigTag,
@@ -12,7 +13,6 @@ import {
 } from '../../src/proto/rtmp/flv.ts';
 import type { Camera } from './camera.ts';
 import type { RtmpStream } from './rtmp-stream.ts';
-import type { PatternPicture } from './studio-wire.ts';
 import { Talker } from './talker.ts';
 import type { Tone } from './tone.ts';
 

@@ -3,8 +3,9 @@ import type { MediaPacket, Millis } from '../../src/contract.ts';
 import type { Rtcp } from '../../src/proto/rtp/rtcp.ts';
 import type { RtpSender } from '../../src/proto/rtp/sender.ts';
 import type { AudioPlan } from '../../src/proto/sdp/audio.ts';
+import type { Outward } from './facts.ts';
 import { RtpLine } from './rtp-line.ts';
-import type { Outward, Trip } from './trip.ts';
+import type { Trip } from './trip.ts';
 import type { Voice } from './voice.ts';
 
 export class CallMedia {

@@ -1,11 +1,12 @@
 /** Pictures of a dialled SIP call: a line of their own, our test pattern out, the server's into the eye. */
+
+import type { Studio } from '../../codecs/video/studio/studio.ts';
 import type { Format, MediaPacket, Millis } from '../../src/contract.ts';
 import { sendAs, type VideoLocal, type VideoPlan } from '../../src/proto/sdp/video.ts';
 import { Eye } from './eye.ts';
 import { OwnPicture } from './own-picture.ts';
 import { asksKeyframe, openSession, RtpLine } from './rtp-line.ts';
 import { takeReports } from './sip-media.ts';
-import type { Studio } from './studio.ts';
 import type { Trip } from './trip.ts';
 
 const MAX_BPS = 1_500_000;
@@ -41,7 +42,7 @@ export class CallPicture {
       },
       session.receiver,
     );
-    const own = new OwnPicture(trip, o.user);
+    const own = new OwnPicture(o.studio, o.user, text => trip.note(text));
     const picture = new CallPicture(trip, eye, own);
     picture.#line = await RtpLine.open({
       clock: trip.clock,

@@ -1,22 +1,12 @@
+import type { Studio } from '../../codecs/video/studio/studio.ts';
 import type { Clock, CodecName, Millis } from '../../src/contract.ts';
 import type { Refusal } from '../../src/kit/refusal.ts';
 import type { Ask } from './ask.ts';
 import type { Eye } from './eye.ts';
-import type { Facts, PictureIn, PictureOut, Step } from './facts.ts';
+import type { Facts, Outward, PictureIn, PictureOut, Step } from './facts.ts';
 import type { Hearing } from './listening.ts';
 import type { OwnPicture } from './own-picture.ts';
-import type { Studio } from './studio.ts';
 import { failed } from './verdict.ts';
-
-/** What the server's RTCP says of a stream of ours. */
-export interface Outward {
-  packets: number;
-  reports: number;
-  reported: boolean;
-  lossPercent?: number | undefined;
-  jitterMs?: number | undefined;
-  rttMs?: number | undefined;
-}
 
 /** One dial under way: its clock, what it has found out so far, and the wish to end it. */
 export class Trip {

@@ -30,9 +30,9 @@ export async function callWhip(target: WhipTarget, ask: Ask, trip: Trip): Promis
   trip.ear = ear;
   const closers: (() => unknown)[] = [() => ear.close()];
   try {
-    const own = studio && new OwnPicture(trip, target.whip.searchParams.get('user') ?? callerOf(ask));
-    if (own) closers.push(() => own.camera.close());
     const note = (text: string): void => trip.note(text);
+    const own = studio && new OwnPicture(studio, target.whip.searchParams.get('user') ?? callerOf(ask), note);
+    if (own) closers.push(() => own.camera.close());
     const eye = studio && new Eye({ studio, clock, note, needKey: () => whep.requestKey() });
     eye?.expect(PICTURES);
     if (eye) closers.push(() => eye.close());

@@ -8,9 +8,10 @@ import {
 } from 'werift';
 import type { Millis } from '../../src/contract.ts';
 import type { Refusal } from '../../src/kit/refusal.ts';
+import type { Outward } from './facts.ts';
 import { type Answer, ask, certificateFault } from './http.ts';
 import type { HostAddress } from './reach.ts';
-import type { Outward, Trip } from './trip.ts';
+import type { Trip } from './trip.ts';
 import { badAnswer, endedEarly, noDtls, noIce, pathBroke, refusedPost, unfinished } from './whip-words.ts';
 
 /** In our offers. */

@@ -7,6 +7,8 @@ import { rtmpClient } from '../../test/harness/peers/rtmp-client.ts';
 import { clock, eventually, openSite, type Site } from '../../test/harness/rtmp-site.ts';
 
 const SPS = Buffer.from('6742c01ed90280bfe5c044000003000400000300c83c58b920', 'hex');
+/** Millions of macroblocks. */
+const ABSURD_SPS = Buffer.from('6742001ef400010000004000000fff', 'hex');
 const PPS = Buffer.from('68cb83cb20', 'hex');
 const nal = (type: number, length: number, seed: number): Buffer =>
   Buffer.from(Uint8Array.from({ length }, (_, i) => (i === 0 ? 0x60 | type : (i * seed) & 255)));
@@ -184,6 +186,9 @@ describe('publishing over RTMP', () => {
     picture(0, [Buffer.of(0x17)]);
     picture(0, avcFrameTag(true, 0, [nal(5, 9, 1)]));
     picture(0, avcConfigTag(Buffer.of(9, 9, 9)));
+    picture(0, avcConfigTag(writeAvcc([ABSURD_SPS], [PPS])));
+    picture(0, avcFrameTag(true, 0, [nal(5, 9, 1)]));
+    picture(0, avcFrameTag(true, 0, [nal(5, 9, 1)]));
     picture(0, avcConfigTag(writeAvcc([SPS], [PPS])));
     picture(0, [Buffer.from('1701000000000000ff65', 'hex')]);
     sound(0, aacFrameTag(Buffer.of(1)));
@@ -193,11 +198,20 @@ describe('publishing over RTMP', () => {
       'dropped/video-tag',
       'dropped/picture-before-config',
       'dropped/avc-config',
+      'dropped/avc-sps',
+      'dropped/avc-sps',
       'dropped/avc-units',
       'dropped/aac-before-config',
       'dropped/aac-config',
     ]);
     expect(site.placed).toHaveLength(1);
+    const told = site.ladder.filter(step => step.summary.startsWith('Pictures of this stream are dropped'));
+    expect(told.map(step => /\((.*?)\)/.exec(step.summary)?.[1])).toEqual([
+      'picture-before-config',
+      'avc-config',
+      'avc-sps',
+      'avc-units',
+    ]);
   });
 });
 

@@ -10,6 +10,13 @@ import { PictureMeter, sizeOf } from '../../src/proto/rtp/picture-meter.ts';
 
 const TICKS_PER_MS = 90;
 
+const UNREADABLE = {
+  'avc-config': 'the AVC sequence header cannot be read',
+  'avc-sps': 'its SPS cannot be read, or its pictures are larger than level 5.2 (36864 macroblocks)',
+  'picture-before-config': 'they came before an AVC sequence header that can be read',
+  'avc-units': 'the lengths of their NAL units are wrong',
+} as const;
+
 export interface VideoInNeeds {
   publish(format: Format): Publication;
   /** Tells the publisher and the ladder, in a sentence, that it is not seen. */
@@ -35,6 +42,7 @@ export class VideoIn {
   #reorders = false;
   #paused = false;
   #unsupported = '';
+  readonly #complained = new Set<string>();
   #now: Millis = 0;
   #packets = 0;
   #bytes = 0;
@@ -100,22 +108,22 @@ export class VideoIn {
 
   #configure(record: Uint8Array): void {
     const config = readAvcc(record);
-    if (config === undefined) return this.#needs.drop('avc-config');
+    if (config === undefined) return this.#unreadable('avc-config');
     this.#config = config; // views into the message, which is ours to keep
   }
 
   #frame(tag: Extract<VideoTag, { type: 'frame' }>, ms: number): void {
     const config = this.#config;
-    if (config === undefined) return this.#needs.drop('picture-before-config');
+    if (config === undefined) return this.#unreadable('picture-before-config');
     const units = readLengthPrefixed(tag.units, config.lengthSize);
-    if (units === undefined || units.length === 0) return this.#needs.drop('avc-units');
+    if (units === undefined || units.length === 0) return this.#unreadable('avc-units');
     const key = startsDecoding(units) || tag.key;
     if (this.#publication === undefined && !key) return this.#needs.drop('before-keyframe');
     const own = units.find(unit => nalType(unit) === NalType.sps);
     if (key) {
       // Parameter sets in front of every keyframe, so that whoever joins there can begin (RFC 6184 §8.4).
       if (own === undefined) units.unshift(...config.sps, ...config.pps);
-      if (!this.#watch.sps(own ?? (config.sps[0] as Uint8Array))) return this.#needs.drop('avc-config');
+      if (!this.#watch.sps(own ?? (config.sps[0] as Uint8Array))) return this.#unreadable('avc-sps');
     }
     const slice = units.find(unit => isSlice(nalType(unit)));
     const type = slice && readSlice(slice)?.type;
@@ -147,6 +155,16 @@ export class VideoIn {
     this.#meter.packet(payload.length, mark.end, this.#now);
     (this.#publication as Publication).sink(packet, this.#now);
   };
+
+  /** Counted each time, told once. */
+  #unreadable(reason: keyof typeof UNREADABLE): void {
+    this.#needs.drop(reason);
+    if (this.#complained.has(reason)) return;
+    this.#complained.add(reason);
+    this.#needs.pictureless(
+      `Pictures of this stream are dropped (${reason}): ${UNREADABLE[reason]}; sound goes on.`,
+    );
+  }
 
   /** The first, or another size, profile or depth of reordering. */
   #turnTo(format: Format): void {

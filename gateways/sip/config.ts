@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backendKeys } from './config-backend.ts';
 import { guardKeys } from './config-guard.ts';
 import { listenKeys } from './config-listen.ts';
 import { trunkKeys } from './trunks/config.ts';
@@ -7,6 +8,7 @@ const port = z.number().int().min(0).max(65535);
 
 /** The `sip` slice of the config. */
 export const sipConfig = z.strictObject({
+  ...backendKeys,
   ...listenKeys,
   rtpPorts: z
     .strictObject({

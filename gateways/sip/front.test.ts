@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { Front, Host, LadderStep, LegCommand, LegEvent, LegRequest } from '../../src/contract.ts';
+import type { Front, Host, Json, LadderStep, LegCommand, LegEvent, LegRequest } from '../../src/contract.ts';
 import { systemClock } from '../../src/io/clock.ts';
 import { drive } from '../../src/io/drive.ts';
 import { openFlows } from '../../src/io/flows.ts';
@@ -25,6 +25,8 @@ const SDP =
 class FakePlatform {
   readonly requests: LegRequest[] = [];
   readonly commands: LegCommand[] = [];
+  /** What the front left for a successor, the newest last. */
+  readonly wills: Json[] = [];
   readonly ladder: LadderStep[] = [];
   readonly legs = new Map<string, (e: LegEvent) => void>();
   aborted = 0;
@@ -50,6 +52,7 @@ class FakePlatform {
     const { leg } = request;
     this.legs.set(leg, on);
     const send = (c: LegCommand): void => {
+      if (c.type === 'will') return void this.wills.push(c.native);
       this.commands.push(c);
       if (c.type === 'offer' || c.type === 'make-offer')
         on({ type: 'description', id: c.id, native: sipNative(SDP) });
@@ -341,7 +344,7 @@ describe('a call', () => {
     const { response } = await one.next('answered');
     const tag = (a: { params: ReadonlyMap<string, string | undefined> }): string =>
       a.params.get('tag') as string;
-    await vi.waitUntil(() => platform.count('will') === 1);
+    await vi.waitUntil(() => platform.wills.length === 1);
     const two = await Phone.to(port);
     const { callId, from, to } = response;
     const replaces = { callId, toTag: tag(to), fromTag: tag(from), earlyOnly: false };
@@ -369,11 +372,11 @@ describe('a call', () => {
     const phone = await Phone.to(await start(platform));
     phone.dial();
     await phone.next('answered');
-    await vi.waitUntil(() => platform.count('will') === 1);
-    const will = platform.commands.find(c => c.type === 'will');
+    await vi.waitUntil(() => platform.wills.length === 1);
+    const will = JSON.parse(JSON.stringify(platform.wills[0])) as Json;
     const successor = createSipFront(fakeHost(), sipConfig.parse({ address: '127.0.0.1', port: 0 }));
     await successor.start();
-    await successor.execute?.(JSON.parse(JSON.stringify(will?.native)), {
+    await successor.execute?.(will, {
       blame: 'server',
       reason: 'shutting-down',
       text: 'The front is gone.',

@@ -1,4 +1,6 @@
 /** One part of a leg's pictures (camera, or slides beside it): what was agreed becomes media and a place in the room. */
+
+import { PictureComplaints } from '../../codecs/video-ingress.ts';
 import type {
   Feedback,
   Format,
@@ -10,7 +12,6 @@ import type {
   TrackEvent,
   Want,
 } from '../../src/contract.ts';
-import { PictureComplaints } from '../../codecs/video-ingress.ts';
 import { receives, sends } from '../../src/proto/sdp/section.ts';
 import type { VideoPart, VideoPlan } from '../../src/proto/sdp/video.ts';
 import type { LegOptions } from './leg-options.ts';
@@ -37,18 +38,21 @@ export class LegVideo {
   static async open(o: LegOptions, line: LineOptions, part: VideoPart): Promise<LegVideo> {
     const video = new LegVideo(o, part);
     const count = (reason: string): void => video.#dropped(reason);
-    video.#media = await VideoMedia.open({ ...line, count }, {
-      format: f => video.#turnTo(f),
-      picture: (packet, now) => video.#show(packet, now),
-      askBySignalling: () => o.emit({ type: 'keyframe-by-signalling' }),
-      clock: (pts, captureMs) => {
-        video.#clock = { pts, captureMs };
-        video.#publication?.clock(pts, captureMs);
+    video.#media = await VideoMedia.open(
+      { ...line, count },
+      {
+        format: f => video.#turnTo(f),
+        picture: (packet, now) => video.#show(packet, now),
+        askBySignalling: () => o.emit({ type: 'keyframe-by-signalling' }),
+        clock: (pts, captureMs) => {
+          video.#clock = { pts, captureMs };
+          video.#publication?.clock(pts, captureMs);
+        },
+        timeOf: pts => video.#subscription?.timeOf(pts),
+        keyframe: () => video.#subscription?.feedback({ type: 'keyframe' }),
+        bitrate: bps => video.#subscription?.feedback({ type: 'bitrate', bps }),
       },
-      timeOf: pts => video.#subscription?.timeOf(pts),
-      keyframe: () => video.#subscription?.feedback({ type: 'keyframe' }),
-      bitrate: bps => video.#subscription?.feedback({ type: 'bitrate', bps }),
-    });
+    );
     return video;
   }
 

@@ -22,9 +22,12 @@ export class LineSecurity {
   #apart = false;
 
   constructor(o: SecurityOptions) {
-    const channel = (port: Port): SecureChannel =>
-      new SecureChannel({ ...o, send: bytes => o.send(bytes, port) });
-    this.#channels = { rtp: channel('rtp'), rtcp: channel('rtcp') };
+    const send = (port: Port) => (bytes: Buffer) => o.send(bytes, port);
+    this.#channels = {
+      rtp: new SecureChannel({ ...o, send: send('rtp') }),
+      // Reports that cannot be had end no call.
+      rtcp: new SecureChannel({ ...o, send: send('rtcp'), failed: () => o.count('dtls-rtcp-failed') }),
+    };
   }
 
   get type(): NonNullable<StreamStats['security']> {
@@ -48,8 +51,7 @@ export class LineSecurity {
     this.#keying = keying;
     this.#apart = keying.type === 'dtls' && !mux;
     this.#channels.rtp.agreed(keying, reachable, now);
-    // Reports that cannot be had end no call: nobody waits for the handshake of their port.
-    if (this.#apart) this.#channels.rtcp.agreed(keying, false, now);
+    this.#channels.rtcp.agreed(this.#apart ? keying : PLAIN, reachable, now);
   }
 
   /** The first `length` bytes as a sealed packet, in a slot that is free until `queued` is 0 again; undefined: none. */

@@ -5,7 +5,7 @@ import type { OnCall } from '../../src/proto/sip/signalling.ts';
 import { type CallOut, FrontCall } from './call.ts';
 import { NO_ANSWER, NO_PLACE, terminationOfEnd } from './call-ends.ts';
 import { readSdp, sipNative } from './native.ts';
-import { failureOf, progressText, RANG_OUT, TOO_MANY_REDIRECTS } from './outgoing-words.ts';
+import { failureOf, NOT_YET, progressText, RANG_OUT, TOO_MANY_REDIRECTS } from './outgoing-words.ts';
 
 /** Placing the leg and finding the addresses may take this long together. */
 const PREPARE_MS = 15_000;
@@ -205,6 +205,8 @@ export class OutgoingCallCore<H extends HopName> implements Core<OutgoingIn<H>, 
         return this.#progress(e.status, e.sdp, e.toTag);
       case 'answered':
         return this.#answered(e.sdp ?? this.#early.get(tagOf(e.response.to) ?? ''));
+      case 'offer':
+        return this.#do({ type: 'reject', why: NOT_YET });
       case 'failed':
         return this.#failed(e, now);
       case 'ended':

@@ -7,6 +7,13 @@ const upstream = (reason: string, text: string): Termination => ({ blame: 'upstr
 export const RANG_OUT = (seconds: number): Termination =>
   upstream('no-answer', `Nobody answered within ${seconds} s; the call was withdrawn.`);
 
+/** To an UPDATE with an offer before the answer (RFC 3311). */
+export const NOT_YET: Termination = {
+  blame: 'server',
+  reason: 'no-renegotiation',
+  text: 'The media of a call that is not answered yet is not changed.',
+};
+
 export const TOO_MANY_REDIRECTS = upstream(
   'redirect-loop',
   'The call was redirected more than 5 times and was given up: the redirections probably form a circle.',

@@ -288,3 +288,13 @@ test.skipIf(noIpv6)('without an address all of IPv4 and IPv6 is listened to', as
     expect((await tlsWire(port + 1, () => {}, { host })).certificate).toBe('web');
   }
 });
+
+test('a call to a sips address is answered with a sips Contact', async () => {
+  const s = await site();
+  const raw = await RawSip.over(hear => tlsWire(s.tlsPort, hear), s.port);
+  ends.push(() => raw.close());
+  const call = raw.call('1000', 'anna');
+  raw.send(call.inviteText().replace(/^INVITE sip:/, 'INVITE sips:'));
+  const ok = await raw.until(is(200), '200');
+  expect(header(ok, 'Contact')).toBe(`<sips:1000@127.0.0.1:${s.tlsPort}>`);
+});

@@ -29,11 +29,10 @@ export class LayerCopies {
     this.#o = o;
   }
 
-  /** `main`: id of the track it is a copy of, undefined while it shall not become one. A copy begins with a keyframe. */
+  /** `main`: id of the track a copy begins of with this packet, which is the first of a keyframe. */
   packet(main: string | undefined, layer: Layer, p: MediaPacket, now: Millis): void {
     let copy = this.#copies.get(layer);
-    if (copy === undefined && main !== undefined && p.frame?.key && p.frame.start)
-      copy = this.#publish(main, layer);
+    if (copy === undefined && main !== undefined) copy = this.#publish(main, layer);
     if (copy !== undefined && !this.#muted) copy.publication.sink(p, now);
   }
 

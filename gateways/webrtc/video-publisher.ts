@@ -1,3 +1,4 @@
+import { PictureComplaints } from '../../codecs/video-ingress.ts';
 import type {
   Feedback,
   MediaPacket,
@@ -66,6 +67,7 @@ export class VideoPublisher implements LegMedia {
   #startedAt: Millis = Number.POSITIVE_INFINITY;
   #firstPacketMs: number | undefined;
   #muted = false;
+  readonly #complaints = new PictureComplaints();
   #silent = false;
 
   constructor(o: VideoPublisherOptions) {
@@ -78,7 +80,7 @@ export class VideoPublisher implements LegMedia {
           formats: o.formats,
           out: (layer, packet, now) => this.#pass(layer, packet, now),
           formatChanged: layer => this.#formatChanged(layer),
-          count: reason => o.events.count(reason),
+          count: reason => this.#dropped(reason),
         }),
     );
     if (o.line.layers.length > 0)
@@ -192,7 +194,7 @@ export class VideoPublisher implements LegMedia {
     this.#heard(now);
     if (p.frame!.key && p.frame!.start) layer.keyWanted = false; // here it is
     const shown = layer === this.#current || this.#turnTo(layer, p);
-    this.#copies?.packet(this.#isSmall(layer) ? this.#publication?.id : undefined, layer, p, now);
+    if (this.#copies !== undefined) this.#copy(this.#copies, layer, p, now);
     if (!shown) return;
     const line = this.#line;
     line.map(p, now);
@@ -235,6 +237,11 @@ export class VideoPublisher implements LegMedia {
     return true;
   }
 
+  #copy(copies: LayerCopies, layer: Layer, p: MediaPacket, now: Millis): void {
+    const begins = p.frame!.key && p.frame!.start && !copies.has(layer) && this.#isSmall(layer);
+    copies.packet(begins ? this.#publication?.id : undefined, layer, p, now);
+  }
+
   /** There is a larger one of the same. */
   #isSmall(layer: Layer): boolean {
     const size = pixelsOf(layer.format?.fmtp?.['x-size']);
@@ -249,6 +256,12 @@ export class VideoPublisher implements LegMedia {
   #formatChanged(layer: Layer): void {
     this.#copies?.formatChanged(layer);
     if (layer === this.#current) this.#publication?.format(layer.format!);
+  }
+
+  #dropped(reason: string): void {
+    this.#o.events.count(reason);
+    const complaint = this.#complaints.of(reason);
+    if (complaint !== undefined) this.#o.events.note(complaint);
   }
 
   #heard(now: Millis): void {

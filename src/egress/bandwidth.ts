@@ -54,6 +54,8 @@ export interface Rates {
 /** How much of a track one receiver is sent. Call `update` a few times a second. */
 export class Width {
   share: Share = 'full';
+  /** The line is full of what was sent before `share` became less. */
+  clogged = false;
   readonly #classes: readonly number[];
   #pressedSince: Millis | undefined;
   #roomSince: Millis | undefined;
@@ -99,6 +101,7 @@ export class Width {
       return false;
     this.#tryAfterMs =
       now - this.#roseAt < IN_VAIN_MS ? Math.min(TRY_AFTER_MAX_MS, this.#tryAfterMs * 2) : TRY_AFTER_MS;
+    this.clogged = far;
     return this.#become(this.#largest(limit, maxBps));
   }
 
@@ -118,6 +121,7 @@ export class Width {
     this.#roomSince ??= now;
     if (now - this.#roomSince < (sure && size > 0 ? RISE_AFTER_MS : this.#tryAfterMs)) return false;
     this.#roseAt = now;
+    this.clogged = false;
     return this.#become(sure ? best : next);
   }
 

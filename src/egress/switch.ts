@@ -50,6 +50,8 @@ export class Switch implements Ticking {
   #there: There = () => undefined;
   #shown: View | undefined;
   #next: View | undefined;
+  /** What is shown waits for what comes next. */
+  #held = false;
   /** The one whose flow knows of this viewer's limit. */
   #declared: View | undefined;
   /** What was told when there was nothing to pass on: `idle`, or why. */
@@ -91,7 +93,7 @@ export class Switch implements Ticking {
   }
 
   feedback(f: Feedback): void {
-    if (f.type === 'keyframe') this.#shown?.feed.refresh(this.#pictures.clock.now());
+    if (f.type === 'keyframe' && !this.#held) this.#shown?.feed.refresh(this.#pictures.clock.now());
     if (f.type !== 'bitrate') return;
     if (f.bps < this.#estimateBps) this.#lookAt = 0; // it may be urgent
     this.#estimateBps = f.bps;
@@ -122,12 +124,26 @@ export class Switch implements Ticking {
     const rates = { track: this.#wholeBps, sent: flow?.cache.tap.bps, asked: flow?.askedBps };
     const changed = this.#width.update(now, rates, this.#estimateBps, this.#maxBps);
     if (this.#forgetFailed(now) || changed) this.#settle();
+    if (changed && this.#width.clogged && this.#next !== undefined) this.#hold();
   }
 
   close(): void {
     this.#pictures.delete(this);
     this.#shown = this.#end(this.#shown);
     this.#next = this.#end(this.#next);
+  }
+
+  /** The line is full of the old picture, and the new one will need its room: nothing until then. */
+  #hold(): void {
+    this.#held = true;
+    this.#shown?.feed.hold();
+  }
+
+  /** The new picture is there, or will not come. */
+  #release(): void {
+    if (!this.#held || this.#next !== undefined) return;
+    this.#held = false;
+    this.#shown?.feed.refresh(this.#pictures.clock.now());
   }
 
   /** This viewer counts once: with what it sees, or with what it is about to. */
@@ -148,6 +164,11 @@ export class Switch implements Ticking {
 
   /** From what is shown to what shall be, as far as that goes now. */
   #settle(): void {
+    this.#arrange();
+    this.#release();
+  }
+
+  #arrange(): void {
     this.#shown = this.#keep(this.#shown);
     this.#next = this.#keep(this.#next);
     const subject = this.#subject;
@@ -234,6 +255,7 @@ export class Switch implements Ticking {
       this.#end(this.#shown);
       this.#shown = view;
       this.#next = undefined;
+      this.#held = false;
       this.#declare();
     }
     view.thin?.restart();

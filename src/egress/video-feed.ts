@@ -24,6 +24,7 @@ export class VideoFeed {
   #awaited: (() => void) | undefined;
   #live = false;
   #renewed = false;
+  #held = false;
   #closed = false;
   /** Next packet of the group to be replayed; undefined: none. */
   #replayAt: number | undefined;
@@ -60,8 +61,15 @@ export class VideoFeed {
     this.#replayAt = undefined;
   }
 
+  /** Nothing more until `refresh`. */
+  hold(): void {
+    this.pause();
+    this.#held = true;
+  }
+
   /** The viewer has lost its picture. */
   refresh(now: Millis): void {
+    this.#held = false;
     const { tap, group } = this.#cache;
     if (group !== undefined) {
       if (group.whole && now >= this.#replayedAt + REPLAY_EVERY_MS) this.#replay(now);
@@ -134,7 +142,7 @@ export class VideoFeed {
   }
 
   #pass(packet: MediaPacket, now: Millis): void {
-    if (this.#closed || this.#replayAt !== undefined) return; // replaying: it is in the group now
+    if (this.#closed || this.#held || this.#replayAt !== undefined) return; // replaying: it is in the group now
     if (this.#cache.atKeyframe && (!this.#live || this.#renewed)) {
       this.#live = true;
       this.#renewed = false;

@@ -69,6 +69,34 @@ describe('one weak receiver', () => {
     expect(told(weak).at(-1)).toBe('alice passthrough');
   });
 
+  it('whose line is full is sent nothing until its own picture is there', async () => {
+    const codecs = new CountingCodecs();
+    let open = (): void => {};
+    const gate = new Promise<void>(done => (open = done));
+    const opening = codecs.openVideoTranscoder.bind(codecs);
+    codecs.openVideoTranscoder = async (...args) => {
+      await gate;
+      return opening(...args);
+    };
+    const world = new World({ codecs });
+    new Stream(world);
+    const other = cameras(world, 'other');
+    const weak = cameras(world, 'weak');
+    await world.run(2000);
+    weak.subscription!.feedback({ ...BPS, bps: 330_000 });
+    await world.run(1000);
+    const [before, all] = [weak.packets.length, other.packets.length];
+    await world.run(1000);
+    weak.subscription!.feedback({ type: 'keyframe' });
+    await world.run(1000);
+    expect(weak.packets.length).toBe(before);
+    expect(other.packets.length).toBeGreaterThan(all + 25);
+    open();
+    await world.run(500);
+    expect(told(weak)).toEqual(['alice passthrough', 'alice transcode H264→H264']);
+    expect(weak.packets.length).toBeGreaterThan(before);
+  });
+
   it('of a publisher of layers gets the largest that fits, and all of it again later', async () => {
     const { world, video } = room();
     const sized = (size: string) => ({ format: { ...H264, fmtp: { ...H264.fmtp, 'x-size': size } } });

@@ -34,27 +34,30 @@ export function createLog(options: LogOptions): RootLog {
     },
     target as pino.DestinationStream,
   );
+  const state = { open: true };
   const close = (): Promise<void> =>
     new Promise(done => {
+      state.open = false;
       if (own === undefined) done();
       else {
         own.once('close', () => done());
         own.end();
       }
     });
-  return wrap(root, close);
+  return wrap(root, state, close);
 }
 
-function wrap(p: pino.Logger, close: () => Promise<void>): RootLog {
+/** A word that comes after the end (a socket's, a library's) is lost, and does no harm. */
+function wrap(p: pino.Logger, state: { readonly open: boolean }, close: () => Promise<void>): RootLog {
   const line = (level: 'debug' | 'info' | 'warn' | 'error') => (fields: object, text: string) => {
-    if (p.isLevelEnabled(level)) p[level](maskFields(fields) as object, maskText(text));
+    if (state.open && p.isLevelEnabled(level)) p[level](maskFields(fields) as object, maskText(text));
   };
   return {
     debug: line('debug'),
     info: line('info'),
     warn: line('warn'),
     error: line('error'),
-    child: fields => wrap(p.child(fields), close),
+    child: fields => wrap(p.child(fields), state, close),
     close,
   };
 }

@@ -25,6 +25,8 @@ export type CrowdOrder =
       readonly from: number;
       readonly count: number;
       readonly open: number;
+      /** Between two who join. */
+      readonly everyMs: number;
     }
   /** Publishes to `port` and gets it back at sockets whose ports it tells. */
   | { readonly do: 'raw'; readonly port: number }
@@ -189,8 +191,17 @@ async function sockets(count: number): Promise<number[]> {
   return ports;
 }
 
-async function watch({ url, from, count, open }: Extract<CrowdOrder, { do: 'watch' }>): Promise<void> {
-  for (let i = from; i < from + count; i++) await watchAs(`${url}?as=viewer-${i}`, i < open);
+async function watch({
+  url,
+  from,
+  count,
+  open,
+  everyMs,
+}: Extract<CrowdOrder, { do: 'watch' }>): Promise<void> {
+  for (let i = from; i < from + count; i++) {
+    await watchAs(`${url}?as=viewer-${i}`, i < open);
+    await new Promise(resolve => setTimeout(resolve, everyMs));
+  }
 }
 
 async function watchAs(url: string, opens: boolean): Promise<void> {

@@ -49,7 +49,14 @@ async function measure(
       real: true,
     });
   await viewers.obey({ do: 'publish', by: 'whip', to: publishAt(program, 'whip', '2000') });
-  await viewers.obey({ do: 'watch', url: watchAt(program, '2000'), from: 0, count: VIEWERS, open: 3 });
+  await viewers.obey({
+    do: 'watch',
+    url: watchAt(program, '2000'),
+    from: 0,
+    count: VIEWERS,
+    open: 3,
+    everyMs: 0,
+  });
   let pictures = 0;
   const player = await openRtmpStream({
     host: '127.0.0.1',

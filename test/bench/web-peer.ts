@@ -13,7 +13,7 @@ import { selfSignedCertificate } from '../../src/proto/x509/self-signed.ts';
 import { numeric } from './stream.ts';
 
 export const PAYLOAD_TYPE = 102;
-export const TRANSPORT_CC_ID = 3;
+const TRANSPORT_CC_ID = 3;
 const CHECK_EVERY_MS = 5000;
 const CONNECT_MS = 20_000;
 

@@ -111,10 +111,11 @@ export async function drachtio(): Promise<Side> {
   const [host = '', port, secret = '', sipPort] = (DRACHTIO ?? '').split(':');
   const side = new Side();
   const link = { clock: systemClock, infoTypes: [INFO_TYPE], maxCalls: 100, link: () => {} };
-  const signalling = await DrachtioSignalling.connect(
+  const signalling = new DrachtioSignalling(
     { host, port: Number(port), secret, ...link },
     { ...side.outside, send: () => {}, hangUp: () => {} },
   );
+  await signalling.connect();
   side.signalling = signalling;
   side.address = `${host}:${sipPort}`;
   side.close = async () => signalling.close();

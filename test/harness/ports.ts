@@ -11,7 +11,8 @@ const handed = new Set<number>();
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 10_000 + 4 * Math.floor(Math.random() * 2_500);
-    if (handed.has(port)) continue;
+    // 10080 is closed to fetch and browsers ("bad port" of the Fetch standard).
+    if (handed.has(port) || port === 10_080) continue;
     const udp = await Promise.all([0, 1, 2, 3].map(i => udpFree(port + i)));
     const tcp = await Promise.all([0, 1].map(i => tcpFree(port + i)));
     if (![...udp, ...tcp].every(Boolean)) continue;

@@ -15,7 +15,7 @@ import type {
 } from '../../../src/proto/sip/signalling.ts';
 import { parseUri } from '../../../src/proto/sip/uri.ts';
 import { type CallOutside, DrachtioCall, flowOf, readWire } from './call.ts';
-import { type Answering, headersOf, openWire, type ReceivedRequest, type Wire } from './wire.ts';
+import { type Answering, endWire, headersOf, openWire, type ReceivedRequest, type Wire } from './wire.ts';
 
 export interface DrachtioOptions {
   readonly host: string;
@@ -51,16 +51,10 @@ export class DrachtioSignalling implements SipSignalling {
   readonly #can: Capabilities;
   readonly #callOutside: CallOutside;
   #next = 1;
+  #closed = false;
   #retryAfterS: number | undefined;
 
-  /** Rejects with a Refusal when there is no drachtio-server, or it does not take the secret. */
-  static async connect(o: DrachtioOptions, outside: SignallingOutside): Promise<DrachtioSignalling> {
-    const signalling = new DrachtioSignalling(o, outside);
-    await signalling.#connect();
-    return signalling;
-  }
-
-  private constructor(o: DrachtioOptions, outside: SignallingOutside) {
+  constructor(o: DrachtioOptions, outside: SignallingOutside) {
     this.#o = o;
     this.#outside = outside;
     this.#can = {
@@ -122,17 +116,22 @@ export class DrachtioSignalling implements SipSignalling {
 
   /** Idempotent. Dialogs that are left are drachtio-server's to end. */
   close(): void {
-    this.#wire.disconnect();
+    this.#closed = true;
+    endWire(this.#wire);
   }
 
-  #connect(): Promise<void> {
+  /**
+   * Resolves with where it speaks SIP: `udp/192.0.2.1:5060,tcp/…`. Rejects with a Refusal when there is no
+   * drachtio-server, or it does not take the secret.
+   */
+  connect(): Promise<string> {
     const { host, port, secret, clock, link } = this.#o;
     const what = `drachtio-server at ${host}:${port}`;
     return new Promise((resolve, reject) => {
       const late = clock.at(clock.now() + CONNECT_MS, () => fail('does not answer'));
       const fail = (why: string): void => {
         late();
-        this.#wire.disconnect();
+        endWire(this.#wire);
         const text = `${what} ${why}: start it, or check sip.drachtio (host, port, secret).`;
         reject(refuse('server', 'no-drachtio', text));
       };
@@ -143,13 +142,13 @@ export class DrachtioSignalling implements SipSignalling {
         late();
         was = true;
         link(true, `${what} speaks SIP at ${hostPorts}`);
-        resolve();
+        resolve(hostPorts);
       });
       this.#wire.on('error', error => {
         if (!was) link(false, `${what}: ${error.message}`); // it tries again by itself
       });
       this.#wire.on('close', () => {
-        if (!was) return;
+        if (!was || this.#closed) return;
         link(false, `${what} is gone; its calls with it`);
         for (const call of [...this.#calls.values()]) call.lost();
       });

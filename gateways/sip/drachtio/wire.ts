@@ -62,11 +62,22 @@ export interface Wire {
   request(o: RequestOptions, sent: (error: Error | null, request: SentRequest | undefined) => void): void;
   connect(o: { host: string; port: number; secret: string }): void;
   disconnect(): void;
+  readonly app: { readonly client?: { readonly wp: { closing: boolean } } };
   on(event: 'connect', listener: (error: Error | null, hostPorts: string) => void): void;
   on(event: 'error', listener: (error: Error) => void): void;
   on(event: 'close', listener: () => void): void;
   /** Requests of `method` that come in. */
   use(method: string, handler: (request: ReceivedRequest, response: Answering) => void): void;
+}
+
+/** Ends the connection, or the tries to make one: `disconnect` throws while there is none, and goes on trying. */
+export function endWire(wire: Wire): void {
+  try {
+    wire.disconnect();
+  } catch {
+    const { client } = wire.app;
+    if (client !== undefined) client.wp.closing = true;
+  }
 }
 
 export const openWire = (): Wire => new Srf() as unknown as Wire;

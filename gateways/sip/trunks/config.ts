@@ -219,7 +219,7 @@ const plan = z.strictObject({
     .describe('What stands before an area code.'),
 });
 
-export const trunkConfig = z
+const trunkConfig = z
   .strictObject({
     name: z
       .string()
@@ -292,7 +292,11 @@ export const trunkConfig = z
     both('inbound', t.inbound);
     both('outbound', t.outbound);
     if (t.inbound === undefined && t.outbound === undefined && t.register === undefined)
-      context.addIssue({ code: 'custom', message: 'says nothing: give it inbound, outbound or register' });
+      context.addIssue({
+        code: 'custom',
+        path: ['outbound'],
+        message: 'is missing: a trunk needs inbound, outbound or register',
+      });
   });
 
 export type TrunkConfig = z.output<typeof trunkConfig>;

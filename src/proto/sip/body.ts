@@ -1,5 +1,4 @@
 import { parseParams } from './grammar.ts';
-import type { Headers } from './message.ts';
 
 /** One part of a message body: the body itself when it is not multipart. */
 export interface BodyPart {
@@ -16,7 +15,10 @@ export interface BodyPart {
 const MAX_PARTS = 16;
 
 /** The parts of a body in order: one, unless it is multipart. Undefined when a multipart body cannot be taken apart. */
-export function bodyParts(m: { readonly headers: Headers; readonly body: Buffer }): BodyPart[] | undefined {
+export function bodyParts(m: {
+  readonly headers: { get(name: string): string | undefined };
+  readonly body: Buffer;
+}): BodyPart[] | undefined {
   if (m.body.length === 0) return [];
   const field = (name: string): string => m.headers.get(name) ?? '';
   const contentType = field('content-type');

@@ -32,6 +32,8 @@ export abstract class DialogUser implements SessionTimerUser {
   abstract readonly localTag: string;
   /** The user part of our Contact. */
   abstract readonly contactUser: string | undefined;
+  /** It began with a sips URI: our Contact is one too (RFC 3261 §12.1.1), where the path is secure. */
+  protected sips = false;
   abstract refresh(): void;
   abstract expired(intervalS: number): void;
 
@@ -72,7 +74,7 @@ export abstract class DialogUser implements SessionTimerUser {
 
   /** Contact, Allow and Supported: what INVITE, UPDATE and their 2xx carry (§13.2.1, §13.3.1.4). */
   protected introduces(flow = this.flow()): HeaderLine[] {
-    return [contact(this.stack, flow, this.contactUser), ...this.stack.told];
+    return [contact(this.stack, flow, this.contactUser, this.sips), ...this.stack.told];
   }
 
   /** What INVITE, UPDATE and their answers tell of the peer. */

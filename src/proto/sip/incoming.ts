@@ -1,7 +1,7 @@
 import { Dialog } from './dialog.ts';
 import type { CallCommand } from './events.ts';
 import type { Flow } from './flow.ts';
-import { headerText, lists, type SipRequest, sdpOf } from './message.ts';
+import { contactOf, headerText, lists, type SipRequest, sdpOf } from './message.ts';
 import { ReliableServer } from './reliable-server.ts';
 import { Session } from './session.ts';
 import { contact, type Stack } from './stack.ts';
@@ -31,6 +31,7 @@ export class IncomingCall extends Session {
     super(stack, id, removed);
     this.localTag = t.toTag;
     this.contactUser = t.request.uri.user;
+    this.sips = t.request.uri.scheme === 'sips' || contactOf(t.request)?.uri.scheme === 'sips';
     this.dialog = Dialog.ofRequest(t.request, t.toTag, flow);
     this.#replaced = replaced;
     t.call = id;
@@ -70,7 +71,7 @@ export class IncomingCall extends Session {
     if (server === undefined) return;
     const { headers: asked } = server.transaction.request;
     // §13.3.1.1: a provisional response other than 100 makes an early dialog, so it carries the Contact.
-    const headers = [contact(this.stack, this.flow(), this.contactUser)];
+    const headers = [contact(this.stack, this.flow(), this.contactUser, this.sips)];
     const demanded = lists(asked, 'require', '100rel');
     // RFC 3262 §3: reliable only where the caller says it knows how, and always where it demands it.
     if (!demanded && !((reliable ?? sdp !== undefined) && lists(asked, 'supported', '100rel'))) {
@@ -117,6 +118,7 @@ export class IncomingCall extends Session {
   }
 
   #prackOffers(t: ServerTransaction): void {
+    if (this.asked !== undefined) return t.respond(488); // theirs in an UPDATE has no answer yet
     this.stack.emit({ type: 'pracked', call: this.id, sdp: undefined });
     this.takeOffer(t);
   }

@@ -47,6 +47,8 @@ export interface LocateOptions {
 export type Locating = Generator<Question, readonly Target[], readonly DnsRecord[]>;
 
 const MAX_TARGETS = 32;
+/** Of one NAPTR or SRV answer: more would let a hostile domain make us ask for ever. */
+const MAX_RECORDS = 8;
 const SERVICE: Readonly<Record<Carrier, string>> = { udp: '_sip._udp', tcp: '_sip._tcp', tls: '_sips._tcp' };
 /** §4.1: NAPTR services. */
 const NAPTR: Readonly<Record<string, Carrier>> = { 'SIP+D2U': 'udp', 'SIP+D2T': 'tcp', 'SIPS+D2T': 'tls' };
@@ -104,7 +106,7 @@ function* byNaptr(
       // "s": the next look-up is for SRV records of the replacement.
       return usable && flags?.toLowerCase() === 's' && name ? [{ transport, name }] : [];
     })
-    .slice(0, MAX_TARGETS);
+    .slice(0, MAX_RECORDS);
 }
 
 function* services(name: string, transport: Carrier, host: string, o: LocateOptions): Locating {
@@ -112,7 +114,7 @@ function* services(name: string, transport: Carrier, host: string, o: LocateOpti
   // RFC 2782: "A Target of "." means that the service is decidedly not available at this domain."
   const usable = records.filter(r => r.name !== undefined && r.name !== '' && r.name !== '.');
   const found: Target[] = [];
-  for (const r of orderSrv(usable, o.random).slice(0, MAX_TARGETS))
+  for (const r of orderSrv(usable, o.random).slice(0, MAX_RECORDS))
     found.push(...(yield* addresses(r.name as string, transport, r.port ?? portOf(transport), host, o)));
   return found;
 }
@@ -129,7 +131,7 @@ function* addresses(
   for (const family of o.families)
     for (const { address } of yield { kind: family === 6 ? 'aaaa' : 'a', name })
       if (address !== undefined) found.push({ transport, address, port, host });
-  return found;
+  return found.slice(0, MAX_TARGETS);
 }
 
 /** Anything with a priority (the lowest first) and a weight (its share among equals). */

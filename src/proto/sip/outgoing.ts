@@ -34,6 +34,7 @@ export class OutgoingCall extends Session {
     super(stack, id, removed);
     this.localTag = o.identity?.tag ?? newTag(stack);
     this.contactUser = escapeUser(o.user);
+    this.sips = to.scheme === 'sips';
     this.credentials = o.credentials;
     this.#offer = o.sdp;
     const flow = o.flow ?? flowOfUri(to);

@@ -21,12 +21,12 @@ const says = (
     o.body === undefined
       ? 'Content-Length: 0\n\n'
       : `Content-Type: application/sdp\nContent-Length: [len]\n\n${o.body}`;
+  const own = status < '3' ? `${CONTACT}\n` : ''; // of a redirection it is where to go
   const more = o.headers === undefined ? '' : `${o.headers}\n`;
   return `<send${o.again ? ' retrans="500"' : ''}><![CDATA[
 SIP/2.0 ${status}
 ${o.tagged ? TAGGED : HEADERS}
-${CONTACT}
-${more}${body}]]></send>`;
+${own}${more}${body}]]></send>`;
 };
 const comes = (request: string): string => `<recv request="${request}"/>`;
 

@@ -39,10 +39,12 @@ const LOOKS = {
   lin: { colour: 'magenta', width: 352, height: 288 },
 } as const;
 const SECONDS = 12;
+/** For everybody else to follow, and for the room to hear that it is silent. */
+const SETTLE_MS = 1000;
 /** Linphone's camera shows a still picture: it moves when it is given another one. */
 const TURN_MS = 500;
 
-/** Everybody in `room`, silent. */
+/** Everybody in `room`, silent; `wx` is seen. */
 export async function gather(dir: string, server: Server, room: string): Promise<Cast> {
   const ends: (() => unknown)[] = [];
   const stop = async (): Promise<void> => {
@@ -95,7 +97,12 @@ export async function gather(dir: string, server: Server, room: string): Promise
     const player = new RoomPlayer(join(dir, 'player'), `${server.rtmp}/room/${room}?as=viewer`);
     ends.push(() => player.stop());
 
-    await player.shows();
+    // Whoever made a sound while joining is still shown: from now on it is this one.
+    publisher.speak(true);
+    await player.shows('green');
+    await new Promise(resolve => setTimeout(resolve, SETTLE_MS));
+    publisher.speak(false);
+    await new Promise(resolve => setTimeout(resolve, SETTLE_MS));
     const members: Member[] = [
       { name: 'phone', ...LOOKS.phone, speak: () => phone.command('mute') },
       { name: 'wx', ...LOOKS.wx, speak: on => publisher.speak(on) },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Size } from '../../../codecs/video/fit.ts';
+import type { PatternColour } from '../../../codecs/video/pattern-code.ts';
 import { type PatternSeen, type Pixels, planesOf, readPattern } from '../../../codecs/video/pattern-read.ts';
 import { Child } from '../child.ts';
 import { ffmpeg } from './clips.ts';
@@ -49,10 +50,10 @@ export class RoomPlayer {
     });
   }
 
-  /** Resolves with the first picture. */
-  async shows(timeoutMs = 10_000): Promise<void> {
-    for (const until = Date.now() + timeoutMs; this.shown.length === 0; ) {
-      if (Date.now() > until) throw new Error(`the player shows nothing; it said: ${this.child.output}`);
+  /** Resolves when this is what it shows. */
+  async shows(colour: PatternColour, timeoutMs = 10_000): Promise<void> {
+    for (const until = Date.now() + timeoutMs; this.shown.at(-1)?.seen?.colour !== colour; ) {
+      if (Date.now() > until) throw new Error(`the player shows no ${colour}; it said: ${this.child.output}`);
       await new Promise(resolve => setTimeout(resolve, 50));
     }
   }

@@ -1,11 +1,11 @@
-/** The entry of the studio's thread; started through studio-worker.js. */
+/** The entry of the studio's thread; started through worker.js. */
 import { parentPort } from 'node:worker_threads';
-import { loadVideoAv } from '../../codecs/video/av.ts';
-import { openPattern, type Pattern } from '../../codecs/video/pattern.ts';
-import { planesOf, readPattern } from '../../codecs/video/pattern-read.ts';
-import { openPictureDecoder, type PictureDecoder } from '../../codecs/video/picture-decoder.ts';
-import { Refusal } from '../../src/kit/refusal.ts';
-import type { FromStudio, Seen, ToStudio } from './studio-wire.ts';
+import { Refusal } from '../../../src/kit/refusal.ts';
+import { loadVideoAv } from '../av.ts';
+import { openPattern, type Pattern } from '../pattern.ts';
+import { planesOf, readPattern } from '../pattern-read.ts';
+import { openPictureDecoder, type PictureDecoder } from '../picture-decoder.ts';
+import type { FromStudio, Seen, ToStudio } from './wire.ts';
 
 const patterns = new Map<number, Pattern>();
 const decoders = new Map<number, PictureDecoder>();

@@ -1,9 +1,10 @@
 /** What the main thread and the studio's worker say to each other. Answers come in the order of what was asked. */
-import type { PatternOptions, PatternPicture } from '../../codecs/video/pattern.ts';
-import type { PatternColour } from '../../codecs/video/pattern-code.ts';
-import type { PatternSeen } from '../../codecs/video/pattern-read.ts';
-import type { VideoCodec } from '../../src/contract.ts';
-import type { Termination } from '../../src/kit/refusal.ts';
+
+import type { VideoCodec } from '../../../src/contract.ts';
+import type { Termination } from '../../../src/kit/refusal.ts';
+import type { PatternOptions, PatternPicture } from '../pattern.ts';
+import type { PatternColour } from '../pattern-code.ts';
+import type { PatternSeen } from '../pattern-read.ts';
 
 export type { PatternColour, PatternOptions, PatternPicture, PatternSeen };
 

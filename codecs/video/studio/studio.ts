@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import type { VideoCodec } from '../../src/contract.ts';
-import { Refusal, refuse } from '../../src/kit/refusal.ts';
-import type { FromStudio, PatternOptions, PatternPicture, Seen, ToStudio } from './studio-wire.ts';
+import type { VideoCodec } from '../../../src/contract.ts';
+import { Refusal, refuse } from '../../../src/kit/refusal.ts';
+import type { FromStudio, PatternOptions, PatternPicture, Seen, ToStudio } from './wire.ts';
 
 /** Pictures asked for and not there yet: more, and the thread is too slow for what is asked. */
 const MAX_UNDER_WAY = 4;
@@ -39,9 +39,9 @@ export class Studio {
   /** Rejects with a Refusal when there is no FFmpeg, or its thread does not start. */
   static open(): Promise<Studio> {
     return new Promise((done, fail) => {
-      const worker = new Worker(new URL('./studio-worker.js', import.meta.url), {
+      const worker = new Worker(new URL('./worker.js', import.meta.url), {
         name: 'studio',
-        execArgv: [], // not those of this process: `studio-worker.js` registers what it needs
+        execArgv: [], // not those of this process: `worker.js` registers what it needs
       });
       const studio = new Studio(worker);
       worker.on('message', (m: FromStudio) => {
