@@ -358,5 +358,3 @@ export const trunkKeys = {
     .describe('Lines to a PBX or a provider.'),
   dialOut: dialOut.prefault({}).describe('Calls out of rooms.'),
 };
-
-export type DialOutConfig = z.output<typeof dialOut>;
