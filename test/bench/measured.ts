@@ -23,8 +23,8 @@ export class Measured {
   readonly #exited: Promise<void>;
 
   /** `file`: TypeScript beside this file. It gets `args` and may `process.send` what it has to say. */
-  static worker(file: URL, args: readonly string[] = []): Measured {
-    return new Measured(fileURLToPath(file), args, ['--import', 'tsx']);
+  static worker(file: URL, args: readonly string[] = [], nodeArgs: readonly string[] = []): Measured {
+    return new Measured(fileURLToPath(file), args, ['--import', 'tsx', ...nodeArgs]);
   }
 
   constructor(path: string, args: readonly string[], nodeArgs: readonly string[] = []) {

@@ -1,6 +1,7 @@
 /** `npm run bench [-- name …] [-- --minutes n]`: all benches, or those named; a table each, no verdicts. */
 import { parseArgs } from 'node:util';
 import { artp } from './artp.ts';
+import { calls } from './calls.ts';
 import { codecs } from './codecs.ts';
 import { forward } from './forward.ts';
 import { grid } from './grid.ts';
@@ -25,6 +26,7 @@ const BENCHES: readonly Bench[] = [
   codecs,
   pictures,
   sip,
+  calls,
 ];
 
 const { values, positionals } = parseArgs({

@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly rooms: number;
   /** Messages lost in either direction, percent. */
   readonly lostPercent?: number;
+  /** The callers ask for session timers of this length. */
+  readonly sessionExpiresS?: number;
 }
 
 export interface LoadResult {
@@ -31,7 +33,10 @@ export async function sippLoad(o: LoadOptions): Promise<LoadResult> {
   const [sip, rtp] = [await freePort(), await freePort()];
   const script = join(o.dir, 'call.xml');
   const rooms = join(o.dir, 'rooms.csv');
-  writeFileSync(script, plainScenario(o.callMs, '[field0]'));
+  const session =
+    o.sessionExpiresS && `Max-Forwards: 70\nSupported: timer\nSession-Expires: ${o.sessionExpiresS}`;
+  const plain = plainScenario(o.callMs, '[field0]');
+  writeFileSync(script, session ? plain.replace('Max-Forwards: 70', session) : plain); // of the first message, the INVITE
   writeFileSync(rooms, `SEQUENTIAL\n${Array.from({ length: o.rooms }, (_, i) => `load-${i};\n`).join('')}`);
   const sipp = new Child('sipp', 'sipp', [
     o.server,
