@@ -21,14 +21,6 @@ const TEXTS: Readonly<Record<PromptName, Readonly<Record<PromptLanguage, string>
     en: 'Hello, I am a desk phone. I have called this room by SIP.',
     zh: '你好,我是一部桌面电话,我打进了这个会议室。',
   },
-  'room-please': {
-    en: 'Please enter the room number, then press hash.',
-    zh: '请输入会议室号码,按井号键结束。',
-  },
-  'room-unknown': {
-    en: 'There is no such room. Please try again.',
-    zh: '没有这个会议室,请重新输入。',
-  },
   'pin-please': {
     en: 'Please enter the PIN, then press hash.',
     zh: '请输入密码,按井号键结束。',

@@ -14,7 +14,7 @@ export function askedBps(limits: Iterable<number>): number | undefined {
 }
 
 /** Bit rates pictures are transcoded to for receivers that cannot take all of a track; shared by all of one class. */
-export const CLASSES_BPS = [150_000, 300_000, 600_000, 1_200_000, 2_500_000] as const;
+const CLASSES_BPS = [150_000, 300_000, 600_000, 1_200_000, 2_500_000] as const;
 
 /** `full`: all of the track; a number: its class, bits a second; `none`: sound only. */
 export type Share = 'full' | 'none' | number;

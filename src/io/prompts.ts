@@ -3,8 +3,6 @@ import { readFile } from 'node:fs/promises';
 /** What prompts there are; their words stand in `scripts/prompts.ts`. */
 export type PromptName =
   | 'demo-phone'
-  | 'room-please'
-  | 'room-unknown'
   | 'room-locked'
   | 'room-full'
   | 'pin-please'

@@ -15,7 +15,7 @@ const HEADERS_BYTES = 28;
  * One direction of a slow line: packets leave one after the other at its rate, and wait for that in a bounded queue; what
  * does not fit is lost, as in any modem.
  */
-export class SlowLine {
+class SlowLine {
   narrow: Narrowness = { bps: 0, queueMs: 0 };
   lost = 0;
   passed = 0;

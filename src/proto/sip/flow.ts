@@ -39,7 +39,7 @@ export const defaultPort = (transport: Transport): number =>
   ({ udp: 5060, tcp: 5060, tls: 5061, ws: 80, wss: 443 })[transport];
 
 /** The transport a URI asks for; undefined: one we do not speak (`sctp`). */
-export function transportOf(uri: Uri): Transport | undefined {
+function transportOf(uri: Uri): Transport | undefined {
   const said = uri.params.get('transport')?.toLowerCase();
   const secure = uri.scheme === 'sips';
   switch (said) {

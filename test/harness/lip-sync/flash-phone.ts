@@ -14,8 +14,8 @@ import { writeRtpHeader } from '../../../src/proto/rtp/rtp.ts';
 import { parseSdp } from '../../../src/proto/sdp/sdp.ts';
 import { flowTo } from '../../../src/proto/sip/flow.ts';
 
-export const EVERY_MS = 2000;
-export const FLASH_MS = 120;
+const EVERY_MS = 2000;
+const FLASH_MS = 120;
 const BEEP_HZ = 1000;
 const FRAME_MS = 20;
 const PICTURE_MS = 40;
