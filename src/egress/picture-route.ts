@@ -61,7 +61,7 @@ function wholeRoute(view: Switch, floor: Floor, room: RoomView, me: string, want
   const { pictures } = floor;
   const speaker = (): Subject | undefined => {
     const cameras = new Map(camerasIn(room, me).map(track => [track.participant, track]));
-    if (!alone(room, me)) cameras.delete(me);
+    cameras.delete(me); // a mirror is no picture of the room
     const chosen = choice.choose(room.speakers(), [...cameras.keys()], floor.now());
     const track = chosen === undefined ? undefined : cameras.get(chosen);
     return track && trackSubject(pictures, track, want.accept);
@@ -154,10 +154,4 @@ function picturesIn(room: RoomView, me: string): TrackInfo[] {
     if (track !== undefined && !isAudio(track.format)) tracks.push(track);
   }
   return tracks;
-}
-
-/** Nobody else is heard or seen here. */
-function alone(room: RoomView, me: string): boolean {
-  for (const { info, visible } of room.tracks()) if (visible && info.participant !== me) return false;
-  return true;
 }
