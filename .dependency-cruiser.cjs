@@ -16,8 +16,8 @@ module.exports = {
     only('kit-is-the-floor', '^src/kit/', ['^src/kit/'], 'kit imports nothing'),
     only(
       'contract-is-types',
-      '^src/contract\\.ts$',
-      ['^src/kit/', '^node_modules/zod/', '^(node:)?(http|stream)$'],
+      '^src/contract(\\.ts$|/)',
+      ['^src/kit/', '^src/contract/', '^node_modules/zod/', '^(node:)?(http|stream)$'],
       'the seam depends on nothing above the floor',
     ),
     only(
@@ -25,7 +25,7 @@ module.exports = {
       '^(src/(media|proto)|codecs)/',
       [
         '^src/(kit|media|proto)/',
-        '^src/contract\\.ts$',
+        '^src/contract(\\.ts$|/)',
         '^codecs/',
         '^node_modules/',
         crypto,
@@ -36,31 +36,31 @@ module.exports = {
     only(
       'media-knows-no-protocol',
       '^src/media/',
-      ['^src/(kit|media)/', '^src/contract\\.ts$'],
+      ['^src/(kit|media)/', '^src/contract(\\.ts$|/)'],
       'algorithms stand below protocols and codecs',
     ),
     only(
       'domain-is-pure',
       '^src/(room|agents)/',
-      ['^src/(kit|media|room|agents)/', '^src/contract\\.ts$', crypto],
+      ['^src/(kit|media|room|agents)/', '^src/contract(\\.ts$|/)', crypto],
       'rooms and agents know no gateway and no I/O',
     ),
     only(
       'egress-below-node',
       '^src/egress/',
-      ['^src/(kit|media|egress|proto/rtp)/', '^src/contract\\.ts$', '^codecs/'],
+      ['^src/(kit|media|egress|proto/rtp)/', '^src/contract(\\.ts$|/)', '^codecs/'],
       'egress serves legs and knows neither rooms nor sockets',
     ),
     only(
       'bus-carries-json',
       '^src/bus/',
-      ['^src/(kit|bus)/', '^src/contract\\.ts$', '^node_modules/', '^node:'],
+      ['^src/(kit|bus)/', '^src/contract(\\.ts$|/)', '^node_modules/', '^node:'],
       'the bus knows no domain',
     ),
     only(
       'io-is-thin',
       '^src/io/',
-      ['^src/(kit|io)/', '^src/contract\\.ts$', '^node:', builtin],
+      ['^src/(kit|io)/', '^src/contract(\\.ts$|/)', '^node:', builtin],
       'io knows no protocol',
     ),
     only(
@@ -69,7 +69,7 @@ module.exports = {
       [
         '^gateways/',
         '^src/(kit|media|io|proto)/',
-        '^src/contract\\.ts$',
+        '^src/contract(\\.ts$|/)',
         '^codecs/',
         '^node_modules/',
         '^node:',
@@ -82,7 +82,7 @@ module.exports = {
       '^src/link/',
       [
         '^src/(kit|media|io|room|link|proto/(artp|rtp))/',
-        '^src/contract\\.ts$',
+        '^src/contract(\\.ts$|/)',
         '^node_modules/zod/',
         builtin,
       ],
@@ -91,13 +91,13 @@ module.exports = {
     only(
       'config-stands-alone',
       '^src/config',
-      ['^src/(config|kit)/', '^src/(config|contract)\\.ts$', '^node_modules/(yaml|zod)/', builtin],
+      ['^src/(config|kit)/', '^src/(config\\.ts$|contract(\\.ts$|/))', '^node_modules/(yaml|zod)/', builtin],
       'config is read before anything runs',
     ),
     only(
       'ops-knows-no-rooms',
       '^src/ops/',
-      ['^src/(kit|io|ops|proto/x509)/', '^src/contract\\.ts$', '^node_modules/', builtin],
+      ['^src/(kit|io|ops|proto/x509)/', '^src/contract(\\.ts$|/)', '^node_modules/', builtin],
       'ops sees the platform only through its ApiBackend',
     ),
     only(
@@ -105,7 +105,7 @@ module.exports = {
       '^src/node/',
       [
         '^src/(kit|media|io|bus|room|agents|egress|link|ops|config|node|proto/x509)/',
-        '^src/(config|contract)\\.ts$',
+        '^src/(config\\.ts$|contract(\\.ts$|/))',
         '^codecs/',
         '^node_modules/esbuild/',
         builtin,
@@ -117,7 +117,7 @@ module.exports = {
       '^src/cli/',
       [
         '^src/(kit|io|ops|config|node|cli)/',
-        '^src/(config|contract)\\.ts$',
+        '^src/(config\\.ts$|contract(\\.ts$|/))',
         '^codecs/',
         '^node_modules/',
         builtin,

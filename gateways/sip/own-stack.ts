@@ -23,7 +23,7 @@ export function ownStack(
   let run: Drive<SipInput> | undefined;
 
   const endpoint = new SipEndpoint({
-    random: randomBytes,
+    random: pooled(),
     local: flow => listeners?.local(flow) ?? { host: host.advertisedAddress(flow.host), port: config.port },
     name: config.serverName,
     infoTypes,
@@ -63,5 +63,19 @@ export function ownStack(
       run?.stop();
       await listeners?.close();
     },
+  };
+}
+
+const POOL_BYTES = 4096;
+
+/** Random bytes by the page: a call needs a dozen tags and branches, and asking the system costs more than they do. */
+function pooled(): (bytes: number) => Buffer {
+  let pool = Buffer.alloc(0);
+  return bytes => {
+    if (bytes > POOL_BYTES) return randomBytes(bytes);
+    if (pool.length < bytes) pool = randomBytes(POOL_BYTES);
+    const taken = pool.subarray(0, bytes);
+    pool = pool.subarray(bytes);
+    return taken;
   };
 }

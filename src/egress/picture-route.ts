@@ -53,15 +53,16 @@ export function camerasRoute(
 }
 
 /**
- * The room in one picture: what is shared, while someone shares; else who speaks, oneself when there is nobody else, or
- * everyone in a grid, as the room or the want says. Where no grid can be made: who speaks.
+ * The room in one picture: what is shared, while someone shares; else who of the others speaks, or everyone in a grid,
+ * as the room or the want says. Where no grid can be made: who speaks. Who is alone sees nothing: phones show a mirror
+ * of their own.
  */
 function wholeRoute(view: Switch, floor: Floor, room: RoomView, me: string, want: PictureWant): Route {
   const choice = new SpeakerChoice();
   const { pictures } = floor;
   const speaker = (): Subject | undefined => {
     const cameras = new Map(camerasIn(room, me).map(track => [track.participant, track]));
-    cameras.delete(me); // a mirror is no picture of the room
+    cameras.delete(me);
     const chosen = choice.choose(room.speakers(), [...cameras.keys()], floor.now());
     const track = chosen === undefined ? undefined : cameras.get(chosen);
     return track && trackSubject(pictures, track, want.accept);

@@ -75,16 +75,20 @@ describe('the picture of who speaks', () => {
     expect(told(ears).at(-1)).toBe('carol passthrough');
   });
 
-  it('is oneself only when one is alone', async () => {
+  it('is never oneself, not even when one is alone', async () => {
     const world = quiet();
     const me = new Camera(world, 'viewer', true);
     const ears = speaker(world);
     await settled();
     me.key();
-    world.room.add({ id: 'phone' });
-    world.room.remove('phone');
+    expect(told(ears)).toEqual(['idle']);
+    const alice = new Camera(world, 'alice', true);
+    alice.key();
+    world.room.speak('viewer');
     me.key();
-    expect(told(ears)).toEqual(['viewer passthrough', 'idle', 'viewer passthrough']);
+    world.room.remove('alice');
+    me.key();
+    expect(told(ears)).toEqual(['idle', 'alice passthrough', 'idle']);
   });
 
   it('VP8 goes on without a jump of picture ids, and without one at all at the source', async () => {

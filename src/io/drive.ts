@@ -12,7 +12,14 @@ export function drive<In, Out>(core: Core<In, Out>, clock: Clock, act: (out: Out
   const inbox: (In | Tick)[] = [];
   let busy = false;
   let stopped = false;
-  let disarm = (): void => {};
+  /** What the timer that runs is set to; infinite: none runs. */
+  let armed = Number.POSITIVE_INFINITY;
+  let disarm: (() => void) | undefined;
+  const ring = (): void => {
+    armed = Number.POSITIVE_INFINITY;
+    disarm = undefined;
+    feed({ type: 'tick' });
+  };
   const feed = (input: In | Tick): void => {
     if (stopped) return;
     inbox.push(input);
@@ -26,16 +33,17 @@ export function drive<In, Out>(core: Core<In, Out>, clock: Clock, act: (out: Out
     } finally {
       busy = false;
     }
-    disarm();
-    disarm = () => {};
-    if (!stopped && core.deadline < Number.POSITIVE_INFINITY)
-      disarm = clock.at(core.deadline, () => feed({ type: 'tick' }));
+    const { deadline } = core;
+    if (stopped || deadline === armed) return; // most inputs change nothing about what is due next
+    disarm?.();
+    disarm = deadline < Number.POSITIVE_INFINITY ? clock.at(deadline, ring) : undefined;
+    armed = deadline;
   };
   return {
     feed,
     stop() {
       stopped = true;
-      disarm();
+      disarm?.();
     },
   };
 }

@@ -10,7 +10,7 @@ export class Queue<T> {
   take(): T | undefined {
     if (this.#next === this.#items.length) {
       if (this.#next > 0) {
-        this.#items = [];
+        this.#items.length = 0;
         this.#next = 0;
       }
       return undefined;

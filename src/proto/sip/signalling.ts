@@ -173,20 +173,51 @@ export class EndpointSignalling implements SipSignalling {
   }
 
   #handle(call: string): SipCall {
-    const feed = (c: CallCommand): void => this.#feed(c);
-    return {
-      id: call,
-      progress: (status, sdp, reliable) => feed({ type: 'progress', call, status, sdp, reliable }),
-      answer: sdp => feed({ type: 'answer', call, sdp }),
-      reject: (status, o = {}) => feed({ type: 'reject', call, status, ...o }),
-      acknowledge: sdp => feed({ type: 'acknowledge', call, sdp }),
-      reinvite: (sdp, method) => feed({ type: 'reinvite', call, sdp, method }),
-      info: (contentType, content) => feed({ type: 'info', call, contentType, content }),
-      refer: (id, to, o = {}) => feed({ type: 'refer', call, id, to, ...o }),
-      acceptRefer: id => feed({ type: 'accept-refer', call, id }),
-      refuseRefer: (id, status, o = {}) => feed({ type: 'refuse-refer', call, id, status, ...o }),
-      notify: (id, status, reason) => feed({ type: 'notify', call, id, status, reason }),
-      hangup: headers => feed({ type: 'hangup', call, ...(headers && { headers }) }),
-    };
+    return new Handle(call, this.#feed);
+  }
+}
+
+/** A class, not an object of closures: one is made for every call. */
+class Handle implements SipCall {
+  readonly id: string;
+  readonly #feed: (c: CallCommand) => void;
+
+  constructor(id: string, feed: (c: CallCommand) => void) {
+    this.id = id;
+    this.#feed = feed;
+  }
+
+  progress(status: number, sdp?: string, reliable?: boolean): void {
+    this.#feed({ type: 'progress', call: this.id, status, sdp, reliable });
+  }
+  answer(sdp: string): void {
+    this.#feed({ type: 'answer', call: this.id, sdp });
+  }
+  reject(status: number, o: Parameters<SipCall['reject']>[1] = {}): void {
+    this.#feed({ type: 'reject', call: this.id, status, ...o });
+  }
+  acknowledge(sdp: string): void {
+    this.#feed({ type: 'acknowledge', call: this.id, sdp });
+  }
+  reinvite(sdp: string | null, method?: Parameters<SipCall['reinvite']>[1]): void {
+    this.#feed({ type: 'reinvite', call: this.id, sdp, method });
+  }
+  info(contentType: string, content: string): void {
+    this.#feed({ type: 'info', call: this.id, contentType, content });
+  }
+  refer(id: string, to: string, o: Parameters<SipCall['refer']>[2] = {}): void {
+    this.#feed({ type: 'refer', call: this.id, id, to, ...o });
+  }
+  acceptRefer(id: number): void {
+    this.#feed({ type: 'accept-refer', call: this.id, id });
+  }
+  refuseRefer(id: number, status: number, o: Parameters<SipCall['refuseRefer']>[2] = {}): void {
+    this.#feed({ type: 'refuse-refer', call: this.id, id, status, ...o });
+  }
+  notify(id: number, status: number, reason?: string): void {
+    this.#feed({ type: 'notify', call: this.id, id, status, reason });
+  }
+  hangup(headers?: readonly HeaderLine[]): void {
+    this.#feed({ type: 'hangup', call: this.id, ...(headers && { headers }) });
   }
 }
