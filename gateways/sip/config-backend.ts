@@ -11,7 +11,14 @@ export const backendKeys = {
   drachtio: z
     .strictObject({
       host: z.string().min(1).default('127.0.0.1').describe('Where drachtio-server takes applications.'),
-      port: z.number().int().min(1).max(65535).default(9022).describe('Its admin port.'),
+      port: z
+        .number()
+        .int()
+        .min(1)
+        .max(65535)
+        .default(9022)
+        .describe('Its admin port.')
+        .meta({ listens: 'none' }),
       secret: z
         .string()
         .optional()

@@ -13,7 +13,7 @@ export interface ConfiguredPort {
 
 /**
  * The ports a config makes the process listen on: keys marked `listens`, and any other named `port` or `…Port`,
- * which is looked at for both protocols because nothing says which.
+ * which is looked at for both protocols because nothing says which. `listens: 'none'` marks a port of somebody else.
  */
 export function configuredPorts(shape: Shape, shown: unknown): ConfiguredPort[] {
   const found: ConfiguredPort[] = [];

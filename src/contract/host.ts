@@ -33,6 +33,15 @@ export interface PlacedLeg {
   /** The resume secret of the participant: lets its other legs join it in an open room. */
   readonly secret: string;
   send(c: LegCommand): void;
+  /**
+   * Of a leg that `outlivesAgent`, after its `closed` with reason `agent-lost`: places it anew, as a leg of the same
+   * participant. Who may come in is not asked again. Otherwise as `Host.place`.
+   */
+  again?(
+    anew: Pick<LegRequest, 'leg' | 'begin'>,
+    on: (e: LegEvent) => void,
+    signal: AbortSignal,
+  ): Promise<PlacedLeg>;
 }
 
 export interface HttpRequest {

@@ -35,6 +35,8 @@ export interface LegRequest {
   readonly prompts?: boolean;
   /** The id of the only agent that can take it: its socket carries the media (RTMP, STOMP). */
   readonly pin?: string;
+  /** Should its agent die, the front places it anew (`PlacedLeg.again`): its participant is kept until the front closes it. */
+  readonly outlivesAgent?: true;
   /** Formats the peer offers, for the agents' scoring; empty or absent: any agent. */
   readonly formats?: readonly string[];
   /** `native` of a `make-offer`: what the front knows of the way ahead, no description. */

@@ -210,7 +210,8 @@ export class AgentDesk {
       const why = terminationOf(error);
       if (why.reason === 'internal-error')
         this.#o.log.error({ leg: request.leg, err: error }, 'agent failed while taking a leg');
-      held.seat?.leave(why);
+      // Another agent may yet take a leg that came back for its participant: that one stays as it was, away.
+      held.seat?.leave(request.outlivesAgent ? { ...why, reason: 'connection-lost' } : why);
       this.#forget(held);
       throw error;
     }

@@ -51,6 +51,8 @@ interface Entry {
   taken: Taken | undefined;
   /** Set when `closed` came, which may be before the answer to the placement. */
   ended: Termination | undefined;
+  /** Its agent died, and its front has yet to say whether it goes on. */
+  orphan: boolean;
 }
 
 const LOST: Termination = {
@@ -86,10 +88,17 @@ export class LegDesk {
   }
 
   /** See `Host.place`. */
-  async place(request: LegRequest, on: (e: LegEvent) => void, signal: AbortSignal): Promise<PlacedLeg> {
-    try {
+  place(request: LegRequest, on: (e: LegEvent) => void, signal: AbortSignal): Promise<PlacedLeg> {
+    return this.#refusing(request, async () => {
       const who = await this.#o.authorize(request);
       return await this.#place({ ...request, who }, on, signal);
+    });
+  }
+
+  /** Writes down every refusal. */
+  async #refusing(request: LegRequest, place: () => Promise<PlacedLeg>): Promise<PlacedLeg> {
+    try {
+      return await place();
     } catch (error) {
       const why = terminationOf(error);
       const { leg, trace, gateway, room } = request;
@@ -115,6 +124,7 @@ export class LegDesk {
         to: undefined,
         taken: undefined,
         ended: undefined,
+        orphan: false,
       };
       this.#legs.set(request.leg, entry);
       const core = new Placement(request, this.#o.mesh.table, this.#o.region);
@@ -164,7 +174,16 @@ export class LegDesk {
       agent: to.advert.agent,
       participant: taken.participant,
       secret: taken.secret,
-      send: command => this.#send(to.advert.agent, leg, command),
+      send: command => {
+        if (!entry.orphan) return this.#send(to.advert.agent, leg, command);
+        if (command.type === 'close') this.#o.gone(entry.request, command.why);
+      },
+      again: (anew, on, signal) => {
+        // It was let in once; what it proved then may have expired since. The secret makes it the same participant.
+        const who: Who = { ...entry.request.who, credential: taken.secret };
+        const request: LegRequest = { ...entry.request, ...anew, who };
+        return this.#refusing(request, () => this.#place(request, on, signal));
+      },
     };
   }
 
@@ -200,8 +219,9 @@ export class LegDesk {
           reason: 'agent-lost',
           text: 'The media process of this leg has died; call again.',
         };
+        entry.orphan = entry.request.outlivesAgent === true;
         this.#event(leg, { type: 'closed', why });
-        this.#o.gone(entry.request, why);
+        if (!entry.orphan) this.#o.gone(entry.request, why);
       }
   }
 

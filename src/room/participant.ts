@@ -30,7 +30,7 @@ export class Participant {
   visible = false;
   /** When an `away` participant is given up; NEVER while a leg lives. */
   keepUntil: Millis = NEVER;
-  /** The legs it had when it went away, so that their final end can be told apart. */
+  /** The legs it lost since it was here last, so that their final end can be told apart. */
   lostLegs: readonly string[] = [];
 
   constructor(id: string, who: Who, secret: string) {

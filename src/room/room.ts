@@ -39,6 +39,9 @@ export type RoomOutput =
   /** Nobody is here or away any more. Last output. */
   | { type: 'ended' };
 
+/** Legs of one absence that are remembered: a return may fail a few times. */
+const MAX_LOST = 9;
+
 /** One room: who is in it, with which legs and tracks, who speaks. Control only; media flows beside it (`flow.ts`). */
 export class Room implements Core<RoomInput, RoomOutput> {
   readonly id: string;
@@ -200,6 +203,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
     if (leg === undefined || leg.confirmed) return;
     leg.confirmed = true;
     const p = leg.participant;
+    p.lostLegs = [];
     if (p.visible) return;
     p.visible = true;
     this.#tell(p);
@@ -217,7 +221,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
     }
     if (why.reason === 'connection-lost' && p.visible && this.#times.sessionKeepMs > 0) {
       p.keepUntil = now + this.#times.sessionKeepMs;
-      p.lostLegs = [legId];
+      p.lostLegs = [...p.lostLegs.slice(-MAX_LOST), legId];
       this.#tell(p);
     } else this.#remove(p, why);
     this.#endIfEmpty();

@@ -1,11 +1,18 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
-import { missing } from '../harness/child.ts';
+import { missingForVideo } from '../../codecs/video/av.ts';
+import { systemClock } from '../../src/io/clock.ts';
+import { Child, missing } from '../harness/child.ts';
+import { RtmpClock } from '../harness/clock/rtmp-publisher.ts';
 import { gapsOf, heardMs, spansOf } from '../harness/heard.ts';
 import { type Holdings, Inspector } from '../harness/inspector.ts';
 import { Junk, SAMPLES, slowly } from '../harness/junk.ts';
+import { rtmpClient } from '../harness/peers/rtmp-client.ts';
 import { call, hungUp, plays, scenario } from '../harness/peers/sipp-scenario.ts';
+import { publishBroken } from '../harness/pictures/broken-publisher.ts';
 import { ARRANGEMENTS } from '../harness/server.ts';
-import { Stage } from '../harness/stage.ts';
+import { seeded } from '../harness/sip-world.ts';
+import { Stage, wait } from '../harness/stage.ts';
 import type { Sound } from '../harness/wav.ts';
 
 const [BOB, SIPP, PAGE] = [0, 1, 2];
@@ -149,4 +156,86 @@ suite.each(ARRANGEMENTS)('any bytes on any port while two phones talk, %s', arra
         : []),
     ]);
   }
+});
+
+const PROGRAM = fileURLToPath(new URL('../../bin/roombridge.js', import.meta.url));
+const FREEZE_MS = 1000;
+/** Twice round all that can be broken. */
+const BROKEN_MS = 11_000;
+const BROKEN_HZ = 700;
+
+const noCodec = missingForVideo();
+(noCodec === undefined ? describe : describe.skip)('a publisher of broken H.264 and good sound', () => {
+  let stage: Stage;
+  beforeAll(async () => void (stage = await Stage.open('one process')));
+  afterAll(() => stage?.close());
+  afterEach(t => stage.tell(t.task));
+
+  it('is heard; who watches another sees no stop; the reasons are told and counted', async ({
+    expect,
+    onTestFinished: end,
+  }) => {
+    const { server } = stage;
+    const { rtmp } = server.ports;
+    /** Plays as a mini-program does; when each picture came. */
+    const player = async (path: string): Promise<number[]> => {
+      const client = await rtmpClient(rtmp, 'play', path, systemClock);
+      end(() => client.kill());
+      const times: number[] = [];
+      let known = 0;
+      const timer = setInterval(() => {
+        for (const e of client.heard.slice(known))
+          if (e.type === 'media' && e.media === 'video') times.push(Date.now());
+        known = client.heard.length;
+      }, 10);
+      end(() => clearInterval(timer));
+      return times;
+    };
+    const alice = await RtmpClock.start(rtmp, 'room/1000/alice');
+    end(() => alice.stop());
+    await stage.members('1000', 'alice');
+    await server.api('PUT', '/rooms/1000', { layout: 'grid' });
+    const watchers = {
+      alice: await player('room/1000/alice?as=one'),
+      grid: await player('room/1000?as=two'),
+    };
+    await expect
+      .poll(() => Object.values(watchers).every(t => t.length > 30), { timeout: 15_000 })
+      .toBe(true);
+
+    const path = 'room/1000/broken';
+    end(await publishBroken({ port: rtmp, path, toneHz: BROKEN_HZ, random: seeded(1) }));
+    const from = Date.now();
+    await stage.members('1000', 'alice', 'broken', 'one', 'two');
+    const listener = new Child('dial', process.execPath, [
+      ...[PROGRAM, 'dial', `sip:1000@${server.sip}`, '--sound-only', '--seconds', '6'],
+      ...['--expect-tone', String(BROKEN_HZ)],
+    ]);
+    end(async () => void (await listener.stop()));
+    await wait(BROKEN_MS);
+    const to = Date.now();
+    expect(await listener.exited, listener.output).toBe(0);
+    for (const [who, times] of Object.entries(watchers)) {
+      const within = [from, ...times.filter(t => t > from && t < to), to];
+      const longest = Math.max(...within.slice(1).map((t, i) => t - (within[i] as number)));
+      console.log(`${who}: ${within.length - 2} pictures in ${to - from} ms, the longest stop ${longest} ms`);
+      expect(longest, who).toBeLessThan(FREEZE_MS);
+    }
+
+    const legs = await server.api<{ leg: string; participant: string }[]>('GET', '/legs');
+    const leg = legs?.find(l => l.participant === 'broken')?.leg as string;
+    const steps = await server.api<{ summary: string }[]>('GET', `/legs/${encodeURIComponent(leg)}/ladder`);
+    const told = steps?.flatMap(
+      s => /Pictures of this stream are dropped \((.*?)\)/.exec(s.summary)?.[1] ?? [],
+    );
+    const reasons = ['picture-before-config', 'avc-config', 'avc-sps', 'avc-units'];
+    expect(told).toEqual(reasons);
+    const metrics = await (await fetch(`${server.web}/metrics`)).text();
+    for (const reason of reasons)
+      expect(metrics).toMatch(
+        new RegExp(`^roombridge_rtmp_dropped_total\\{reason="${reason}"\\} [1-9]`, 'm'),
+      );
+    expect(await server.participants('1000')).toEqual(['alice', 'broken', 'one', 'two']);
+    expect(server.bugs()).toEqual([]);
+  }, 60_000);
 });

@@ -88,7 +88,9 @@ export class Trunks {
       if (route !== undefined) return route;
     }
     const which = trunkName === undefined ? 'No trunk takes' : `Trunk ${trunkName} does not take`;
-    throw notAllowed(`${which} ${number}: give one a rule in sip.trunks[].outbound.numbers that matches it.`);
+    throw notAllowed(
+      `${which} ${number}: give one a rule in sip.trunks[].outbound.numbers whose pattern fits the whole of it.`,
+    );
   }
 
   #through(trunk: Trunk, text: string): Route | undefined {

@@ -7,6 +7,7 @@ import { parseUri } from './uri.ts';
 export const MAX_HEAD_BYTES = 65_535;
 export const MAX_HEADERS = 200;
 const MAX_CSEQ = 2 ** 31 - 1;
+const NO_BODY = Buffer.alloc(0);
 
 /**
  * A malformed message. `status` 0: drop it (nothing to answer, or an answer would go nowhere);
@@ -181,7 +182,9 @@ function bodyOf(headers: Headers, rest: Buffer): Buffer | string {
   for (let i = 0; i < headers.names.length; i++)
     if (headers.names[i] === 'content-length' && headers.values[i] !== value)
       return 'Conflicting Content-Length';
-  return length > rest.length ? 'Content-Length beyond the message' : rest.subarray(0, length);
+  if (length > rest.length) return 'Content-Length beyond the message';
+  // Not an empty piece of the datagram: that would keep all of it for as long as the message is remembered.
+  return length === 0 ? NO_BODY : rest.subarray(0, length);
 }
 
 function parseCseq(s: string): { number: number; method: string } | undefined {
