@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
-/** What starts the whole program and real peers: one file at a time, after everything else, so that nothing starves. */
+/** What starts the whole program and real peers, after everything else, so that nothing starves. */
 const WHOLE_PROGRAM = ['test/interop/**/*.test.ts', 'test/flow/**/*.test.ts'];
+/** Of these, what mostly waits for signalling and needs little of the machine: two at a time. */
+const LIGHT = [
+  'test/flow/**/*.test.ts',
+  'test/interop/{calls,dial-out,ending,host,load,pbx,pin,refusals,sip-secure,sip-transports}.test.ts',
+];
 
 export default defineConfig({
   test: {
@@ -20,11 +25,16 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: 'light', include: LIGHT, maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
         test: {
           name: 'program',
           include: WHOLE_PROGRAM,
+          exclude: LIGHT,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

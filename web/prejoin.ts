@@ -92,7 +92,9 @@ export class PreJoin {
     if (!raw) this.#meter.listen(microphone);
     const noMicrophone = this.#capture.trouble('microphone');
     this.#warned = noMicrophone !== undefined;
+    by('hint').hidden = this.#warned; // it has asked already, or never will
     by('trouble').hidden = !this.#warned;
+    by('retry').hidden = noMicrophone === 'plainHttp'; // the same page again is as little secure
     by('trouble-text').textContent = noMicrophone === undefined ? '' : wordsOf('microphone', noMicrophone);
     this.#submit.textContent = this.#warned ? words.joinWithout : words.join;
     const silent = this.#muted || noMicrophone !== undefined;

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock, Millis } from '../../src/contract.ts';
 import { Refusal, type Termination } from '../../src/kit/refusal.ts';
+import { dismiss } from './farewell.ts';
 import type { FromWorker, JobSpec, ToWorker } from './wire.ts';
 
 /** A worker that owes an answer this long hangs. */
@@ -105,7 +106,7 @@ export class Thread {
     this.#disarm?.();
     this.#lodgers.clear();
     this.#on.ended();
-    await worker?.terminate();
+    if (worker !== undefined) await dismiss(worker, this.#clock);
   }
 
   #start(): void {
@@ -186,7 +187,7 @@ export class Thread {
     const wasReady = this.#ready;
     this.#worker = undefined;
     this.#ready = false;
-    void fallen?.terminate();
+    if (fallen !== undefined) void dismiss(fallen, this.#clock);
     const culprit = this.#lodgers.get(this.#owed[0]?.job ?? -1);
     if (culprit !== undefined) this.#strike(culprit);
     if (!wasReady && ++this.#failedStarts >= 2) return this.#giveUp(crashed(this.#error));

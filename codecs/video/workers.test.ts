@@ -102,6 +102,17 @@ it('a worker that cannot begin is tried twice, then refused in a sentence', asyn
   });
 });
 
+it('workers ended in the midst of their work end quietly: FFmpeg stopped inside a call would end the process', async () => {
+  for (let i = 0; i < 5; i++) {
+    const workers = new VideoWorkers(undefined, 1);
+    const { transcoder } = await open(workers);
+    const pattern = await source();
+    for (let n = 0; n < 20; n++) send(pattern, transcoder);
+    await workers.close();
+    expect(workers.running).toBe(0);
+  }
+});
+
 it('an idle worker ends after a while, and a new one is started when needed', async () => {
   const timers = new Map<number, () => void>();
   let next = 0;

@@ -54,7 +54,7 @@ export async function demo(
   );
   return async () => {
     await Promise.all(ends.map(end => end()));
-    await studio?.close();
+    await studio?.close(clock);
   };
 }
 

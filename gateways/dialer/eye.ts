@@ -16,6 +16,8 @@ const ASK_AGAIN_MS = 1000;
 /** A burned-in time further off than this is of another clock. */
 const MAX_DELAY_MS = 60_000;
 const MAX_DELAYS = 3000;
+/** Pictures kept for newcomers come in a burst, 1 ms apart: they say nothing of how many a second there are. */
+const BURST_TICKS = 5 * 90;
 
 /** What came of pictures. */
 export interface Sight {
@@ -51,6 +53,9 @@ export class Eye {
   #asked = 0;
   #packets = 0;
   #pictures = 0;
+  /** Of them, those that came in a burst. */
+  #burst = 0;
+  #lastPts = Number.NEGATIVE_INFINITY;
   #broken = 0;
   #size: { width: number; height: number } | undefined;
   #firstAt: Millis | undefined;
@@ -101,6 +106,7 @@ export class Eye {
     const expected = packets + lost;
     const [first, last] = [this.#firstAt, this.#lastAt];
     const delayMs = this.#delaysMs.toSorted((a, b) => a - b)[this.#delaysMs.length >> 1];
+    const steady = this.#pictures - this.#burst;
     return {
       ...(this.#codec !== undefined && { codec: this.#codec }),
       packets: this.#packets + packets,
@@ -109,7 +115,7 @@ export class Eye {
       pictures: this.#pictures,
       broken: this.#broken,
       ...this.#size,
-      ...(first !== undefined && last > first && { fps: ((this.#pictures - 1) * 1000) / (last - first) }),
+      ...(first !== undefined && last > first && { fps: (Math.max(0, steady - 1) * 1000) / (last - first) }),
       freezes: this.#meter.freezes,
       keyframesAsked: this.#asked,
       ...(this.#colour !== undefined && {
@@ -151,7 +157,12 @@ export class Eye {
 
   #look(codec: VideoCodec, bytes: Uint8Array, pts: number, now: Millis): void {
     this.#meter.packet(bytes.length, true, now);
-    this.#lines.get(codec)?.viewer.look(bytes, pts, seen => this.#seen(seen));
+    const inBurst = Math.abs(pts - this.#lastPts) <= BURST_TICKS;
+    this.#lastPts = pts;
+    this.#lines.get(codec)?.viewer.look(bytes, pts, seen => {
+      if (inBurst) this.#burst += seen.pictures.length;
+      this.#seen(seen);
+    });
   }
 
   #seen({ whole, pictures }: Seen): void {

@@ -45,7 +45,7 @@ export async function dial(
     if (!(error instanceof Refusal)) throw error;
     failure = error.why;
   }
-  await trip.studio?.close();
+  await trip.studio?.close(clock);
   return report(trip.facts(ask), failure);
 }
 

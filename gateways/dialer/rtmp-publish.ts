@@ -16,6 +16,9 @@ import type { RtmpStream } from './rtmp-stream.ts';
 import { Talker } from './talker.ts';
 import type { Tone } from './tone.ts';
 
+/** Nobody can ask an RTMP publisher for a keyframe: they come by themselves, as often as from a mini-program. */
+const KEYFRAME_EVERY_MS = 3000;
+
 /** Sends tone and picture until the undo is called. `sent` hears of every tag with media in it. */
 export function publish(
   stream: Pick<RtmpStream, 'send'>,
@@ -42,7 +45,14 @@ export function publish(
     timestampMs: 0,
     parts: aacConfigTag(Buffer.from(sound.format.fmtp?.config ?? '', 'hex')),
   });
-  picture?.camera.show(clock, p => tags(p, (at, parts) => send('video', at, parts)));
+  let keyPts = 0;
+  picture?.camera.show(clock, p => {
+    if (p.pts - keyPts >= KEYFRAME_EVERY_MS * 90) {
+      keyPts = p.pts;
+      picture.camera.requestKey();
+    }
+    tags(p, (at, parts) => send('video', at, parts));
+  });
   const talker = new Talker(sound, clock, p => send('audio', p.pts / 48, aacFrameTag(p.payload)));
   return () => talker.stop();
 }

@@ -10,6 +10,8 @@ import { takeReports } from './sip-media.ts';
 import type { Trip } from './trip.ts';
 
 const MAX_BPS = 1_500_000;
+/** Pictures may overtake the answer (RFC 3264 §5.1): so many packets are kept until it is read. */
+const MAX_EARLY = 1000;
 /** What the test pattern is. */
 export const PATTERN_FORMAT: Format = {
   codec: 'H264',
@@ -24,6 +26,7 @@ export class CallPicture {
   readonly #own: OwnPicture;
   #line!: RtpLine;
   #agreed = false;
+  readonly #early: { readonly bytes: Uint8Array; readonly at: Millis }[] = [];
 
   /** Binds the ports. Rejects with a Refusal. */
   static async open(
@@ -49,7 +52,7 @@ export class CallPicture {
       family,
       session,
       signalling,
-      rtp: (bytes, now) => eye.rtp(bytes, now),
+      rtp: (bytes, now) => picture.#rtp(bytes, now),
       rtcp: packets => {
         takeReports(packets, session.sender, own);
         if (asksKeyframe(packets)) own.requestKey();
@@ -82,6 +85,7 @@ export class CallPicture {
     if (this.#agreed) return;
     this.#agreed = true;
     this.#trip.own = this.#own;
+    for (const { bytes, at } of this.#early.splice(0)) this.#eye.rtp(bytes, at);
   }
 
   /** From now on our picture is sent, if the server takes it. */
@@ -99,6 +103,11 @@ export class CallPicture {
     this.#own.camera.close();
     this.#eye.close();
     this.#line.close();
+  }
+
+  #rtp(bytes: Uint8Array, now: Millis): void {
+    if (this.#agreed) this.#eye.rtp(bytes, now);
+    else if (this.#early.length < MAX_EARLY) this.#early.push({ bytes: Uint8Array.from(bytes), at: now });
   }
 
   readonly #send = (packet: MediaPacket, now: Millis): void => {

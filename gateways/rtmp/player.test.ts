@@ -147,6 +147,18 @@ it('a player whose room says nothing is told so after half a second', () => {
   expect(s.sent.map(i => i.type)).toEqual(['accept', 'metadata']);
 });
 
+it('a picture that is being made ready is announced; none is not', () => {
+  const announced = (s: ReturnType<typeof stage>): unknown => {
+    const told = s.sent.findLast(i => i.type === 'metadata');
+    return told?.type === 'metadata' && 'videocodecid' in told.values;
+  };
+  const s = stage(false);
+  s.pass(500);
+  expect(announced(s)).toBe(true);
+  s.picture.on({ type: 'idle' });
+  expect(announced(s)).toBe(false);
+});
+
 describe('a slow RTMP player', () => {
   it('loses what is late, counted, and goes on live at a keyframe that was asked for', () => {
     const s = stage();

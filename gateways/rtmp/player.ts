@@ -213,11 +213,14 @@ export class Player implements Leg {
     }
   }
 
-  /** What the stream holds as far as it is known. */
+  /**
+   * What the stream holds as far as it is known. An answer still awaited is a picture being made ready (a keyframe is
+   * asked for, a transcoder opens), and some players never look for one that was not announced.
+   */
   #metadata(): AmfObject {
     const { audio, video } = this.#how;
     return {
-      ...(video !== undefined && { videocodecid: METADATA_AVC }),
+      ...((video !== undefined || !this.#answered.has('video')) && { videocodecid: METADATA_AVC }),
       ...(audio !== undefined && {
         audiocodecid: METADATA_AAC,
         audiosamplerate: AAC.clockRate,

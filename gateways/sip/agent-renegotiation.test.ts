@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { type Sdp, writeSdp } from '../../src/proto/sdp/sdp.ts';
 import {
   answered,
+  type Call,
   call,
   descriptionOf,
   endAll,
@@ -11,6 +13,7 @@ import {
   setUp,
   until,
 } from '../../test/harness/sip-agent.ts';
+import { sipNative } from './native.ts';
 
 afterEach(endAll);
 
@@ -202,5 +205,75 @@ describe('offers of ours', () => {
     expect(
       offer.sections[0]!.codecs.find(c => c.name === 'telephone-event' && c.clockRate === 8000)!.payloadType,
     ).toBe(101);
+  });
+});
+
+describe('a leg that goes on from one whose agent has died', () => {
+  /** What the other agent had said, and a new leg for the same phone. */
+  const moved = async (s: Call, last: Sdp, held: boolean, srtp: 'off' | 'optional' = 'off') => {
+    const native = sipNative(undefined, srtp, { before: writeSdp(last), held });
+    const on = await setUp();
+    const leg = await on.agent.take(request({ type: 'make-offer', native }), on.seat, on.events.emit);
+    return { ...on, phone: s.phone, leg, offer: descriptionOf(on.events, 0) };
+  };
+
+  test('the same session one version on, from another port; the codec in use first, by its number', async () => {
+    const s = await call([], '8 101');
+    const { leg, offer, phone, seat, clock } = await moved(s, s.local, false);
+    expect(offer).toMatchObject({ sessionId: s.local.sessionId, version: s.local.version + 1 });
+    expect(offer.sections).toHaveLength(1);
+    expect(offer.sections[0]).toMatchObject({ direction: 'sendrecv' });
+    expect(offer.sections[0]!.codecs[0]!.name).toBe('PCMA');
+    expect(port(offer)).not.toBe(port(s.local));
+    leg.handle({ type: 'answer', id: 0, native: phone.sdp([], '8 101') });
+    await until(() => seat.subscriptions.length === 1);
+    phone.say(port(offer), Buffer.from('still here'), { pt: 8 });
+    await until(() => seat.publications[0]?.heard.length === 1);
+    seat.subscriptions[0]!.sink({ seq: 1, pts: 1, marker: false, payload: Buffer.from('hi') }, clock.now());
+    await until(() => phone.heard.length === 1);
+  });
+
+  test.each([
+    ['sendonly', 'recvonly'],
+    ['inactive', 'inactive'],
+  ])('held by a=%s it stays held, and is resumed', async (theirs, ours) => {
+    const s = await call();
+    s.leg.handle({ type: 'offer', id: 1, native: s.phone.sdp([`a=${theirs}`]) });
+    await answered(s.events, 1);
+    const { leg, offer, phone, seat, events } = await moved(s, descriptionOf(s.events, 1), true);
+    expect(offer.sections[0]!.direction).toBe(ours);
+    leg.handle({ type: 'answer', id: 0, native: phone.sdp([`a=${theirs}`]) });
+    await until(() => events.all.some(e => e.type === 'hold'));
+    expect(seat.publications.every(p => p.paused)).toBe(true);
+    expect(seat.subscriptions).toEqual([]);
+    leg.handle({ type: 'offer', id: 1, native: phone.sdp() });
+    await answered(events, 1);
+    expect(descriptionOf(events, 1).sections[0]!.direction).toBe('sendrecv');
+    expect(seat.publications[0]!.paused).toBe(false);
+  });
+
+  test('encrypted it stays, by new keys', async () => {
+    const s = await call();
+    const keys = { crypto: ['1 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd'] };
+    const audio = { ...s.local.sections[0]!, protocol: 'RTP/SAVP', ...keys };
+    const { offer } = await moved(s, { ...s.local, sections: [audio] }, false, 'optional');
+    expect(offer.sections[0]!.protocol).toBe('RTP/SAVP');
+    expect(offer.sections[0]!.crypto!.length).toBeGreaterThan(0);
+    expect(offer.sections[0]!.crypto).not.toContain(keys.crypto[0]);
+  });
+
+  test('pictures stay where they were, and none are added', async () => {
+    const s = await call();
+    const gone = {
+      ...s.local.sections[0]!,
+      kind: 'image',
+      protocol: 'udptl',
+      port: 0,
+      codecs: [],
+      formats: ['t38'],
+    };
+    const { offer } = await moved(s, { ...s.local, sections: [gone, s.local.sections[0]!] }, false);
+    expect(offer.sections.map(m => m.kind)).toEqual(['image', 'audio']);
+    expect(offer.sections[0]!.port).toBe(0);
   });
 });

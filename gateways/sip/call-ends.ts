@@ -2,7 +2,7 @@
 import type { Termination } from '../../src/contract.ts';
 
 export const WITHDRAWN: Termination = { blame: 'client', reason: 'cancelled', text: 'The caller gave up.' };
-const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
+export const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
 export const NO_PLACE: Termination = {
   blame: 'server',
   reason: 'timeout',
@@ -18,6 +18,22 @@ export const NO_ANSWER: Termination = {
   reason: 'no-answer-in-ack',
   text: 'The INVITE had no offer, so its ACK must carry the answer to ours (RFC 3261 §13.2.2.4); it carried none.',
 };
+export const MOVED: Termination = {
+  blame: 'server',
+  reason: 'moved',
+  text: 'The media agent of this call is being emptied; another takes the call.',
+};
+export const BETWEEN_AGENTS: Termination = {
+  blame: 'server',
+  reason: 'request-pending',
+  text: 'Another media process takes this call over; ask again.',
+};
+/** `status`: the phone's, to the description of another agent. */
+export const notMoved = (status: number): Termination => ({
+  blame: 'client',
+  reason: 'not-moved',
+  text: `Another media process has taken this call over, and the phone did not follow (it said ${status}); call again.`,
+});
 
 /** What a BYE, a timer or a lost connection says. */
 export function terminationOfEnd(

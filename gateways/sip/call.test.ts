@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Termination } from '../../src/contract.ts';
 import { type CallIn, type CallOut, FrontCall } from './call.ts';
+import { BETWEEN_AGENTS } from './call-ends.ts';
 import { readDtmfInfo } from './front-dtmf.ts';
 import { masked } from './front-ladder.ts';
 import { sipNative } from './native.ts';
+import { refusalOf } from './status.ts';
 
 const KICKED: Termination = { blame: 'client', reason: 'kicked', text: 'Out.' };
 
@@ -194,6 +196,187 @@ describe('up', () => {
       type: 'leg',
       command: { type: 'close', why: { blame: 'none', reason: 'hung-up' } },
     });
+  });
+});
+
+describe('its agent dies', () => {
+  const LOST: Termination = { blame: 'server', reason: 'agent-lost', text: 'It has died.' };
+  const lose = (b: ReturnType<typeof bench>, now = 0): CallOut[] =>
+    b.feed({ type: 'leg', event: { type: 'closed', why: LOST } }, now);
+  const NO_AGENT: Termination = { blame: 'server', reason: 'no-agent' };
+
+  test('another one goes on from our newest description: re-INVITE, its answer, confirmed', () => {
+    const b = bench();
+    b.up();
+    expect(lose(b)).toEqual([{ type: 'place-again', why: 'agent-lost', before: 'A', held: false }]);
+    expect(b.described(0, 'B')).toEqual([]);
+    expect(b.feed({ type: 'placed' })).toEqual([{ type: 'reinvite', sdp: 'B' }]);
+    expect(b.call.deadline).toBe(Number.POSITIVE_INFINITY); // the signalling knows how long to wait
+    expect(b.sip({ type: 'reanswered', call: 'c', sdp: 'THEIRS', owed: false })).toEqual([
+      { type: 'leg', command: { type: 'answer', id: 0, native: { sdp: 'THEIRS' } } },
+      { type: 'leg', command: { type: 'confirmed' } },
+    ]);
+    // A call like any other, which may lose this one too.
+    expect(b.sip({ type: 'offer', call: 'c', sdp: 'X' })).toHaveLength(1);
+    expect(b.described(1, 'C')).toEqual([{ type: 'answer', sdp: 'C' }]);
+    b.sip({ type: 'confirmed', call: 'c', sdp: undefined });
+    b.feed({ type: 'leg', event: { type: 'hold', by: 'peer' } });
+    expect(lose(b)).toEqual([{ type: 'place-again', why: 'agent-lost', before: 'C', held: true }]);
+  });
+
+  test('nobody takes it: asked again and again for 5 s, then BYE in the words of the loss', () => {
+    const b = bench();
+    b.up();
+    lose(b, 1000);
+    const asked: number[] = [];
+    let out: CallOut[] = [];
+    let now = 1000;
+    while (b.call.state !== 'ended') {
+      b.feed({ type: 'unplaced', why: NO_AGENT }, now);
+      now = b.call.deadline;
+      out = b.feed({ type: 'tick' }, now);
+      if (out[0]?.type === 'place-again') asked.push(now - 1000);
+    }
+    expect(asked).toEqual([250, 750, 1750, 2750, 3750, 4750]);
+    expect(now).toBe(6000);
+    expect(out).toEqual([
+      { type: 'abort' },
+      { type: 'hangup', why: LOST },
+      { type: 'leg', command: { type: 'close', why: LOST } },
+    ]);
+    expect(b.call.why).toBe(LOST);
+    expect(b.call.deadline).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('what the room refuses, no other agent can grant: BYE at once', () => {
+    const b = bench();
+    b.up();
+    lose(b);
+    expect(b.feed({ type: 'unplaced', why: KICKED })).toContainEqual({ type: 'hangup', why: KICKED });
+  });
+
+  test('the phone hangs up meanwhile: what is being placed is given back', () => {
+    const b = bench();
+    b.up();
+    lose(b);
+    expect(b.sip({ type: 'ended', call: 'c', by: 'remote' }).map(o => o.type)).toEqual(['abort', 'leg']);
+    expect(b.feed({ type: 'placed' })).toEqual([]);
+  });
+
+  test('the phone offers meanwhile: 491, also to what the dead one left unanswered', () => {
+    const b = bench();
+    b.up();
+    b.sip({ type: 'offer', call: 'c', sdp: 'X' });
+    expect(lose(b)).toMatchObject([
+      { type: 'reject', why: { reason: 'request-pending' } },
+      { type: 'place-again' },
+    ]);
+    expect(b.sip({ type: 'offer', call: 'c', sdp: 'X' })).toMatchObject([
+      { type: 'reject', why: { reason: 'request-pending' } },
+    ]);
+    expect(refusalOf(BETWEEN_AGENTS).status).toBe(491);
+  });
+
+  test('before the ACK: the phone is asked after it', () => {
+    const b = bench();
+    b.feed({ type: 'placed' });
+    b.described(0, 'A');
+    lose(b);
+    b.described(0, 'B');
+    expect(b.feed({ type: 'placed' })).toEqual([]);
+    expect(b.sip({ type: 'confirmed', call: 'c', sdp: undefined })).toEqual([{ type: 'reinvite', sdp: 'B' }]);
+  });
+
+  test('491 to the re-INVITE: the offer of the phone brings it over, or ours is made again', () => {
+    for (const theirs of [true, false]) {
+      const b = bench();
+      b.up();
+      lose(b);
+      b.feed({ type: 'placed' });
+      b.described(0, 'B');
+      expect(b.sip({ type: 'rerefused', call: 'c', status: 491 })).toEqual([
+        { type: 'leg', command: { type: 'rollback', id: 0 } },
+      ]);
+      if (theirs) {
+        b.sip({ type: 'offer', call: 'c', sdp: 'X' });
+        expect(b.described(1, 'C')).toEqual([{ type: 'answer', sdp: 'C' }]);
+        expect(b.sip({ type: 'confirmed', call: 'c', sdp: undefined })[0]).toEqual({
+          type: 'leg',
+          command: { type: 'confirmed' },
+        });
+      } else {
+        expect(b.call.deadline).toBe(1000);
+        expect(b.feed({ type: 'tick' }, 1000)).toEqual([
+          { type: 'leg', command: { type: 'make-offer', id: 1, why: 'migrate' } },
+        ]);
+        expect(b.described(1, 'C')).toEqual([{ type: 'reinvite', sdp: 'C' }]);
+        expect(b.sip({ type: 'reanswered', call: 'c', sdp: 'Y', owed: false }).at(-1)).toEqual({
+          type: 'leg',
+          command: { type: 'confirmed' },
+        });
+      }
+    }
+  });
+
+  test('any other refusal of the re-INVITE ends it: there is nothing to go back to', () => {
+    const b = bench();
+    b.up();
+    lose(b);
+    b.feed({ type: 'placed' });
+    b.described(0, 'B');
+    const out = b.sip({ type: 'rerefused', call: 'c', status: 488 });
+    expect(out).toMatchObject([
+      { type: 'hangup', why: { reason: 'not-moved' } },
+      { type: 'leg', command: { type: 'close' } },
+    ]);
+  });
+
+  test('the other one dies too, before the phone was asked: a third is sought', () => {
+    const b = bench();
+    b.up();
+    lose(b);
+    b.feed({ type: 'placed' });
+    expect(lose(b)).toEqual([]);
+    expect(b.feed({ type: 'tick' }, 250)).toMatchObject([
+      { type: 'place-again', why: 'agent-lost', before: 'A' },
+    ]);
+  });
+});
+
+describe('its agent is being emptied', () => {
+  const move = (b: ReturnType<typeof bench>): CallOut[] => b.feed({ type: 'leg', event: { type: 'move' } });
+
+  test('another one takes the call, by re-INVITE', () => {
+    const b = bench();
+    b.up();
+    expect(move(b)).toEqual([{ type: 'place-again', why: 'moved', before: 'A', held: false }]);
+    b.feed({ type: 'placed' });
+    expect(b.described(0, 'B')).toEqual([{ type: 'reinvite', sdp: 'B' }]);
+    expect(b.sip({ type: 'reanswered', call: 'c', sdp: 'Y', owed: false }).at(-1)).toEqual({
+      type: 'leg',
+      command: { type: 'confirmed' },
+    });
+  });
+
+  test('nobody takes it: it stays where it is', () => {
+    const b = bench();
+    b.up();
+    move(b);
+    const why: Termination = { blame: 'server', reason: 'no-agent' };
+    expect(b.feed({ type: 'unplaced', why, stays: true })).toEqual([]);
+    expect(b.call.deadline).toBe(Number.POSITIVE_INFINITY);
+    expect(b.sip({ type: 'offer', call: 'c', sdp: 'X' })).toMatchObject([{ command: { type: 'offer' } }]);
+  });
+
+  test('an exchange under way is finished first', () => {
+    const b = bench();
+    b.up();
+    b.sip({ type: 'offer', call: 'c', sdp: 'X' });
+    expect(move(b)).toEqual([]);
+    b.described(1, 'C');
+    expect(b.sip({ type: 'confirmed', call: 'c', sdp: undefined })).toEqual([
+      { type: 'place-again', why: 'moved', before: 'C', held: false },
+    ]);
   });
 });
 

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import type { Host, Json, LegRequest, PlacedLeg, Termination } from '../../src/contract.ts';
+import type { Host, Json, Termination } from '../../src/contract.ts';
 import { type Drive, drive } from '../../src/io/drive.ts';
 import { terminationOf } from '../../src/kit/refusal.ts';
 import type { DigestServer } from '../../src/proto/sip/digest.ts';
@@ -7,22 +6,21 @@ import { isSecure } from '../../src/proto/sip/flow.ts';
 import type { CallMessage, Invite, OnCall, SipCall } from '../../src/proto/sip/signalling.ts';
 import type { DialogSnapshot } from '../../src/proto/sip/snapshot.ts';
 import { type CallIn, type CallOut, FrontCall } from './call.ts';
+import { CallLeg } from './call-leg.ts';
 import type { SipConfig } from './config.ts';
 import { type Access, admit, callerOf, refused, TOO_MANY_TRIES } from './front-access.ts';
 import { ladderStep } from './front-ladder.ts';
 import type { Guard } from './guard.ts';
-import { sipNative, srtpFor } from './native.ts';
+import { srtpFor } from './native.ts';
 import { reasonHeader, refusalOf } from './status.ts';
 import { type CallInto, transfer } from './transfer.ts';
 import type { Inbound } from './trunks/inbound.ts';
 
 /** One call with everything it holds. */
 interface Entry {
-  readonly leg: string;
+  readonly leg: CallLeg;
   readonly room: string;
   readonly run: Drive<CallIn>;
-  /** What a successor needs to end it. */
-  will(native: Json): void;
 }
 
 /** Other calls of the front, as far as a call into a room has to do with them. */
@@ -97,20 +95,20 @@ export class Calls {
   /** How a successor ends this call, should this process vanish; false: it is none of ours. */
   snapshot(call: string, snapshot: DialogSnapshot | undefined): boolean {
     const entry = this.#byCall.get(call);
-    if (snapshot !== undefined) entry?.will({ ...snapshot } as Json);
+    if (snapshot !== undefined) entry?.leg.will({ ...snapshot } as Json);
     return entry !== undefined;
   }
 
   /** Every message of a call goes to the ladder of its leg. */
   message(call: string, m: CallMessage): void {
     const entry = this.#byCall.get(call);
-    if (entry !== undefined) this.#host.ladder(entry.leg, ladderStep(m, Date.now()));
+    if (entry !== undefined) this.#host.ladder(entry.leg.id, ladderStep(m, Date.now()));
   }
 
   /** A bug in our own code ends its call only. */
   bug(call: string, error: unknown): void {
     this.#host.log.error(
-      { err: error, leg: this.#byCall.get(call)?.leg },
+      { err: error, leg: this.#byCall.get(call)?.leg.id },
       'a call failed by a fault of ours',
     );
     this.#byCall.get(call)?.run.feed({ type: 'close', why: terminationOf(error) });
@@ -127,10 +125,7 @@ export class Calls {
     const { room, who } = access;
     const { request, sdp, flow } = invite;
     const srtp = srtpFor(access.srtp ?? this.#config.srtp, isSecure(flow));
-    const leg = `sip-${randomUUID()}`;
     const trace = request.callId;
-    const abort = new AbortController();
-    let placed: PlacedLeg | undefined;
     const core = new FrontCall(sdp === undefined);
     const act = (out: CallOut): void => {
       switch (out.type) {
@@ -151,37 +146,24 @@ export class Calls {
         case 'hangup':
           return call.hangup([reasonHeader(out.why)]);
         case 'abort':
-          return abort.abort();
+          return leg.abort();
+        case 'place-again':
+          this.#host.count('calls_moved', out.why);
+          return leg.again(out.before, out.held);
         case 'leg':
-          return placed?.send(out.command);
+          return leg.send(out.command);
       }
     };
     const run = drive(core, this.#host.clock, act);
-    const will = (native: Json): void => placed?.send({ type: 'will', native });
-    this.#byCall.set(call.id, { leg, room, run, will });
+    const leg: CallLeg = new CallLeg(
+      this.#host,
+      input => run.feed(input),
+      () => core.state === 'ended',
+    );
+    this.#byCall.set(call.id, { leg, room, run });
     run.feed({ type: 'begin' });
-    const ask: LegRequest = {
-      v: 1,
-      leg,
-      trace,
-      gateway: 'sip',
-      direction: 'in',
-      who,
-      room,
-      roles: ['send', 'receive'],
-      prompts: true,
-      begin: { type: sdp === undefined ? 'make-offer' : 'offer', native: sipNative(sdp, srtp) },
-    };
-    this.#host
-      .place(ask, event => run.feed({ type: 'leg', event }), abort.signal)
-      .then(
-        leg => {
-          placed = leg;
-          run.feed({ type: 'placed' });
-        },
-        error => run.feed({ type: 'unplaced', why: terminationOf(error) }),
-      );
-    const transfers = { room, self: request.uri.host, callInto: this.#neighbours.callInto };
+    leg.place({ trace, direction: 'in', who, room, prompts: true, sdp, srtp });
+    const transfers = { room, self: request.uri, callInto: this.#neighbours.callInto };
     return event => {
       if (event.type === 'refer') return transfer(event, call, transfers);
       run.feed({ type: 'sip', event });

@@ -32,9 +32,10 @@ export class LegAudio {
   #how = 'mix';
   #open = true;
 
-  /** Rejects with a Refusal when there are no ports. */
-  static async open(o: LegOptions, line: LineOptions): Promise<LegAudio> {
+  /** `held`: the peer holds the call, as another agent has found. Rejects with a Refusal when there are no ports. */
+  static async open(o: LegOptions, line: LineOptions, held: boolean): Promise<LegAudio> {
     const audio = new LegAudio(o);
+    audio.#listened = held;
     audio.#media = await AudioMedia.open({
       line,
       on: {

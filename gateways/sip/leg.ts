@@ -8,12 +8,14 @@ import {
   type CallPlan,
   offerCall,
 } from '../../src/proto/sdp/call.ts';
-import { parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp.ts';
-import { type VideoPart, videoSections } from '../../src/proto/sdp/video.ts';
+import { takenOver } from '../../src/proto/sdp/keying.ts';
+import { type Direction, parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp.ts';
+import { directionOf, live, liveVideo } from '../../src/proto/sdp/section.ts';
+import { partOf, type VideoPart, videoSections } from '../../src/proto/sdp/video.ts';
 import { LegAudio } from './leg-audio.ts';
 import type { LegOptions } from './leg-options.ts';
 import { LegVideo } from './leg-video.ts';
-import { readSdp, sipNative } from './native.ts';
+import { type Moved, readMoved, readSdp, sipNative } from './native.ts';
 import type { LineOptions } from './rtp-line.ts';
 
 export class SipLeg implements Leg {
@@ -35,7 +37,7 @@ export class SipLeg implements Leg {
   /** Rejects with a Refusal when there are no ports; nothing is left then. */
   static async open(o: LegOptions): Promise<SipLeg> {
     const leg = new SipLeg(o);
-    leg.#audio = await LegAudio.open(o, leg.#line);
+    leg.#audio = await LegAudio.open(o, leg.#line, readMoved(o.request.begin.native)?.held === true);
     return leg;
   }
 
@@ -51,9 +53,23 @@ export class SipLeg implements Leg {
   /** Answers the offer the request came with, or makes one. Rejects with a Refusal; the caller then closes the leg. */
   async begin(): Promise<void> {
     const { begin } = this.#o.request;
-    const native =
-      begin.type === 'offer' ? await this.#answerTo(0, begin.native) : await this.#makeOffer(0, ['main']);
+    const moved = readMoved(begin.native);
+    let native: Json;
+    if (begin.type === 'offer') native = await this.#answerTo(0, begin.native);
+    else if (moved === undefined) native = await this.#makeOffer(0, ['main']);
+    else native = await this.#goOn(moved);
     this.#o.emit({ type: 'description', id: 0, native });
+  }
+
+  /** The next offer of a call whose agent has died: what we said last is known, what the phone said is not. */
+  async #goOn({ before, held }: Moved): Promise<Json> {
+    this.#sent = takenOver(read(sipNative(before)), this.#o.keying);
+    const sound = this.#sent.sections.find(live);
+    return this.#makeOffer(0, offered(this.#sent), {
+      // RFC 3264 §8.4: who is held does not ask to be heard.
+      ...(held && sound && { direction: directionOf(sound) }),
+      first: sound?.codecs[0]?.name,
+    });
   }
 
   handle(c: LegCommand): void {
@@ -150,8 +166,8 @@ export class SipLeg implements Leg {
     return sipNative(writeSdp(this.#sent));
   }
 
-  async #makeOffer(id: number, parts: readonly VideoPart[]): Promise<Json> {
-    const local = await this.#local(this.#o.videoCodecs.length > 0 ? parts : []);
+  async #makeOffer(id: number, parts: readonly VideoPart[], as: OfferAs = {}): Promise<Json> {
+    const local = saying(await this.#local(this.#o.videoCodecs.length > 0 ? parts : []), as);
     this.#sent = versioned(offerCall(local, this.#sent, this.#plan), this.#sent);
     this.#offering = id;
     return sipNative(writeSdp(this.#sent));
@@ -183,6 +199,7 @@ export class SipLeg implements Leg {
 
   /** Who asks us for an offer hears all we can do (RFC 6337 §5.2.5); of our own accord we add nothing. */
   #partsToOffer(why: Extract<LegCommand, { type: 'make-offer' }>['why']): readonly VideoPart[] {
+    if (why === 'migrate' && this.#plan === undefined && this.#sent !== undefined) return offered(this.#sent);
     const now = Object.keys(this.#plan?.video ?? {}) as VideoPart[];
     return why === 'offerless' || why === 'dial' ? [...new Set<VideoPart>(['main', ...now])] : now;
   }
@@ -236,6 +253,26 @@ export class SipLeg implements Leg {
     for (const [part, video] of this.#video) video.agreed(plan.video[part], this.#audio.hold);
   }
 }
+
+/** How an offer differs from all we can do. */
+interface OfferAs {
+  readonly direction?: Direction;
+  /** The codec to be preferred. */
+  readonly first?: string | undefined;
+}
+
+function saying(local: CallLocal, { direction, first }: OfferAs): CallLocal {
+  const { audio, video } = local;
+  const codecs = [...audio.codecs].sort((a, b) => Number(b === first) - Number(a === first));
+  return {
+    ...local,
+    audio: { ...audio, codecs, ...(direction && { direction }) },
+    video: { ...video, ...(direction && { direction }) },
+  };
+}
+
+/** The parts of video in a description of ours. */
+const offered = (sdp: Sdp): readonly VideoPart[] => [...new Set(sdp.sections.filter(liveVideo).map(partOf))];
 
 function read(native: Json): Sdp {
   const text = readSdp(native);

@@ -3,7 +3,7 @@ import { type Core, NEVER, type Tick } from '../../src/kit/core.ts';
 import { tagOf } from '../../src/proto/sip/address.ts';
 import type { OnCall } from '../../src/proto/sip/signalling.ts';
 import { type CallOut, FrontCall } from './call.ts';
-import { NO_ANSWER, NO_PLACE, terminationOfEnd } from './call-ends.ts';
+import { HUNG_UP, NO_ANSWER, NO_PLACE, terminationOfEnd } from './call-ends.ts';
 import { readSdp, sipNative } from './native.ts';
 import { failureOf, NOT_YET, progressText, RANG_OUT, TOO_MANY_REDIRECTS } from './outgoing-words.ts';
 
@@ -236,7 +236,7 @@ export class OutgoingCallCore<H extends HopName> implements Core<OutgoingIn<H>, 
     this.#do({ type: 'heard', hop: this.#hop as H, status: 200, heard: 'service' });
     this.#step('up', `Answered through ${this.#hop?.name}.`, 200);
     this.state = 'talking';
-    this.#talk = new FrontCall(false);
+    this.#talk = new FrontCall(false, this.#offer);
     this.#talk.state = 'up';
     if (sdp === undefined) return this.#talking({ type: 'close', why: NO_ANSWER }, 0);
     this.#tell({ type: 'answer', id: 0, native: sipNative(sdp) });
@@ -276,9 +276,8 @@ export class OutgoingCallCore<H extends HopName> implements Core<OutgoingIn<H>, 
     if (input.type === 'sip') {
       if (input.attempt !== this.#attempt) return;
       talk.handle({ type: 'sip', event: input.event }, now);
-    } else if (input.type === 'leg' || input.type === 'close' || input.type === 'tick')
-      talk.handle(input, now);
-    if (talk.state === 'ended') this.#over(whyOf(input));
+    } else if (input.type !== 'located' && input.type !== 'unlocated') talk.handle(input, now);
+    if (talk.state === 'ended') this.#over(talk.why ?? HUNG_UP);
   }
 
   /** Before an answer: everything that was begun is undone. */
@@ -305,14 +304,4 @@ export class OutgoingCallCore<H extends HopName> implements Core<OutgoingIn<H>, 
   #do(out: OutgoingOut<H>): void {
     this.#out.push(out);
   }
-}
-
-/** What made a call that was up end. */
-function whyOf(input: OutgoingIn<HopName> | Tick): Termination {
-  if (input.type === 'close') return input.why;
-  if (input.type === 'leg' && (input.event.type === 'closed' || input.event.type === 'refused'))
-    return input.event.why;
-  if (input.type === 'sip' && input.event.type === 'ended')
-    return terminationOfEnd(input.event.by, input.event.reason);
-  return { blame: 'none', reason: 'hung-up' };
 }

@@ -1,24 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type {
-  Dialled,
-  DialRequest,
-  DialStep,
-  Host,
-  Json,
-  LegRequest,
-  PlacedLeg,
-  Termination,
-} from '../../src/contract.ts';
+import type { Dialled, DialRequest, DialStep, Host, Json, Termination } from '../../src/contract.ts';
 import { type Drive, drive } from '../../src/io/drive.ts';
 import { refuse, terminationOf } from '../../src/kit/refusal.ts';
 import { isSecure } from '../../src/proto/sip/flow.ts';
 import type { Replaces } from '../../src/proto/sip/replaces.ts';
 import type { CallMessage, SipCall, SipSignalling } from '../../src/proto/sip/signalling.ts';
 import type { DialogSnapshot } from '../../src/proto/sip/snapshot.ts';
-import { WITHDRAWN } from './call-ends.ts';
+import { CallLeg } from './call-leg.ts';
 import type { SipConfig } from './config.ts';
 import { ladderStep } from './front-ladder.ts';
-import { sipNative, srtpFor } from './native.ts';
+import { srtpFor } from './native.ts';
 import { OutgoingCallCore, type OutgoingIn, type OutgoingOut } from './outgoing-call.ts';
 import { reasonHeader, refusalOf } from './status.ts';
 import type { Hop } from './trunks/trunk.ts';
@@ -26,11 +17,9 @@ import { nowhere, type Route, type Trunks } from './trunks/trunks.ts';
 
 /** One call out with everything it holds. */
 interface Entry {
-  readonly leg: string;
+  readonly leg: CallLeg;
   readonly room: string;
   readonly run: Drive<OutgoingIn<Hop>>;
-  /** Leaves word with the leg's agent of how the call is ended, should this process vanish. */
-  readonly will: (native: Json) => void;
 }
 
 /** The calls out of a front: wires each to its core, its leg, its INVITEs and its ladder. */
@@ -71,7 +60,7 @@ export class OutgoingCalls {
   message(call: string, m: CallMessage): boolean {
     const entry = this.#byCall.get(call) ?? this.#dialling;
     if (entry === undefined) return false;
-    this.#host.ladder(entry.leg, ladderStep(m, Date.now()));
+    this.#host.ladder(entry.leg.id, ladderStep(m, Date.now()));
     return true;
   }
 
@@ -83,7 +72,7 @@ export class OutgoingCalls {
   /** How a successor ends this call, should this process vanish; false: it is none of ours. */
   snapshot(call: string, snapshot: DialogSnapshot | undefined): boolean {
     const entry = this.#byCall.get(call);
-    if (snapshot !== undefined) entry?.will({ ...snapshot } as Json);
+    if (snapshot !== undefined) entry?.leg.will({ ...snapshot } as Json);
     return entry !== undefined;
   }
 
@@ -91,7 +80,7 @@ export class OutgoingCalls {
   bug(call: string, error: unknown): boolean {
     const entry = this.#byCall.get(call);
     if (entry === undefined) return false;
-    this.#host.log.error({ err: error, leg: entry.leg }, 'a call out failed by a fault of ours');
+    this.#host.log.error({ err: error, leg: entry.leg.id }, 'a call out failed by a fault of ours');
     entry.run.feed({ type: 'close', why: terminationOf(error) });
     return true;
   }
@@ -106,17 +95,14 @@ export class OutgoingCalls {
 
   #begin(ask: DialRequest, route: Route, on: (step: DialStep) => void, replaces?: Replaces): Dialled {
     const host = this.#host;
-    const leg = `sip-${randomUUID()}`;
     const identity = { callId: randomUUID(), tag: randomBytes(8).toString('hex') };
     const { dialOut } = this.#config;
     const core = new OutgoingCallCore<Hop>({
       tryNextAfterMs: dialOut.tryNextAfterS * 1000,
       ringMs: ask.timeoutMs ?? dialOut.ringS * 1000,
     });
-    const abort = new AbortController();
     const invites = new Map<number, SipCall>();
     let newest = 0;
-    let placed: PlacedLeg | undefined;
 
     const invite = ({ attempt, hop, sdp }: Extract<OutgoingOut<Hop>, { type: 'invite' }>): void => {
       const { to, user, flow, headers, from, credentials } = hop;
@@ -156,15 +142,18 @@ export class OutgoingCalls {
           return out.hop.note(out.status, out.heard);
         case 'step': {
           const at = Date.now();
-          host.ladder(leg, { at, dir: 'note', transport: 'roombridge', summary: out.step.text });
+          host.ladder(leg.id, { at, dir: 'note', transport: 'roombridge', summary: out.step.text });
           on({ at, ...out.step });
           if (out.step.state === 'ended') this.#live.delete(entry);
           return;
         }
         case 'leg':
-          return placed?.send(out.command);
+          return leg.send(out.command);
         case 'abort':
-          return abort.abort();
+          return leg.abort();
+        case 'place-again':
+          host.count('calls_moved', out.why);
+          return leg.again(out.before, out.held);
         case 'answer':
           return call?.answer(out.sdp);
         case 'reinvite':
@@ -182,18 +171,19 @@ export class OutgoingCalls {
       }
     };
     const run: Drive<OutgoingIn<Hop>> = drive(core, host.clock, act);
-    const will = (native: Json): void => placed?.send({ type: 'will', native });
-    const entry: Entry = { leg, room: ask.room, run, will };
+    const leg: CallLeg = new CallLeg(
+      host,
+      input => run.feed(input),
+      () => core.state === 'ended',
+    );
+    const entry: Entry = { leg, room: ask.room, run };
     this.#live.add(entry);
     run.feed({ type: 'begin' });
     on({ at: Date.now(), state: 'calling', text: `Calling ${route.text}.` });
     const place = (hops: readonly Hop[]): void => {
       const secure = hops.every(h => isSecure(h.flow));
-      const request: LegRequest = {
-        v: 1,
-        leg,
+      leg.place({
         trace: identity.callId,
-        gateway: 'sip',
         direction: 'out',
         // Who may use the API may call; whom it calls needs no token.
         who: {
@@ -203,25 +193,20 @@ export class OutgoingCalls {
           ...(hops[0] && { address: hops[0].target.address }),
         },
         room: ask.room,
-        roles: ['send', 'receive'],
-        begin: { type: 'make-offer', native: sipNative(undefined, srtpFor(route.srtp, secure)) },
-      };
-      host
-        .place(request, event => run.feed({ type: 'leg', event }), abort.signal)
-        .then(
-          leg => {
-            placed = leg;
-            if (core.state === 'ended') leg.send({ type: 'close', why: WITHDRAWN });
-            run.feed({ type: 'placed' });
-          },
-          error => run.feed({ type: 'unplaced', why: terminationOf(error) }),
-        );
+        sdp: undefined,
+        srtp: srtpFor(route.srtp, secure),
+      });
     };
     void this.#find(route).then(found => {
       if (found.type === 'located' && core.state === 'placing') place(found.hops);
       run.feed(found);
     });
-    return { leg, cancel: why => run.feed({ type: 'close', why }) };
+    return {
+      get leg() {
+        return leg.id;
+      },
+      cancel: why => run.feed({ type: 'close', why }),
+    };
   }
 
   async #find(route: Route): Promise<Extract<OutgoingIn<Hop>, { type: 'located' | 'unlocated' }>> {

@@ -23,6 +23,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'transfers-off': 603,
   'transfer-to-room': 603,
   cancelled: 487,
+  'request-pending': 491,
   'no-common-codec': 488,
   'no-common-profile': 488,
   'no-common-suite': 488,

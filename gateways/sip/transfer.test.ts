@@ -13,7 +13,7 @@ function asks(to: string, callInto: CallInto | undefined): unknown[][] {
     notify: (id: number, status: number) => void told.push(['notify', id, status]),
   };
   const e = { type: 'refer', call: 'c', id: 7, to, replaces: undefined, referredBy: undefined } as const;
-  transfer(e, call, { room: '1000', self: '192.0.2.1', callInto });
+  transfer(e, call, { room: '1000', self: { host: '192.0.2.1', port: undefined }, callInto });
   return told;
 }
 const settled = (): Promise<void> => new Promise(done => setImmediate(done));
@@ -28,6 +28,12 @@ test('a room of ours is no target: 603, and what to do instead', () => {
   expect(asks('sip:2000@192.0.2.1:5060', () => Promise.reject(new Error('not asked')))).toEqual([
     ['refuse', 7, 603, expect.stringContaining('call it yourself')],
   ]);
+});
+
+test('a PBX beside us, at another port, is a target', async () => {
+  const reached = asks('sip:2000@192.0.2.1:5080', () => Promise.reject(refuse('client', 'asked', 'It was.')));
+  await settled();
+  expect(reached).toEqual([['refuse', 7, expect.any(Number), expect.stringContaining('It was.')]]);
 });
 
 test('where calls out may not go the phone hears why', async () => {

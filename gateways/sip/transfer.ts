@@ -2,7 +2,7 @@ import type { Dialled, DialStep, Termination } from '../../src/contract.ts';
 import { terminationOf } from '../../src/kit/refusal.ts';
 import type { Replaces } from '../../src/proto/sip/replaces.ts';
 import type { OnCall, SipCall } from '../../src/proto/sip/signalling.ts';
-import { parseUri } from '../../src/proto/sip/uri.ts';
+import { type HostPort, parseUri } from '../../src/proto/sip/uri.ts';
 import { refusalOf } from './status.ts';
 
 /** What a phone in a room asked for by REFER: call someone into the room. */
@@ -39,19 +39,22 @@ const STATUS: Readonly<Record<Exclude<DialStep['state'], 'ended'>, number>> = {
 
 /**
  * The phone of `call`, in `room`, asks for a transfer: its target is called into the room, under the rules of any call out,
- * and it hears how that goes. Then it hangs up, or stays. `self`: the host it knows us by.
+ * and it hears how that goes. Then it hangs up, or stays. `self`: where it called us.
  */
 export function transfer(
   e: Refer,
   call: Pick<SipCall, 'acceptRefer' | 'refuseRefer' | 'notify'>,
-  { room, self, callInto }: { room: string; self: string; callInto: CallInto | undefined },
+  { room, self, callInto }: { room: string; self: HostPort; callInto: CallInto | undefined },
 ): void {
   const refuse = (why: Termination): void => {
     const { status, reason, headers } = refusalOf(why);
     call.refuseRefer(e.id, status, { reason, headers });
   };
   if (callInto === undefined) return refuse(TRANSFERS_OFF);
-  if (parseUri(e.to)?.host === self) return refuse(TO_OURSELVES);
+  const target = parseUri(e.to);
+  // A PBX may stand on our own host, at another port.
+  if (target?.host === self.host && (target.port ?? 5060) === (self.port ?? 5060))
+    return refuse(TO_OURSELVES);
   const tell = ({ state, status }: DialStep): void =>
     call.notify(e.id, state === 'ended' ? Math.max(status ?? 0, 400) : STATUS[state]);
   callInto({ room, to: e.to, replaces: e.replaces }, tell).then(

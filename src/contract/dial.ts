@@ -27,6 +27,7 @@ export interface DialStep {
 }
 
 export interface Dialled {
+  /** Another one when its agent has died and the call has gone on. */
   readonly leg: string;
   /** Withdraws the call, or ends it. Idempotent. */
   cancel(why: Termination): void;

@@ -34,8 +34,8 @@ export interface PlacedLeg {
   readonly secret: string;
   send(c: LegCommand): void;
   /**
-   * Of a leg that `outlivesAgent`, after its `closed` with reason `agent-lost`: places it anew, as a leg of the same
-   * participant. Who may come in is not asked again. Otherwise as `Host.place`.
+   * Of a leg that `outlivesAgent`, after `move` or its `closed` with reason `agent-lost`: places it anew, as a leg of the
+   * same participant. Who may come in is not asked again. Otherwise as `Host.place`. Then this one is to be closed.
    */
   again?(
     anew: Pick<LegRequest, 'leg' | 'begin'>,

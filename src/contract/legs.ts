@@ -77,6 +77,10 @@ export type LegEvent =
   | { readonly type: 'refused'; readonly id: number; readonly why: Termination }
   | { readonly type: 'candidates'; readonly native: Json }
   | { readonly type: 'want-offer'; readonly why: 'content' | 'codec' | 'ice' }
+  /** Its agent is being emptied: the front of a leg that `outlivesAgent` is to place it anew, while this one lives. */
+  | { readonly type: 'move' }
+  /** Kept by the platform, not told the front: the participant's resume secret is another one from now on. */
+  | { readonly type: 'secret'; readonly secret: string }
   | { readonly type: 'media'; readonly state: 'up' | 'silent' | 'lost' }
   | { readonly type: 'hold'; readonly by: 'peer' | 'us' | 'none' }
   | {

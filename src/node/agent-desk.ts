@@ -154,7 +154,9 @@ export class AgentDesk {
   ownerLost(process: string): void {
     for (const held of this.#legs.values()) {
       if (held.owner !== process) continue;
-      const { leg, gateway } = held.request;
+      const { leg, trace, gateway, room } = held.request;
+      const { participant } = held.seat ?? {};
+      this.#o.log.info({ leg, trace, gateway, room, participant, ...FRONT_LOST }, 'closing');
       if (held.will !== null) this.#o.wills.execute({ leg, gateway, native: held.will, why: FRONT_LOST });
       this.#close(held, FRONT_LOST);
     }
@@ -197,7 +199,11 @@ export class AgentDesk {
     this.#legs.set(request.leg, held);
     entry.legs++;
     try {
-      const { seat, secret, hear } = await this.#o.seats.take(request, notice => this.#notice(held, notice));
+      const { seat, secret, hear } = await this.#o.seats.take(
+        request,
+        notice => this.#notice(held, notice),
+        secret => this.#publish(held, { type: 'secret', secret }),
+      );
       held.seat = seat;
       held.hear = hear;
       if (held.closing !== undefined)
@@ -286,6 +292,9 @@ export class AgentDesk {
     if (entry === undefined) throw refuse('client', 'no-such-agent', `There is no agent ${id} here.`);
     entry.draining = on;
     this.#o.changed();
+    for (const held of on ? this.#legs.values() : [])
+      if (held.agent === id && held.leg !== undefined && held.request.outlivesAgent)
+        this.#publish(held, { type: 'move' });
     return { draining: on, legs: entry.legs };
   }
 

@@ -13,6 +13,7 @@ import { RoomFinder } from './room-finder.ts';
 import { RoomNode } from './room-node.ts';
 import { serveRooms } from './room-service.ts';
 import { Seats } from './seats.ts';
+import { subjects } from './subjects.ts';
 import { Ticker } from './ticker.ts';
 
 const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
@@ -71,10 +72,11 @@ class World {
   readonly closedMetrics: string[] = [];
   readonly gone: string[] = [];
   readonly executed: string[] = [];
+  authorizing: (r: LegRequest) => void = () => {};
   readonly rooms = new RoomNode({
     clock: this.clock,
     log: silentLog,
-    times: { sessionKeepMs: 1000, banMs: 1000 },
+    times: { sessionKeepMs: 10_000, banMs: 1000 },
     maxRooms: 10,
     maxParticipants: 10,
     newRoomsPerMinute: 100,
@@ -121,7 +123,10 @@ class World {
     log: silentLog,
     ladders: new Ladders(),
     metrics: { legOpened: () => {}, legClosed: (_g, why) => void this.closedMetrics.push(why.reason) },
-    authorize: async r => r.who,
+    authorize: async r => {
+      this.authorizing(r);
+      return r.who;
+    },
     gone: r => void this.gone.push(r.leg),
   }); // prettier-ignore
 
@@ -140,6 +145,45 @@ class World {
   members(): string[] {
     return (this.rooms.members('1000') ?? []).map(m => m.participant);
   }
+  states(): string[] {
+    return (this.rooms.members('1000') ?? []).map(m => `${m.participant}:${m.state}`);
+  }
+}
+
+/** A world whose calls go to an agent of another process, until that dies and ours takes calls. */
+async function withAnother() {
+  const seats: Seat[] = [];
+  const other = new AgentDesk({
+    bus: w.bus,
+    seats: {
+      take: async (r, on) => {
+        const taken = await w.seats.take(r, on);
+        seats.push(taken.seat);
+        return taken;
+      },
+    },
+    wills: { execute: () => {} },
+    clock: w.clock,
+    log: silentLog,
+    changed: () => {},
+  });
+  other.add('a2', 'test', new ScriptedAgent());
+  const [process, version, region, fingerprint] = ['q', '0', 'r', 'G'];
+  const advert = (): void => {
+    const said = { v: 1, process, version, region, fingerprint, agents: other.adverts() };
+    w.bus.publish('roombridge.advert', JSON.parse(JSON.stringify(said)));
+  };
+  advert();
+  await w.bus.request(subjects.drain('a1'), { on: true }, { timeoutMs: 1000 });
+  await settle();
+  const die = async (): Promise<void> => {
+    // What its link's end does to its legs, wherever the room is.
+    for (const seat of seats) seat.leave({ blame: 'server', reason: 'connection-lost' });
+    await w.bus.request(subjects.drain('a1'), { on: false }, { timeoutMs: 1000 });
+    w.clock.advance(3500); // and it says nothing any more
+    await settle();
+  };
+  return { w, die, advert };
 }
 
 /** Lets the bus deliver: every hop is a microtask or two. */
@@ -258,6 +302,66 @@ describe('agents', () => {
     await settle();
     expect(closed()).toMatchObject([{ why: { reason: 'agent-lost' } }]);
     expect(w.gone).toEqual(['alice']);
+  });
+  it('that die leave legs that outlive them: placed again unasked, as the same participant', async () => {
+    const { w: world, die } = await withAnother();
+    const asked: string[] = [];
+    const events: LegEvent[] = [];
+    const on = (e: LegEvent): void => void events.push(e);
+    const never = new AbortController().signal;
+    const placed = await world.legs.place(request('alice', { outlivesAgent: true }), on, never);
+    placed.send({ type: 'will', native: 'will' });
+    world.authorizing = r => void asked.push(r.leg);
+    await die();
+    expect(events.filter(e => e.type === 'closed')).toMatchObject([{ why: { reason: 'agent-lost' } }]);
+    expect(world.gone).toEqual([]); // its front may want it back
+    expect(world.states()).toEqual(['alice:away']);
+
+    const anew = { leg: 'alice-again', begin: { type: 'make-offer', native: 'n' } } as const;
+    const again = await placed.again?.(anew, on, never);
+    expect(again).toMatchObject({ id: 'alice-again', agent: 'a1', participant: 'alice' });
+    expect(again?.secret).toBe(placed.secret);
+    expect(world.states()).toEqual(['alice:here']);
+    expect(asked).toEqual([]);
+    again?.send({ type: 'will', native: 'same will' });
+    await settle();
+    world.desk.ownerLost('p');
+    expect(world.executed).toEqual(['alice-again same will']);
+  });
+  it('that die and are not replaced: the room gives up whom the front gives up', async () => {
+    const { w: world, die } = await withAnother();
+    const never = new AbortController().signal;
+    const placed = await world.legs.place(request('alice', { outlivesAgent: true }), () => {}, never);
+    await die();
+    const anew = { leg: 'again', begin: { type: 'make-offer' } } as const;
+    world.agent.taking = async () => {
+      throw refuse('server', 'no-port', 'None left.');
+    };
+    await expect(placed.again?.(anew, () => {}, never)).rejects.toMatchObject({ why: { reason: 'no-port' } });
+    await settle();
+    expect(world.states()).toEqual(['alice:away']); // another one may yet take it
+    placed.send({ type: 'close', why: HUNG_UP });
+    expect(world.gone).toEqual(['alice']);
+  });
+  it('that are emptied say so to legs that outlive them; the new one replaces the old one, never away', async () => {
+    const { w: world, advert } = await withAnother();
+    const never = new AbortController().signal;
+    const [bob, events]: [string[], LegEvent[]] = [[], []];
+    await world.legs.place(request('bob'), e => void bob.push(e.type), never);
+    const on = (e: LegEvent): void => void events.push(e);
+    const placed = await world.legs.place(request('alice', { outlivesAgent: true }), on, never);
+    await world.bus.request(subjects.drain('a1'), { on: false }, { timeoutMs: 1000 });
+    await world.bus.request(subjects.drain('a2'), { on: true }, { timeoutMs: 1000 });
+    advert();
+    await settle();
+    expect(bob).not.toContain('move');
+    expect(events).toContainEqual({ type: 'move' });
+    const anew = { leg: 'alice-again', begin: { type: 'make-offer' } } as const;
+    const again = await placed.again?.(anew, () => {}, never);
+    await settle();
+    expect(again).toMatchObject({ agent: 'a1', participant: 'alice' });
+    expect(events.at(-1)).toMatchObject({ type: 'closed', why: { reason: 'replaced' } });
+    expect(world.states()).toEqual(['bob:here', 'alice:here']);
   });
   it('close the legs of a front that died', async () => {
     await w.place('alice');

@@ -180,7 +180,7 @@ export class LegDesk {
       },
       again: (anew, on, signal) => {
         // It was let in once; what it proved then may have expired since. The secret makes it the same participant.
-        const who: Who = { ...entry.request.who, credential: taken.secret };
+        const who: Who = { ...entry.request.who, credential: (entry.taken ?? taken).secret };
         const request: LegRequest = { ...entry.request, ...anew, who };
         return this.#refusing(request, () => this.#place(request, on, signal));
       },
@@ -194,6 +194,10 @@ export class LegDesk {
   #event(leg: string, event: LegEvent): void {
     const entry = this.#legs.get(leg);
     if (entry === undefined) return;
+    if (event.type === 'secret') {
+      if (entry.taken !== undefined) entry.taken = { ...entry.taken, secret: event.secret };
+      return;
+    }
     if (event.type === 'closed') {
       this.#legs.delete(leg);
       entry.ended = event.why;

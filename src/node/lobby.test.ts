@@ -25,6 +25,8 @@ let clock: ManualClock;
 let lobby: Lobby;
 let inside: FakeSeat;
 let notices: LegNotice[];
+/** Resume secrets of the room. */
+let secrets: string[];
 /** Loudest sample of every packet the caller hears. */
 let heard: number;
 
@@ -38,6 +40,7 @@ beforeEach(() => {
   clock = new ManualClock();
   inside = new FakeSeat('1000', 'bob');
   notices = [];
+  secrets = [];
   heard = 0;
   const seats = {
     async take({ who }: LegRequest) {
@@ -53,7 +56,11 @@ beforeEach(() => {
 
 /** A caller whose call is up and who listens. */
 async function caller(): Promise<SeatedOrWaiting> {
-  const seated = await lobby.take(REQUEST, n => notices.push(n));
+  const seated = await lobby.take(
+    REQUEST,
+    n => notices.push(n),
+    secret => secrets.push(secret),
+  );
   const codec = { codec: 'PCMU', clockRate: 8000 } as const;
   seated.seat.want(
     { kind: 'mix', codec, ptimeMs: 20 },
@@ -81,6 +88,7 @@ test('a caller hears a voice, presses the PIN, hears a word, and is in the room'
   press(seated, '4711#');
   await pass(4000);
   expect(seated.seat.room).toBe('1000');
+  expect(secrets).toEqual(['s']); // with which it may come back
   expect(inside).toMatchObject({ isConfirmed: true, subscriptions: [{ want: { kind: 'mix' } }] });
   expect(notices).toEqual([]);
   expect(lobby.size).toBe(0);

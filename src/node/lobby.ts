@@ -48,8 +48,15 @@ export class Lobby {
     return this.#rooms.size;
   }
 
-  /** As `Seats.take`, but a caller who can be talked to is not turned away for want of a PIN. */
-  async take(request: LegRequest, on: (n: LegNotice) => void): Promise<SeatedOrWaiting> {
+  /**
+   * As `Seats.take`, but a caller who can be talked to is not turned away for want of a PIN; `entered` is told the resume
+   * secret of the room when it is in.
+   */
+  async take(
+    request: LegRequest,
+    on: (n: LegNotice) => void,
+    entered: (secret: string) => void = () => {},
+  ): Promise<SeatedOrWaiting> {
     try {
       return await this.#o.seats.take(request, on);
     } catch (error) {
@@ -62,7 +69,7 @@ export class Lobby {
     const { seat, secret } = await this.#seats.take({ ...request, room: id }, on);
     const enter = (pin: string): Promise<Seated> =>
       this.#o.seats.take({ ...request, who: { ...request.who, credential: pin } }, on);
-    const waiting = new Waiting(request.room, seat, voice, clock, enter, on);
+    const waiting = new Waiting(request.room, seat, voice, clock, enter, on, entered);
     return { seat: waiting.seat, secret, hear: event => waiting.hear(event) };
   }
 
@@ -89,6 +96,7 @@ class Waiting {
   readonly #dialogue: Drive<PinDialogueIn>;
   readonly #enter: (pin: string) => Promise<Seated>;
   readonly #on: (n: LegNotice) => void;
+  readonly #entered: (secret: string) => void;
   /** The place in the room, once the PIN was right. */
   #inside: Seat | undefined;
   #gone = false;
@@ -100,8 +108,10 @@ class Waiting {
     clock: Clock,
     enter: (pin: string) => Promise<Seated>,
     on: (n: LegNotice) => void,
+    entered: (secret: string) => void,
   ) {
     this.#voice = voice;
+    this.#entered = entered;
     this.#enter = enter;
     this.#on = on;
     this.#dialogue = drive(new PinDialogue(room), clock, out => this.#act(out));
@@ -137,9 +147,10 @@ class Waiting {
 
   #try(pin: string): void {
     this.#enter(pin).then(
-      ({ seat }) => {
+      ({ seat, secret }) => {
         if (this.#gone) return seat.leave({ blame: 'none', reason: 'hung-up' }); // while the room was asked
         this.#inside = seat;
+        this.#entered(secret);
         this.#dialogue.feed({ type: 'right' });
       },
       (error: unknown) => this.#dialogue.feed({ type: 'refused', why: terminationOf(error) }),

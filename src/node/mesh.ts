@@ -4,6 +4,9 @@ import type { Bus } from '../bus/port.ts';
 import type { Clock, Json, Log } from '../contract.ts';
 import { subjects } from './subjects.ts';
 
+/** At the earliest. */
+const LOOK_AGAIN_MS = 100;
+
 export interface MeshOptions {
   readonly process: string;
   readonly version: string;
@@ -41,6 +44,7 @@ export class Mesh {
       }),
     );
     this.#beat();
+    this.#look();
   }
 
   /** Called with every process that died or said goodbye. */
@@ -73,8 +77,15 @@ export class Mesh {
   #beat(): void {
     const { clock } = this.#options;
     this.announce();
-    for (const process of this.table.expire(clock.now())) this.#tell(process);
     this.#undo[2] = clock.at(clock.now() + ADVERT_EVERY_MS, () => this.#beat());
+  }
+
+  /** Who falls silent is missed when that has lasted long enough, not at the next beat: calls wait for it. */
+  #look(): void {
+    const { clock } = this.#options;
+    const now = clock.now();
+    for (const process of this.table.expire(now)) this.#tell(process);
+    this.#undo[3] = clock.at(Math.max(this.table.deadline, now + LOOK_AGAIN_MS), () => this.#look());
   }
 
   #tell(process: string): void {

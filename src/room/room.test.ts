@@ -165,6 +165,46 @@ describe('coming and going', () => {
   });
 });
 
+describe('a leg whose agent died', () => {
+  const away = (w: World): string => {
+    const { secret } = w.join('a', { user: 'alice' });
+    w.feed({ type: 'confirmed', leg: 'a' });
+    w.join('z', { user: 'zoe' });
+    w.feed({ type: 'confirmed', leg: 'z' });
+    w.feed({ type: 'leave', leg: 'a', why: LOST });
+    return secret as string;
+  };
+  it('comes back by the secret alone, without leave or join', () => {
+    const w = new World();
+    const credential = away(w);
+    expect(w.members()).toEqual(['alice:away', 'zoe:here']);
+    expect(w.join('x', { user: 'alice' }).id).toBe('alice-2'); // the name is not enough
+    w.feed({ type: 'leave', leg: 'x', why: HUNG_UP });
+    const { id, outs } = w.join('a2', { user: 'alice', credential });
+    expect(id).toBe('alice');
+    expect(outs.flatMap(o => (o.type === 'event' ? [o.event.type] : []))).toEqual(['member']);
+    expect(w.members()).toEqual(['alice:here', 'zoe:here']);
+  });
+  it('stays away when a return fails, and is given up with the leg it lost first', () => {
+    const w = new World();
+    const credential = away(w);
+    w.join('a2', { user: 'alice', credential });
+    w.feed({ type: 'leave', leg: 'a2', why: LOST });
+    expect(w.members()).toEqual(['alice:away', 'zoe:here']);
+    w.feed({ type: 'gone', leg: 'a', why: HUNG_UP });
+    expect(w.members()).toEqual(['zoe:here']);
+  });
+  it('that is back is not given up by a late word about the lost one', () => {
+    const w = new World();
+    const credential = away(w);
+    w.join('a2', { user: 'alice', credential });
+    w.feed({ type: 'confirmed', leg: 'a2' });
+    w.feed({ type: 'leave', leg: 'a2', why: LOST });
+    w.feed({ type: 'gone', leg: 'a', why: HUNG_UP });
+    expect(w.members()).toEqual(['alice:away', 'zoe:here']);
+  });
+});
+
 describe('the host’s hand', () => {
   it('kicks, bans for a while, and keeps no seat', () => {
     const w = new World();

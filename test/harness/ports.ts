@@ -2,6 +2,8 @@ import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 
 const handed = new Set<number>();
+/** Two files may run at once: each takes every second four. */
+const LANE = Number(process.env.VITEST_POOL_ID ?? 1) % 2;
 
 /**
  * A port free for UDP and TCP on loopback, with the next three free for UDP too (baresip listens on two, sipp sends
@@ -10,7 +12,7 @@ const handed = new Set<number>();
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 10_000 + 4 * Math.floor(Math.random() * 2_500);
+    const port = 10_000 + 4 * (2 * Math.floor(Math.random() * 1_250) + LANE);
     // 10080 is closed to fetch and browsers ("bad port" of the Fetch standard).
     if (handed.has(port) || port === 10_080) continue;
     const udp = await Promise.all([0, 1, 2, 3].map(i => udpFree(port + i)));

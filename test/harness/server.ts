@@ -26,7 +26,8 @@ export class Server {
   readonly processes: ReadonlyMap<string, Child>;
   readonly adminKey: string;
   readonly #nats: Child | undefined;
-  readonly #run: (name: string) => Child;
+  readonly #run: (name: string, config?: string) => Child;
+  readonly #anotherConfig: () => Promise<string>;
   readonly #ended: Child[] = [];
 
   private constructor(
@@ -34,13 +35,15 @@ export class Server {
     processes: Map<string, Child>,
     adminKey: string,
     nats: Child | undefined,
-    run: (name: string) => Child,
+    run: (name: string, config?: string) => Child,
+    anotherConfig: () => Promise<string>,
   ) {
     this.ports = ports;
     this.processes = processes;
     this.adminKey = adminKey;
     this.#nats = nats;
     this.#run = run;
+    this.#anotherConfig = anotherConfig;
   }
 
   /** `extra`: more YAML for the config. With a `sip:` of its own, which says `SIP_PORT` where that goes. */
@@ -59,29 +62,36 @@ export class Server {
     writeFileSync(config, configText(dir, ports, extra));
     const processes = new Map<string, Child>();
     let nats: Child | undefined;
-    const run = (name: string): Child => {
-      const args = name === 'all' ? [] : ['--roles', name, '--bus', `nats://127.0.0.1:${bus}`];
+    const run = (name: string, file = config): Child => {
+      const roles = name.replace(/ \d+$/, '');
+      const args = roles === 'all' ? [] : ['--roles', roles, '--bus', `nats://127.0.0.1:${bus}`];
       const child = new Child(`roombridge ${name}`, process.execPath, [
         ...nodeArgs,
         PROGRAM,
         'up',
         '--config',
-        config,
+        file,
         ...args,
       ]);
       processes.set(name, child);
       return child;
+    };
+    const anotherConfig = async (): Promise<string> => {
+      const [rtmp, webrtc] = await Promise.all([freePort(), freePort()]);
+      const file = join(dir, `roombridge-${rtmp}.yaml`);
+      writeFileSync(file, configText(dir, { ...ports, rtmp, webrtc }, extra));
+      return file;
     };
     try {
       if (arrangement === 'one process') await run('all').until(/Roombridge is ready/, 30_000);
       else {
         nats = new Child('nats-server', 'nats-server', ['-a', '127.0.0.1', '-p', String(bus)]);
         await nats.until(/Server is ready/);
-        const children = ['room', 'agent', 'front'].map(run);
+        const children = ['room', 'agent', 'front'].map(name => run(name));
         await Promise.all(children.map(child => child.until(/Roombridge is ready/, 30_000)));
       }
       const adminKey = readFileSync(join(dir, 'data', 'admin.key'), 'utf8').trim();
-      const server = new Server(ports, processes, adminKey, nats, run);
+      const server = new Server(ports, processes, adminKey, nats, run, anotherConfig);
       await server.#allKnown(arrangement);
       return server;
     } catch (error) {
@@ -160,6 +170,11 @@ export class Server {
   /** A successor of a process that was killed; resolves when it says that it is ready. */
   async again(name: string): Promise<void> {
     await this.#run(name).until(/Roombridge is ready/, 30_000);
+  }
+
+  /** One more agent beside the first, with ports of its own: `agent 2`, say. */
+  async another(name: `agent ${number}`): Promise<void> {
+    await this.#run(name, await this.#anotherConfig()).until(/Roombridge is ready/, 30_000);
   }
 
   /** Exit codes by process, all told to stop politely at once. */

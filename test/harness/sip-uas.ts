@@ -29,9 +29,10 @@ export class Uas {
   readonly #seen = new Map<string, number>();
   #last: { request: SipRequest; host: string; port: number } | undefined;
 
-  static async open(script: Script): Promise<Uas> {
+  /** `port` 0: any that is free. */
+  static async open(script: Script, port = 0): Promise<Uas> {
     const uas = new Uas(script);
-    uas.#socket.bind(0, '127.0.0.1');
+    uas.#socket.bind(port, '127.0.0.1');
     await once(uas.#socket, 'listening');
     uas.port = uas.#socket.address().port;
     return uas;

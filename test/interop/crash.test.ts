@@ -8,6 +8,8 @@ import { Stage, wait } from '../harness/stage.ts';
 const [BOB, SIPP, WX, PAGE] = [0, 1, 2, 3];
 /** A dead process is missed after three seconds of silence. */
 const NOTICED_MS = 6000;
+/** And then another agent is sought for its calls for five. */
+const GIVEN_UP_MS = NOTICED_MS + 5000;
 
 const suite = missing('baresip', 'sipp', 'tshark', 'ffmpeg', 'chromium', 'nats-server')
   ? describe.skip
@@ -57,7 +59,7 @@ suite('kill -9 of one of three processes', () => {
 
     const from = bob.output.length;
     await stage.server.kill('agent');
-    await Promise.all([bob.until(/session closed|terminated/i, NOTICED_MS, from), wx.exited]);
+    await Promise.all([bob.until(/session closed|terminated/i, GIVEN_UP_MS, from), wx.exited]);
     expect(await sipp.finished(), sipp.output.slice(-2000)).toBe(0);
     const after = await stage.server.until(
       'only the page is left, without media',
@@ -96,6 +98,34 @@ suite('kill -9 of one of three processes', () => {
 
     await stage.server.again('room');
     await works(end, 'node'); // at once, though the dead one's advert may not be forgotten yet
+    expect(stage.server.bugs()).toEqual([]);
+  }, 60_000);
+
+  it('the front: agents close its legs, and the front that comes after says BYE from what it left', async t => {
+    const end = t.onTestFinished;
+    const wx = stage.publisher(end, 'front', 'wx', WX);
+    const sipp = await stage.sipp(end, 'front', SIPP, {
+      scenario: files =>
+        scenario('told', call(), plays(files), hungUp('signalling process of this leg has gone')),
+    });
+    const bob = await stage.phone(end, 'front', 'bob', BOB, { sipTransport: 'tcp' });
+    await stage.members('front', 'bob', 'sipp', 'wx');
+    const agent = stage.server.processes.get('agent');
+    const [said, heard] = [agent?.output.length, bob.output.length];
+
+    await stage.server.kill('front');
+    // Its API went with it: the agent's log tells what became of the legs, within the issue's 5 s.
+    for (const participant of ['bob', 'sipp'])
+      await agent?.until(new RegExp(`"participant":"${participant}"[^\\n]*front-lost`), 5000, said);
+    expect(wx.process.exitCode, 'who needs no front goes on').toBeNull();
+
+    await stage.server.again('front');
+    expect(await sipp.finished(), sipp.output.slice(-2000)).toBe(0);
+    await bob.until(/session closed|terminated/i, 10_000, heard);
+    await stage.members('front', 'wx');
+    await wx.stop('SIGINT');
+    await stage.server.until('agents', agents, a => a.includes('sip'));
+    await works(end, 'front');
     expect(stage.server.bugs()).toEqual([]);
   }, 60_000);
 });

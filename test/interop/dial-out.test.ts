@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { missing } from '../harness/child.ts';
 import { heardMs, spansOf, toneOf } from '../harness/heard.ts';
+import { okTo, RawSip } from '../harness/peers/raw-sip.ts';
 import type { Played } from '../harness/peers/sipp-scenario.ts';
 import { announcing, challenging, refusing, ringing, SippUas } from '../harness/peers/sipp-uas.ts';
 import { ARRANGEMENTS } from '../harness/server.ts';
+import { UAS_SDP, Uas } from '../harness/sip-uas.ts';
 import { type OnEnd, Stage } from '../harness/stage.ts';
 
 const ANNOUNCEMENT = 2;
@@ -24,7 +26,7 @@ suite.each(ARRANGEMENTS)('calls out of a room, %s', arrangement => {
 sip:
   address: 127.0.0.1
   port: SIP_PORT
-  dialOut: { allow: ["sip:uas@127.0.0.1:*"] }
+  dialOut: { allow: ["sip:uas@127.0.0.1:*"], transfers: true }
 `;
     stage = await Stage.open(arrangement, extra);
   });
@@ -113,6 +115,45 @@ sip:
     const phone = await uas(onTestFinished, challenging('rb', 'secret'));
     const ended = await until('asked', await dial('asked', phone), 'ended');
     expect(ended).toMatchObject({ status: 407, text: expect.stringContaining('outbound.password') });
+  });
+
+  it('REFER: a phone of the room has another called into it, and hears each step; then it leaves', async () => {
+    const target = await Uas.open(r =>
+      r.method === 'INVITE' ? [{ status: 180 }, { status: 200, sdp: UAS_SDP }] : [{ status: 200 }],
+    );
+    onTestFinished(() => target.close());
+    const { sip } = stage.server.ports;
+    const phone = await RawSip.open(sip);
+    onTestFinished(() => phone.close());
+    const call = phone.call('handed', 'anna');
+    phone.send(call.inviteText().replaceAll(`@127.0.0.1:${sip}`, `@localhost:${sip}`)); // a room of ours is no target
+    const ok = await phone.until(m => m.startsWith('SIP/2.0 200'), '200');
+    const to = /^To: (.*)\r$/m.exec(ok)?.[1];
+    phone.send(call.message('ACK', 1, 'ack', to));
+    await stage.members('handed', 'anna');
+
+    const refer = call.message('REFER', 2, 'refer', to);
+    phone.send(
+      refer.replace(
+        '\r\nContent-Length',
+        `\r\nRefer-To: <sip:uas@127.0.0.1:${target.port}>\r\nContent-Length`,
+      ),
+    );
+    await phone.until(m => /^SIP\/2\.0 202 /.test(m) && m.includes('REFER'), '202 to the REFER');
+    const told = new Set<string>();
+    for (let last = ''; !/^Subscription-State: terminated/m.test(last); phone.send(okTo(last))) {
+      last = await phone.until(m => m.startsWith('NOTIFY ') && !told.has(m), 'the next NOTIFY');
+      told.add(last);
+    }
+    const steps = [...told].map(m => /\r\n\r\nSIP\/2\.0 (\d+) /.exec(m)?.[1]);
+    expect(steps.at(-1), `of ${steps}`).toBe('200');
+    expect(steps[0]).toMatch(/^1/);
+    await stage.members('handed', 'anna', 'uas');
+    phone.send(call.message('BYE', 3, 'bye', to));
+    await stage.members('handed', 'uas');
+    await stage.server.api('DELETE', '/rooms/handed');
+    await stage.gone('handed');
+    expect(target.of('BYE')).toHaveLength(1);
   });
 
   it('what nobody allowed is refused with the setting that would', async () => {

@@ -32,8 +32,8 @@ colours.each(ARRANGEMENTS)('layout, %s', arrangement => {
         ends.push(() => publisher.stop('SIGINT'));
       }
       await server.until(
-        'both are there',
-        () => server.participants('1000'),
+        'pictures of both',
+        () => hows(server, 'in'),
         p => p.length === 2,
       );
       player = new Watcher(`${server.rtmp}/room/1000?as=player`);
@@ -77,14 +77,14 @@ colours.each(ARRANGEMENTS)('layout, %s', arrangement => {
   }, 120_000);
 });
 
-/** How the pictures of all legs that see one are made. */
-async function hows(server: Server): Promise<string[]> {
+/** How the pictures of all legs that see one are made; `in`: of all that send one. */
+async function hows(server: Server, direction: StreamStats['direction'] = 'out'): Promise<string[]> {
   const legs = await server.api<{ leg: string }[]>('GET', '/legs');
   const streams: string[] = [];
   for (const { leg } of legs ?? []) {
     const found = await server.api<{ streams?: StreamStats[] }>('GET', `/legs/${encodeURIComponent(leg)}`);
     for (const s of found?.streams ?? [])
-      if (s.direction === 'out' && s.media === 'video') streams.push(s.how);
+      if (s.direction === direction && s.media === 'video') streams.push(s.how);
   }
   return streams;
 }

@@ -10,7 +10,7 @@ import { WhepListener } from '../harness/lip-sync/whep-listener.ts';
 import { ARRANGEMENTS, Server } from '../harness/server.ts';
 
 const LONGEST_APART_MS = 80;
-const RECORD_MS = 14_000;
+const RECORD_MS = 12_000;
 /** A member is settled when its second report has come. */
 const SETTLED_S = 3;
 
@@ -75,8 +75,7 @@ flashing.each(ARRANGEMENTS)('lip-sync, %s', arrangement => {
       await wait(RECORD_MS);
       await Promise.all(players.map(p => p.stop('SIGINT')));
       const names = ['phone', 'room-of-phone', 'publisher', 'room-of-publisher'];
-      const all: number[][] = [];
-      for (const name of names) all.push(await judge(name));
+      const all = await Promise.all(names.map(judge));
       for (const [name, listener] of Object.entries(listeners)) {
         const differences = await listener.apart();
         console.log(

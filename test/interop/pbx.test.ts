@@ -1,13 +1,14 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { missing } from '../harness/child.ts';
 import { heardMs, spansOf, toneOf } from '../harness/heard.ts';
 import { Baresip } from '../harness/peers/baresip.ts';
 import { Kamailio, PBX_PASSWORD } from '../harness/peers/kamailio/kamailio.ts';
 import { freePort } from '../harness/ports.ts';
 import { ARRANGEMENTS } from '../harness/server.ts';
+import { type Script, Uas } from '../harness/sip-uas.ts';
 import { type OnEnd, Stage, wait } from '../harness/stage.ts';
 
 const [BOB, CALLER] = [0, 1];
@@ -202,6 +203,29 @@ sip:
     await second?.stop();
   });
   afterEach(t => stage.tell(t.task));
+
+  it.each<[string, Script]>([
+    ['silent', () => []],
+    ['503', r => [{ status: r.method === 'OPTIONS' ? 200 : 503 }]],
+  ])(
+    'the first is %s: the call goes through the second in time',
+    async (_, script) => {
+      const first = await Uas.open(script, firstPort);
+      try {
+        const bob = await phoneAt(second, stage, onTestFinished, 'bob', BOB);
+        const began = Date.now();
+        const made = await dial(stage, 'pair', { to: `sip:bob@${second.sip}`, trunk: 'pair' }, 'up', 'ended');
+        expect(made.state, JSON.stringify(made.steps)).toBe('up');
+        expect((made.steps.find(s => s.status === 200)?.at ?? 0) - began).toBeLessThan(3000);
+        await stage.server.api('DELETE', `/rooms/pair/calls/${made.call}`);
+        await stage.gone('pair');
+        await bob.stop();
+      } finally {
+        first.close();
+      }
+    },
+    30_000,
+  );
 
   it('the first is dead: the call goes through the second in time; health brings the first back', async ({
     expect,

@@ -1,7 +1,7 @@
 /** Phones that encrypt their media, in a room with one that does not: each is heard both ways. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { missing } from '../harness/child.ts';
-import { heardMs, spansOf, toneOf } from '../harness/heard.ts';
+import { gapsOf, heardMs, spansOf, toneOf } from '../harness/heard.ts';
 import type { BaresipOptions } from '../harness/peers/baresip.ts';
 import { Linphone, type LinphoneOptions } from '../harness/peers/linphone.ts';
 import { refused, scenario, sdp } from '../harness/peers/sipp-scenario.ts';
@@ -11,6 +11,7 @@ import type { Sound } from '../harness/wav.ts';
 const [BOB, CALLER] = [0, 1];
 const TALK_MS = 3500;
 const HEARD_MS = 2000;
+const HELD_MS = 2500;
 
 interface LegOf {
   readonly participant: string;
@@ -61,6 +62,24 @@ suite('encrypted media', () => {
     },
     60_000,
   );
+
+  it.concurrent('hold of an encrypted leg: silent meanwhile, heard again with the same keys', async t => {
+    const bob = await stage.phone(t.onTestFinished, 'held', 'bobheld', BOB);
+    const caller = await stage.phone(t.onTestFinished, 'held', 'held', CALLER, { encryption: 'srtp-mand' });
+    await wait(2000);
+    await caller.command('hold');
+    await wait(HELD_MS);
+    expect(await stage.step('held', /^200 OK \(INVITE/)).toMatch(/m=audio \d+ RTP\/SAVP [\s\S]*a=recvonly/);
+    await caller.command('resume');
+    await wait(2000);
+    expect(await securityOf('held')).toEqual(['sdes', 'sdes']);
+    await Promise.all([bob.stop(), caller.stop()]);
+    const held = gapsOf(spansOf(bob.heard(), CALLER));
+    expect(held, 'silent once').toHaveLength(1);
+    expect(held[0]).toBeGreaterThan(HELD_MS - 700);
+    // It records each stretch of listening in a file of its own.
+    expect(heardMs(spansOf(caller.heard(), BOB)), 'once resumed').toBeGreaterThan(1000);
+  }, 60_000);
 
   it.skipIf(missing('linphonec')).concurrent.each<[LinphoneOptions['encryption'], string]>([
     ['srtp', 'sdes'],

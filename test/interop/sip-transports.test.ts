@@ -1,16 +1,22 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
 import { missing } from '../harness/child.ts';
 import { heardMs, spansOf, toneOf } from '../harness/heard.ts';
 import { Baresip } from '../harness/peers/baresip.ts';
 import { Linphone } from '../harness/peers/linphone.ts';
-import { RawSip } from '../harness/peers/raw-sip.ts';
-import { tlsWire, webSocketWire } from '../harness/sip-client-wires.ts';
+import { okTo, RawSip } from '../harness/peers/raw-sip.ts';
+import { splitting, tlsWire, webSocketWire } from '../harness/sip-client-wires.ts';
 import { Stage, wait } from '../harness/stage.ts';
 
 const [BOB, CALLER] = [0, 1];
 const TALK_MS = 4000;
 /** Of what was said meanwhile, this much is heard on any machine. */
 const HEARD_MS = 1500;
+/** Signalling, and how media is encrypted. */
+const MEDIA = [
+  ['tcp', 'none'],
+  ['tls', 'sdes'],
+] as const;
 const suite = missing('baresip', 'linphonec') ? describe.skip : describe;
 
 suite('SIP over everything', () => {
@@ -24,9 +30,18 @@ suite('SIP over everything', () => {
     return `sip:${room}@127.0.0.1:${transport === 'tls' ? sip + 1 : sip};transport=${transport}`;
   };
 
-  it.for(['tcp', 'tls'] as const)(
-    'baresip over %s and another over udp hear each other',
-    async (transport, { expect, onTestFinished }) => {
+  const securityOf = async (participant: string): Promise<unknown[]> => {
+    interface LegView {
+      readonly participant: string;
+      readonly streams: readonly { readonly security?: string }[];
+    }
+    const legs = await stage.server.api<LegView[]>('GET', '/legs');
+    return legs?.find(l => l.participant === participant)?.streams.map(s => s.security) ?? [];
+  };
+
+  it.for(MEDIA)(
+    'baresip over %s, its media %s, and another over udp hear each other',
+    async ([transport, security], { expect, onTestFinished }) => {
       const room = `baresip-${transport}`;
       const bob = await stage.phone(onTestFinished, room, 'bob', BOB);
       const caller = await Baresip.start({
@@ -35,12 +50,14 @@ suite('SIP over everything', () => {
         codecs: 'pcmu/8000/1',
         plays: toneOf(CALLER, 60),
         sipTransport: transport,
+        ...(transport === 'tls' && { encryption: 'srtp-mand' }),
       });
       onTestFinished(async () => void (await caller.stop()));
       await caller.dial(address(room, transport));
       await caller.established();
       await stage.members(room, 'bob', 'caller');
       await wait(TALK_MS);
+      expect(await securityOf('caller')).toEqual([security, security]);
       await caller.command('hangup');
       await stage.members(room, 'bob');
       await Promise.all([bob.stop(), caller.stop()]);
@@ -50,21 +67,23 @@ suite('SIP over everything', () => {
     },
   );
 
-  it.for(['tcp', 'tls'] as const)(
-    'linphone over %s and a baresip over udp hear each other',
-    async (transport, { expect, onTestFinished }) => {
+  it.for(MEDIA)(
+    'linphone over %s, its media %s, and a baresip over udp hear each other',
+    async ([transport, security], { expect, onTestFinished }) => {
       const room = `linphone-${transport}`;
       const bob = await stage.phone(onTestFinished, room, 'bob', BOB);
       const caller = await Linphone.start({
         dir: stage.dir(room),
         user: 'caller',
         plays: toneOf(CALLER, 60),
+        ...(transport === 'tls' && { encryption: 'srtp' }),
       });
       onTestFinished(async () => void (await caller.stop()));
       caller.dial(address(room, transport));
       await caller.established();
       await wait(TALK_MS);
       expect(await stage.server.participants(room)).toHaveLength(2);
+      expect(await securityOf('caller')).toEqual([security, security]);
       await caller.stop();
       await stage.members(room, 'bob');
       await bob.stop();
@@ -101,12 +120,43 @@ suite('SIP over everything', () => {
       await stage.server.api('DELETE', `/rooms/${room}`);
       const bye = await phone.until(m => m.startsWith('BYE '), 'BYE');
       expect(bye).toContain(`Via: SIP/2.0/${kind.toUpperCase()} `);
-      const lines = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map(
-        h => new RegExp(`^${h}: .*\r\n`, 'm').exec(bye)?.[0],
-      );
-      phone.send(`SIP/2.0 200 OK\r\n${lines.join('')}Content-Length: 0\r\n\r\n`);
+      phone.send(okTo(bye));
       await stage.gone(room);
       expect(stage.server.bugs()).toEqual([]);
     },
   );
+
+  it('a TCP connection that is killed in mid-call takes no call along; our next request opens one', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const heard: string[] = [];
+    const answering = createServer(socket => {
+      const hear = (message: string): void => {
+        heard.push(message);
+        socket.write(okTo(message));
+      };
+      socket.on('data', splitting(hear)).on('error', () => {});
+    });
+    await new Promise<void>(done => answering.listen(0, '127.0.0.1', done));
+    onTestFinished(async () => void answering.close());
+    const { port } = answering.address() as AddressInfo;
+
+    const phone = await RawSip.open(stage.server.ports.sip, 'tcp');
+    const call = phone.call('killed', 'raw');
+    const contact = `Contact: <sip:raw@127.0.0.1:${port};transport=tcp>\r`;
+    phone.send(call.inviteText().replace(/^Contact: .*$/m, contact));
+    const ok = await phone.until(m => m.startsWith('SIP/2.0 200'), '200');
+    phone.send(call.message('ACK', 1, 'ack', /^To: (.*)\r$/m.exec(ok)?.[1]));
+    await stage.members('killed', 'raw');
+    await phone.close();
+    await wait(1000);
+    expect(await stage.server.participants('killed'), 'the call lives').toEqual(['raw']);
+    expect(heard, 'and nothing was said meanwhile').toEqual([]);
+
+    await stage.server.api('DELETE', '/rooms/killed');
+    await stage.gone('killed');
+    expect(heard.map(m => m.split(' ', 1)[0])).toEqual(['BYE']);
+    expect(stage.server.bugs()).toEqual([]);
+  });
 });

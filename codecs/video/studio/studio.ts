@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import type { VideoCodec } from '../../../src/contract.ts';
+import type { Clock, VideoCodec } from '../../../src/contract.ts';
 import { Refusal, refuse } from '../../../src/kit/refusal.ts';
+import { dismiss } from '../farewell.ts';
 import type { FromStudio, PatternOptions, PatternPicture, Seen, ToStudio } from './wire.ts';
 
 /** Pictures asked for and not there yet: more, and the thread is too slow for what is asked. */
@@ -91,10 +92,10 @@ export class Studio {
   }
 
   /** Idempotent. */
-  async close(): Promise<void> {
+  async close(clock: Clock): Promise<void> {
     this.#open = false;
     this.#jobs.clear();
-    await this.#worker.terminate();
+    await dismiss(this.#worker, clock);
   }
 
   #job(failed: (text: string) => void): { job: number; waiting: Job['waiting'] } {

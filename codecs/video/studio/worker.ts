@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { Refusal } from '../../../src/kit/refusal.ts';
 import { loadVideoAv } from '../av.ts';
+import { leaveWhenTold } from '../farewell.ts';
 import { openPattern, type Pattern } from '../pattern.ts';
 import { planesOf, readPattern } from '../pattern-read.ts';
 import { openPictureDecoder, type PictureDecoder } from '../picture-decoder.ts';
@@ -49,6 +50,7 @@ function close(job: number): void {
   decoders.delete(job);
 }
 
+leaveWhenTold(parentPort);
 /** One after the other: opening takes a turn of the event loop. */
 let queue: Promise<void> = Promise.resolve();
 parentPort?.on('message', (m: ToStudio) => {

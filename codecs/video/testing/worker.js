@@ -14,7 +14,10 @@ if (mode === 'no-node-av')
 if (mode === 'stillborn') throw new Error('cannot begin');
 
 register();
+const { leaveWhenTold } = await import('../farewell.ts');
 const { serve } = await import('../serve.ts');
+
+leaveWhenTold(parentPort);
 
 /** A picture whose third byte from the end is this fells the worker. */
 const POISON = 0xee;

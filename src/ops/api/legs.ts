@@ -55,7 +55,8 @@ function agentRoutes(app: ApiApp, backend: ApiBackend): void {
     {
       schema: {
         tags,
-        summary: 'Takes no new legs from now on; live ones go on.',
+        summary:
+          'Takes no new legs from now on; SIP calls move to another agent, where there is one, other legs go on.',
         params: agentParams,
         response: { 202: agentView.pick({ agent: true, draining: true }), 404: problemSchema },
       },

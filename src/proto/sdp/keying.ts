@@ -144,9 +144,26 @@ export function offerKeying(
       setup: 'actpass',
       tlsId: newId(local),
     };
-  const lines = SUITES.map((profile, i) => ({ tag: i + 1, keys: freshKeys(profile, local.random) }));
-  return { protocol: 'RTP/SAVP', crypto: lines.map(writeCrypto) };
+  return { protocol: 'RTP/SAVP', crypto: freshLines(local) };
 }
+
+/** A description of ours that another process made, protected in the same ways by keys of our own. */
+export function takenOver<S extends { readonly sections: readonly Section[] }>(
+  theirs: S,
+  local: KeyingLocal,
+): S {
+  const sections = theirs.sections.map(({ crypto, fingerprints, tlsId, ...s }) => ({
+    ...s,
+    ...(crypto && { crypto: freshLines(local) }),
+    ...(fingerprints && { fingerprints: [local.fingerprint] }),
+    ...(tlsId !== undefined && { tlsId: newId(local) }),
+  }));
+  return { ...theirs, sections };
+}
+
+/** A key for every suite, each in a line of its own. */
+const freshLines = (local: KeyingLocal): string[] =>
+  SUITES.map((profile, i) => writeCrypto({ tag: i + 1, keys: freshKeys(profile, local.random) }));
 
 /** What `answer` makes of `offered` (ours); a string says in words what is wrong with it. */
 export function acceptKeying(

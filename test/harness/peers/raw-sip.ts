@@ -189,3 +189,11 @@ class RawCall {
 }
 
 const statusOf = (m: string): number => Number(/^SIP\/2\.0 (\d{3})/.exec(m)?.[1] ?? 0);
+
+/** 200 to a request, as it came. */
+export function okTo(request: string): string {
+  const echoed = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map(
+    name => new RegExp(`^${name}: .*\r\n`, 'm').exec(request)?.[0],
+  );
+  return `SIP/2.0 200 OK\r\n${echoed.join('')}Content-Length: 0\r\n\r\n`;
+}

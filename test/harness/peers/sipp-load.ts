@@ -22,7 +22,6 @@ export interface LoadResult {
   readonly exit: number | null;
   readonly successful: number;
   readonly failed: number;
-  readonly retransmissions: number;
   /** sipp's last screens. */
   readonly output: string;
 }
@@ -64,7 +63,6 @@ export async function sippLoad(o: LoadOptions): Promise<LoadResult> {
     exit,
     successful: total('Successful call'),
     failed: total('Failed call'),
-    retransmissions: total('Retransmissions'),
     output: sipp.output.slice(-6000),
   };
 }

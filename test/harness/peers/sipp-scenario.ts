@@ -135,19 +135,26 @@ export const bye = (cseq: number): string => `
 ${send(message('BYE', cseq, { inDialog: true }), AGAIN)}
 <recv response="200" crlf="true"/>`;
 
-/** Waits for the other side's BYE, whose Reason must match, and answers it. */
-export const hungUp = (reason: string): string => `
-<recv request="BYE">${holds(reason, 'Reason')}</recv>
-${send(`<![CDATA[
+const ok = (body?: string): string => `<![CDATA[
 SIP/2.0 200 OK
 [last_Via:]
 [last_From:]
 [last_To:]
 [last_Call-ID:]
 [last_CSeq:]
-Content-Length: 0
+Contact: <sip:sipp@[local_ip]:[local_port]>
+${body === undefined ? 'Content-Length: 0\n\n' : `Content-Type: application/sdp\nContent-Length: [len]\n\n${body}`}]]>`;
 
-]]>`)}`;
+/** Waits for the other side's BYE, whose Reason must match, and answers it. */
+export const hungUp = (reason: string): string => `
+<recv request="BYE">${holds(reason, 'Reason')}</recv>
+${send(ok())}`;
+
+/** Waits for an offer of the other side that matches, and takes it. */
+export const reinvited = (offer: string, answer = sdp({ version: 2 })): string => `
+<recv request="INVITE">${holds(offer, 'body')}</recv>
+${send(ok(answer), AGAIN)}
+<recv request="ACK"/>`;
 
 export const scenario = (name: string, ...steps: string[]): string => {
   const body = steps.join('\n');

@@ -7,7 +7,7 @@ import { Linphone } from '../peers/linphone.ts';
 import type { Server } from '../server.ts';
 import { writeWav } from '../wav.ts';
 import { RoomPage } from './browser.ts';
-import { cameraFile, clip, stills } from './clips.ts';
+import { cameraFile, clip, FPS, stills } from './clips.ts';
 import { Publisher } from './publisher.ts';
 import { RoomPlayer } from './room-player.ts';
 
@@ -39,6 +39,10 @@ const LOOKS = {
   lin: { colour: 'magenta', width: 352, height: 288 },
 } as const;
 const SECONDS = 12;
+/** Of the browser: Chromium's files are not compressed. */
+const CAMERA_SECONDS = 5;
+/** Pictures until the shortest of the clips begins again. */
+export const SHORTEST_CLIP = CAMERA_SECONDS * FPS;
 /** For everybody else to follow, and for the room to hear that it is silent. */
 const SETTLE_MS = 1000;
 /** Linphone's camera shows a still picture: it moves when it is given another one. */
@@ -55,7 +59,7 @@ export async function gather(dir: string, server: Server, room: string): Promise
     // baresip does not begin its clip again, ffmpeg and Chromium do.
     const orange = await clip({ ...clips, ...LOOKS.phone, times: 15 });
     const green = await clip({ ...clips, ...LOOKS.wx });
-    const blue = await cameraFile({ ...clips, ...LOOKS.browser, seconds: 5 });
+    const blue = await cameraFile({ ...clips, ...LOOKS.browser, seconds: CAMERA_SECONDS });
     const magenta = await stills({ ...clips, ...LOOKS.lin, seconds: 2 }, 20);
     const microphone = join(dir, 'microphone.wav');
     writeWav(microphone, toneOf(2, 10));

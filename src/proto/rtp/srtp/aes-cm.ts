@@ -1,19 +1,37 @@
 import { type Cipher, createCipheriv } from 'node:crypto';
-import { HmacSha1, MESSAGE_AT, MESSAGE_MAX, workspace } from './hmac-sha1.ts';
+import { HmacSha1, MESSAGE_AT, workspace } from './hmac-sha1.ts';
 import type { PacketCipher } from './packet-cipher.ts';
 import type { SessionKeys } from './profile.ts';
 
 const RTCP_HEADER = 8;
 const words = new Int32Array(workspace.buffer, workspace.byteOffset, workspace.length >> 2);
 
-/** Counter blocks of one packet, enciphered in one call. The last byte counts: 256 blocks, MESSAGE_MAX bytes. */
-const blocks = Buffer.allocUnsafeSlow(MESSAGE_MAX);
-const blockWords = new Int32Array(blocks.buffer, blocks.byteOffset, MESSAGE_MAX >> 2);
-const firstBlock = new DataView(blocks.buffer, blocks.byteOffset, 16);
+/** Packets whose key stream is made in one call, once numbers come in order: the call costs several times its AES. */
+const AHEAD = 4;
+/** SSRCs looked ahead for; for any further one each packet has a call of its own. */
+const MOST_AHEAD = 16;
+/** Counter blocks of one call: of one packet of MESSAGE_MAX bytes, or of AHEAD packets as networks carry them. */
+const MOST_BLOCKS = AHEAD * 96;
+const blocks = Buffer.allocUnsafeSlow(MOST_BLOCKS * 16);
+const blockWords = new Int32Array(blocks.buffer, blocks.byteOffset, MOST_BLOCKS * 4);
+const blockView = new DataView(blocks.buffer, blocks.byteOffset, blocks.length);
 const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 const COUNTER_SHIFT = LITTLE_ENDIAN ? 24 : 0;
 /** Views of the first n blocks, so that no packet makes one. */
-const firstBlocks = Array.from({ length: (MESSAGE_MAX >> 4) + 1 }, (_, n) => blocks.subarray(0, n * 16));
+const firstBlocks = Array.from({ length: MOST_BLOCKS + 1 }, (_, n) => blocks.subarray(0, n * 16));
+
+/** Of one SSRC: key stream of `count` packets from (`roc`, `seq`) on, `blocks` for each. */
+interface Ahead {
+  roc: number;
+  seq: number;
+  count: number;
+  blocks: number;
+  words: Int32Array;
+  /** The packet sealed last, and the most blocks one took since the stream was made. */
+  last: number;
+  most: number;
+}
+const NOTHING = new Int32Array(0);
 
 /**
  * AES_CM_128_HMAC_SHA1_80 and _32, RFC 3711 §4.1.1 and §4.2.1.
@@ -32,6 +50,7 @@ export class AesCmCipher implements PacketCipher {
   readonly #ecb: Cipher;
   readonly #hmac: HmacSha1;
   readonly #salt: DataView;
+  readonly #ahead = new Map<number, Ahead>();
 
   constructor(keys: SessionKeys, tagBytes: number) {
     this.tagBytes = this.trailerBytes = tagBytes;
@@ -53,7 +72,7 @@ export class AesCmCipher implements PacketCipher {
     const end = at + payload.length;
     for (let i = 0; i < headerBytes; i++) workspace[MESSAGE_AT + i] = out[i]!;
     workspace.set(payload, at);
-    this.#crypt(at, payload.length, ssrc, roc, seq);
+    this.#cryptNext(at, payload.length, ssrc, roc, seq);
     workspace.writeUInt32BE(roc, end);
     this.#hmac.sign(headerBytes + payload.length + 4);
     this.#hmac.tag.copy(workspace, end, 0, this.tagBytes);
@@ -103,29 +122,85 @@ export class AesCmCipher implements PacketCipher {
     this.#crypt(MESSAGE_AT + RTCP_HEADER, length - RTCP_HEADER, ssrc, index >>> 16, index & 0xffff);
   }
 
+  /** As `#crypt`, with key stream made ahead: all of the packets to come is known but what they say. */
+  #cryptNext(at: number, length: number, ssrc: number, roc: number, seq: number): void {
+    const count = (length + 15) >> 4;
+    if (count === 0) return;
+    const ahead = this.#ahead.get(ssrc) ?? this.#remember(ssrc, roc, seq);
+    if (ahead === undefined) return this.#crypt(at, length, ssrc, roc, seq);
+    const inOrder = roc === ahead.roc && seq === ahead.last + 1;
+    ahead.last = seq;
+    ahead.most = Math.max(ahead.most, count);
+    let step = roc === ahead.roc ? seq - ahead.seq : -1;
+    if (step < 0 || step >= ahead.count || count > ahead.blocks) {
+      if (!inOrder) {
+        ahead.roc = roc;
+        ahead.count = 0;
+        return this.#crypt(at, length, ssrc, roc, seq);
+      }
+      this.#look(ahead, ssrc, seq);
+      step = 0;
+    }
+    xor(at, count, ahead.words, step * ahead.blocks * 4);
+  }
+
+  #remember(ssrc: number, roc: number, seq: number): Ahead | undefined {
+    if (this.#ahead.size === MOST_AHEAD) return undefined;
+    const ahead = { roc, seq, count: 0, blocks: 0, words: NOTHING, last: seq, most: 0 };
+    this.#ahead.set(ssrc, ahead);
+    return ahead;
+  }
+
+  /** Not beyond the end of the sequence numbers, where ROC changes. */
+  #look(ahead: Ahead, ssrc: number, seq: number): void {
+    const each = ahead.most;
+    const count = Math.min(AHEAD, Math.floor(MOST_BLOCKS / each), 0x10000 - seq);
+    for (let i = 0; i < count; i++) this.#counters(i * each, each, ssrc, ahead.roc, seq + i);
+    ahead.words = this.#stream(count * each);
+    ahead.seq = seq;
+    ahead.count = count;
+    ahead.blocks = each;
+    ahead.most = 0;
+  }
+
   /** XORs the key stream over the workspace. `at` is a multiple of 4: RTP headers are whole words. */
   #crypt(at: number, length: number, ssrc: number, roc: number, seq: number): void {
     const count = (length + 15) >> 4;
     if (count === 0) return;
+    this.#counters(0, count, ssrc, roc, seq);
+    xor(at, count, this.#stream(count), 0);
+  }
+
+  /** `count` counter blocks of one packet, from block `first` on. The last byte counts: 256 blocks, MESSAGE_MAX bytes. */
+  #counters(first: number, count: number, ssrc: number, roc: number, seq: number): void {
     // RFC 3711 §4.1.1: IV = salt·2^16 XOR SSRC·2^64 XOR index·2^16.
     const salt = this.#salt;
-    firstBlock.setInt32(0, salt.getInt32(0));
-    firstBlock.setInt32(4, salt.getInt32(4) ^ ssrc);
-    firstBlock.setInt32(8, salt.getInt32(8) ^ roc);
-    firstBlock.setInt32(12, (salt.getUint16(12) ^ seq) << 16);
-    const a = blockWords[0]!;
-    const b = blockWords[1]!;
-    const c = blockWords[2]!;
-    const d = blockWords[3]!;
-    for (let n = 1, to = 4; n < count; n++, to += 4) {
+    const begin = first * 16;
+    blockView.setInt32(begin, salt.getInt32(0));
+    blockView.setInt32(begin + 4, salt.getInt32(4) ^ ssrc);
+    blockView.setInt32(begin + 8, salt.getInt32(8) ^ roc);
+    blockView.setInt32(begin + 12, (salt.getUint16(12) ^ seq) << 16);
+    const word = first * 4;
+    const a = blockWords[word]!;
+    const b = blockWords[word + 1]!;
+    const c = blockWords[word + 2]!;
+    const d = blockWords[word + 3]!;
+    for (let n = 1, to = word + 4; n < count; n++, to += 4) {
       blockWords[to] = a;
       blockWords[to + 1] = b;
       blockWords[to + 2] = c;
       blockWords[to + 3] = d | (n << COUNTER_SHIFT);
     }
-    const stream = this.#ecb.update(firstBlocks[count]!);
-    const streamWords = new Int32Array(stream.buffer, stream.byteOffset, count * 4);
-    // May run up to 15 bytes past `length`: the workspace has the room, and what stands there is written later.
-    for (let i = 0, to = at >> 2, n = count * 4; i < n; i++, to++) words[to]! ^= streamWords[i]!;
   }
+
+  /** The first `count` counter blocks, enciphered. */
+  #stream(count: number): Int32Array {
+    const stream = this.#ecb.update(firstBlocks[count]!);
+    return new Int32Array(stream.buffer, stream.byteOffset, count * 4);
+  }
+}
+
+/** May run up to 15 bytes past the message: the workspace has the room, and what stands there is written later. */
+function xor(at: number, count: number, stream: Int32Array, from: number): void {
+  for (let i = from, to = at >> 2, end = from + count * 4; i < end; i++, to++) words[to]! ^= stream[i]!;
 }

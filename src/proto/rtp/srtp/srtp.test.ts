@@ -164,6 +164,37 @@ test('the fast counter mode and HMAC are those of node:crypto, at every length, 
   );
 });
 
+test('key stream made ahead is that of each packet: in order, across the wrap, with holes, repeats and many SSRCs', () => {
+  const session = deriveSessionKeys(keysFor('AES_CM_128_HMAC_SHA1_80'), 'rtp');
+  const cipher = new AesCmCipher(session, 10);
+  const step = fc.record({ by: fc.constantFrom(1, 1, 1, 1, 1, 1, 1, 2, 9, 0, -1, -3), bytes: fc.nat(1460) });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(0, 100, 65_500),
+      fc.array(step, { minLength: 20, maxLength: 60 }),
+      fc.nat(20),
+      (from, steps, ssrc) => {
+        let index = 0x30000 + from;
+        for (const { by, bytes } of steps) {
+          index += by;
+          const [roc, seq] = [Math.floor(index / 0x10000), index % 0x10000];
+          const iv = Buffer.alloc(16);
+          iv.writeUInt32BE(ssrc, 4);
+          iv.writeUInt32BE(roc, 8);
+          iv.writeUInt16BE(seq, 12);
+          for (const [i, b] of session.salt.entries()) iv[i]! ^= b;
+          const payload = Buffer.alloc(bytes, seq);
+          const out = Buffer.alloc(12 + bytes + 10);
+          cipher.seal(out, 12, payload, ssrc, roc, seq);
+          const expected = createCipheriv('aes-128-ctr', session.key, iv).update(payload);
+          expect(out.subarray(12, 12 + bytes).equals(expected)).toBe(true);
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
 describe.each(profiles)('%s', profile => {
   const pair = (options = {}) => {
     const sender = new SrtpSender(keysFor(profile));
