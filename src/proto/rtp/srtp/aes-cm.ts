@@ -39,7 +39,8 @@ const NOTHING = new Int32Array(0);
  * RTP   | header | ciphertext | tag 10 or 4 |         tag over header, ciphertext, ROC
  * RTCP  | first 8 bytes | ciphertext | E, index | tag 10 |
  * ```
- * Made fast: counter mode through one long-lived ECB cipher (creating a cipher costs more than AES itself), an XOR
+ * Made fast: counter mode through one long-lived ECB cipher (creating a cipher costs more than AES itself), of several
+ * packets to be sealed in one call, an XOR
  * over 32-bit words, and HMAC as two one-shot hashes. Byte for byte what createCipheriv('aes-128-ctr') gives (tested).
  * Packets are worked on in one shared workspace, which is safe because nothing here calls out.
  */

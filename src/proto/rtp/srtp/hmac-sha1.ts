@@ -4,7 +4,7 @@ const BLOCK = 64;
 /** Where a message stands in the workspace: behind the inner pad, so that one hash call takes both. */
 export const MESSAGE_AT = BLOCK;
 /** The longest message, bytes; longer packets are refused before they come here. */
-export const MESSAGE_MAX = 4096;
+const MESSAGE_MAX = 4096;
 /** The longest packet sealed or opened, bytes with header and tag. */
 export const SRTP_PACKET_MAX = MESSAGE_MAX - 32;
 /** | inner pad 64 | message | room for ROC, tag and a last block of key stream | */
