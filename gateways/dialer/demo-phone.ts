@@ -1,13 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Refusal, refuse } from '../../src/kit/refusal.ts';
-import {
-  acceptCall,
-  answerCall,
-  type CallLocal,
-  type CallPlan,
-  offerCall,
-} from '../../src/proto/sdp/call.ts';
-import { parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp.ts';
+import { acceptCall, type CallLocal, type CallPlan, offerCall } from '../../src/proto/sdp/call.ts';
+import { parseSdp, type Sdp, writeSdp } from '../../src/proto/sdp/sdp.ts';
 import { sendAs } from '../../src/proto/sdp/video.ts';
 import { flowTo } from '../../src/proto/sip/flow.ts';
 import type { OnCall, SipCall } from '../../src/proto/sip/signalling.ts';
@@ -16,6 +10,7 @@ import type { DemoMember, DemoPart } from './demo-member.ts';
 import { openPart } from './demo-sounds.ts';
 import { asksKeyframe, RtpLine } from './rtp-line.ts';
 import { PATTERN_FORMAT } from './sip-picture.ts';
+import { takeReoffer } from './sip-reoffer.ts';
 import { Talker } from './talker.ts';
 import { openUserAgent } from './user-agent.ts';
 
@@ -180,14 +175,11 @@ class DemoPhone {
     this.#picked(plan);
   }
 
-  /** The server changes the session: taken as it comes. */
   #reoffered(text: string | undefined): void {
-    const offer = parseSdp(text ?? '');
-    const answer = typeof offer === 'string' ? undefined : answerCall(offer, this.#local);
-    if (answer === undefined || answer instanceof Refusal) return this.#call?.reject(488);
-    this.#description = versioned(answer.sdp, this.#description);
-    this.#call?.answer(writeSdp(this.#description));
-    this.#agreed(answer.plan);
+    const taken = takeReoffer(text, this.#call, this.#description, this.#local);
+    if (taken === undefined) return;
+    this.#description = taken.description;
+    this.#agreed(taken.plan);
   }
 
   #agreed({ audio, video: { main } }: CallPlan): void {

@@ -1,18 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Refusal } from '../../src/kit/refusal.ts';
-import {
-  acceptCall,
-  answerCall,
-  type CallLocal,
-  type CallPlan,
-  offerCall,
-} from '../../src/proto/sdp/call.ts';
-import { parseSdp, type Sdp, versioned, writeSdp } from '../../src/proto/sdp/sdp.ts';
+import { acceptCall, type CallLocal, type CallPlan, offerCall } from '../../src/proto/sdp/call.ts';
+import { parseSdp, type Sdp, writeSdp } from '../../src/proto/sdp/sdp.ts';
 import { flowTo } from '../../src/proto/sip/flow.ts';
 import type { OnCall, SipCall, SipSignalling } from '../../src/proto/sip/signalling.ts';
 import { type Ask, callerOf } from './ask.ts';
 import type { CallMedia } from './sip-media.ts';
 import type { CallPicture } from './sip-picture.ts';
+import { takeReoffer } from './sip-reoffer.ts';
 import { endedEarly, refusedCall, responseIn } from './sip-words.ts';
 import type { SipTarget } from './target.ts';
 import type { Trip } from './trip.ts';
@@ -147,14 +142,11 @@ export class SipDial {
     this.#accept(plan);
   }
 
-  /** The server changes the session: taken as it comes, in the codecs at hand. */
   #reoffered(text: string | undefined): void {
-    const offer = parseSdp(text ?? '');
-    const answer = typeof offer === 'string' ? undefined : answerCall(offer, this.#local);
-    if (answer === undefined || answer instanceof Refusal) return this.#call?.reject(488);
-    this.#description = versioned(answer.sdp, this.#description);
-    this.#call?.answer(writeSdp(this.#description));
-    this.#agreed(answer.plan);
+    const taken = takeReoffer(text, this.#call, this.#description, this.#local);
+    if (taken === undefined) return;
+    this.#description = taken.description;
+    this.#agreed(taken.plan);
   }
 
   #agreed({ audio, video }: CallPlan): void {

@@ -174,8 +174,7 @@ test.skipIf(!found)(
     expect(publication!.heard.at(-1)!.level).toBeGreaterThanOrEqual(12);
     expect(publication!.heard.at(-1)!.level).toBeLessThanOrEqual(16);
     expect(publishing[0]!.isConfirmed && seat!.isConfirmed).toBe(true);
-    // On a busy machine flights are repeated, and packets come late from before a line began.
-    expect(host.counts.filter(c => !/^junk\/dtls-|out-unsendable$/.test(c))).toEqual([]);
+    expect(host.counts.filter(c => !c.startsWith('junk/dtls-'))).toEqual([]); // a busy machine repeats flights
 
     // An ICE restart over PATCH keeps the media flowing.
     const before = publication!.heard.length;

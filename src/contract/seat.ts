@@ -26,7 +26,6 @@ export type Want =
       readonly kind: 'track';
       readonly id: string;
       readonly accept: readonly Format[];
-      readonly layer?: string;
     }
   /** One member's sound or picture, whichever track carries it now. */
   | {
