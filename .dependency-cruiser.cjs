@@ -46,6 +46,17 @@ module.exports = {
       'rooms and agents know no gateway and no I/O',
     ),
     only(
+      'routing-is-pure',
+      '^src/routing/',
+      [
+        '^src/(kit|routing)/',
+        '^src/contract(\\.ts$|/)',
+        '^src/proto/artp/(trailer\\.ts$|policy/|rate/|relay/)',
+        crypto,
+      ],
+      'routers know what relays may see, and no socket, timer or clock',
+    ),
+    only(
       'egress-below-node',
       '^src/egress/',
       ['^src/(kit|media|egress|proto/rtp)/', '^src/contract(\\.ts$|/)', '^codecs/'],
@@ -104,7 +115,7 @@ module.exports = {
       'node-knows-no-gateway',
       '^src/node/',
       [
-        '^src/(kit|media|io|bus|room|agents|egress|link|ops|config|node|proto/x509)/',
+        '^src/(kit|media|io|bus|room|agents|egress|link|ops|config|node|routing|proto/(x509|artp/relay))/',
         '^src/(config\\.ts$|contract(\\.ts$|/))',
         '^codecs/',
         '^node_modules/esbuild/',
@@ -156,7 +167,7 @@ module.exports = {
       name: 'no-timers-in-cores',
       comment: 'time is an argument',
       severity: 'error',
-      from: { path: '^(src/(kit|media|proto|room|agents|egress)|codecs)/', pathNot: tests },
+      from: { path: '^(src/(kit|media|proto|room|agents|routing|egress)|codecs)/', pathNot: tests },
       to: { path: '^(node:)?(timers|net|dgram|tls|http|https|perf_hooks|fs)' },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },

@@ -75,6 +75,15 @@ try {
     await bob.waitForTimeout(500);
     await shoot(bob, `${language}-5-room-lying`);
 
+    const impairment = { loss: '2%', delay: '20ms' };
+    await server.api('POST', '/drills', { room: '1000', seconds: 600, impairment });
+    for (const page of [alice, bob]) await page.locator('#drill').waitFor();
+    await shoot(alice, `${language}-drill-wide`);
+    await shoot(bob, `${language}-drill-lying`);
+    const [{ drill }] = (await server.api('GET', '/drills')) as [{ drill: string }];
+    await server.api('DELETE', `/drills/${drill}`);
+    for (const page of [alice, bob]) await page.locator('#drill').waitFor({ state: 'hidden' });
+
     await alice.click('#share');
     await bob.locator('#screen').waitFor();
     await bob.waitForTimeout(1500);

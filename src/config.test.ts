@@ -48,13 +48,13 @@ test('an empty file is the default config', () => {
   const { platform, gateways } = load('');
   expect(platform).toMatchObject({
     dataDir: '/home/u/.local/share/roombridge',
-    roles: ['front', 'agent', 'room'],
+    roles: ['front', 'agent', 'room', 'router'],
     drainMs: 4000,
     log: { level: 'info' },
     http: { httpsPort: 8443, httpPort: 8080 },
     auth: { apps: [] },
     rooms: { sessionKeep: 120_000, banTime: 300_000, maxRooms: 1000 },
-    artp: { port: 7100, tlsPort: 7101 },
+    artp: { port: 7110, tlsPort: 7111 },
   });
   expect(gateways).toEqual({ phone: { port: 5060, realm: 'roombridge', keepAlive: 'auto' } });
 });
@@ -79,10 +79,13 @@ test.each([
   ['phone: {password: 5}', '`phone.password` must be text, not (hidden) (rb.yaml, line 1).'],
   ['phone: {keepAlive: 5}', '`phone.keepAlive` must be true or false or "auto", not 5 (rb.yaml, line 1).'],
   ['phone: 5060', '`phone` must be a section with keys of its own, not 5060 (rb.yaml, line 1).'],
-  ['roles: [front, agnet]', '`roles[1]` must be one of front, agent, room, not "agnet" (rb.yaml, line 1).'],
+  [
+    'roles: [front, agnet]',
+    '`roles[1]` names agnet, which is no role: did you mean `agent`? (rb.yaml, line 1).',
+  ],
   [
     'roles: [front]',
-    '`roles` leaves work to other processes, and bus.url is not set: set it to the NATS server they share (rb.yaml, line 1).',
+    '`roles` leaves work to other processes (sip-agent, rtmp, native, room), and bus.url is not set: set it to the NATS server they share (rb.yaml, line 1).',
   ],
   [
     'rooms: {sessionKeep: 120}',
@@ -222,7 +225,7 @@ test('the example holds every key, is commented throughout and loads as the defa
   }
   expect(load(text)).toEqual(load(''));
   // What is commented out is right too: uncommented, it is taken.
-  const all = text.replaceAll(/^( *)# (?=( {2,4}(- )?)?[a-zA-Z]+: |apps:$)/gm, '$1');
+  const all = text.replaceAll(/^( *)# (?=( {2,4}(- )?)?[a-zA-Z]+: |(apps|webhooks):$)/gm, '$1');
   const tree = parse(all) as Record<string, unknown>;
   delete (tree.http as Record<string, unknown>).certFile;
   delete (tree.http as Record<string, unknown>).keyFile;

@@ -1,8 +1,7 @@
+import { textFault } from '../src/kit/text.ts';
 import { by, make } from './dom.ts';
 import { words } from './words.ts';
 
-/** The server takes no more of one text, bytes of UTF-8. */
-const MAX_BYTES = 4096;
 const MAX_LINES = 500;
 
 /** What members write to each other. */
@@ -17,7 +16,7 @@ export class Chat {
       event.preventDefault();
       const text = line.value.trim();
       if (text === '') return;
-      if (new TextEncoder().encode(text).length > MAX_BYTES) {
+      if (textFault(text) !== undefined) {
         line.setCustomValidity(words.lineTooLong);
         line.reportValidity();
         return;

@@ -61,6 +61,18 @@ export class Lines {
     this.publisher?.replace('picture', this.#capture.track('camera'));
   }
 
+  /** The server has ended the session at `url`: a new one, at once. */
+  ended(url: string): void {
+    this.publisher?.ended(url);
+    this.player?.ended(url);
+  }
+
+  /** The server wants the session at `url` elsewhere: the old one goes when the new one stands. */
+  moves(url: string): void {
+    if (this.publisher?.isAt(url)) void this.#publisher?.renew();
+    if (this.player?.isAt(url)) void this.#player?.renew();
+  }
+
   /** A new session tells its slots anew. */
   renewPlayer(): void {
     void this.#player?.renew();

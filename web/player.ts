@@ -1,5 +1,5 @@
 import { type Line, prefer } from './publisher.ts';
-import { exchange, type MediaAccess, openPeer, watchGoodbye } from './session.ts';
+import { exchange, type MediaAccess, openPeer, type Session, watchGoodbye } from './session.ts';
 
 /** What one WHEP session has lines for; members come and go in them without another word of SDP. */
 export const SLOTS = { audio: 6, video: 9 } as const;
@@ -10,7 +10,8 @@ export class Player {
   readonly #pictures: readonly MediaStream[];
   readonly #sound: HTMLElement;
   readonly #elements: HTMLAudioElement[] = [];
-  #end: () => void = () => this.#peer.close();
+  readonly #line: Line;
+  #session: Session | undefined;
 
   /** `sound` receives the audio elements. Rejects with Refused, or when the server cannot be reached. */
   static async open(access: MediaAccess, sound: HTMLElement, speaker: string, line: Line): Promise<Player> {
@@ -19,7 +20,7 @@ export class Player {
     const path = `/whep/${encodeURIComponent(room)}?as=${encodeURIComponent(participant)}`;
     try {
       made.speaker(speaker);
-      made.#end = await exchange(made.#peer, path, bearer);
+      made.#session = await exchange(made.#peer, path, bearer, () => line.lost());
       watchGoodbye(made.#peer, () => line.lost());
       return made;
     } catch (error) {
@@ -30,6 +31,7 @@ export class Player {
 
   private constructor(sound: HTMLElement, line: Line) {
     this.#sound = sound;
+    this.#line = line;
     this.#peer = openPeer(line.lost, line.waver);
     const able = RTCRtpReceiver.getCapabilities('video');
     const stream = (kind: 'audio' | 'video'): MediaStream => {
@@ -56,6 +58,14 @@ export class Player {
     for (const e of this.#elements) if (id !== '' && 'setSinkId' in e) void e.setSinkId(id).catch(() => {}); // unplugged
   }
 
+  /** The server says that its session at `url` has ended. */
+  ended(url: string): void {
+    if (this.#session?.url === url) this.#line.lost();
+  }
+  isAt(url: string): boolean {
+    return this.#session?.url === url;
+  }
+
   stats(): Promise<RTCStatsReport> {
     return this.#peer.getStats();
   }
@@ -66,7 +76,8 @@ export class Player {
   }
 
   close(): void {
-    this.#end();
+    if (this.#session === undefined) this.#peer.close();
+    else this.#session.end();
     for (const e of this.#elements) e.remove();
   }
 }

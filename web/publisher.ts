@@ -1,4 +1,4 @@
-import { exchange, type MediaAccess, openPeer, watchGoodbye } from './session.ts';
+import { exchange, type MediaAccess, openPeer, type Session, watchGoodbye } from './session.ts';
 
 /** H.264 first: phones and mini-programs take it as it is. */
 const CODECS = ['video/H264', 'video/VP8', 'video/rtx'];
@@ -21,7 +21,8 @@ export class Publisher {
   readonly #peer: RTCPeerConnection;
   readonly #sound: RTCRtpTransceiver;
   readonly #picture: RTCRtpTransceiver;
-  #end: () => void = () => this.#peer.close();
+  readonly #line: Line;
+  #session: Session | undefined;
 
   /** Rejects with Refused, or when the server cannot be reached. */
   static async open(
@@ -34,7 +35,8 @@ export class Publisher {
     const { room, participant, bearer } = access;
     const path = `/whip/${encodeURIComponent(room)}?user=${encodeURIComponent(participant)}`;
     try {
-      made.#end = await exchange(made.#peer, kind === 'screen' ? `${path}&track=screen` : path, bearer);
+      const at = kind === 'screen' ? `${path}&track=screen` : path;
+      made.#session = await exchange(made.#peer, at, bearer, () => line.lost());
       watchGoodbye(made.#peer, () => line.lost());
       return made;
     } catch (error) {
@@ -48,6 +50,7 @@ export class Publisher {
     { sound, picture }: { sound: MediaStreamTrack | undefined; picture: MediaStreamTrack | undefined },
     line: Line,
   ) {
+    this.#line = line;
     this.#peer = openPeer(line.lost, line.waver);
     const stream = new MediaStream();
     for (const track of [sound, picture]) if (track) stream.addTrack(track);
@@ -70,12 +73,21 @@ export class Publisher {
     if (sender.track !== (track ?? null)) void sender.replaceTrack(track ?? null).catch(() => {}); // a line refused
   }
 
+  /** The server says that its session at `url` has ended. */
+  ended(url: string): void {
+    if (this.#session?.url === url) this.#line.lost();
+  }
+  isAt(url: string): boolean {
+    return this.#session?.url === url;
+  }
+
   stats(): Promise<RTCStatsReport> {
     return this.#peer.getStats();
   }
 
   close(): void {
-    this.#end();
+    if (this.#session === undefined) this.#peer.close();
+    else this.#session.end();
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Capture } from './capture.ts';
 import { Chat } from './chat.ts';
 import { by } from './dom.ts';
+import { DrillBanner } from './drill.ts';
 import { drawMembers } from './member-list.ts';
 import type { Player } from './player.ts';
 import type { Person, Roster } from './roster.ts';
@@ -14,6 +15,7 @@ const NEWS_MS = 5000;
 /** Everything seen in the room but the buttons. */
 export class RoomView {
   readonly chat = new Chat();
+  readonly drill = new DrillBanner();
   readonly toolbar: Toolbar;
   readonly #tiles = new Tiles();
   readonly #screen = by('screen').querySelector('video') as HTMLVideoElement;
@@ -47,6 +49,7 @@ export class RoomView {
 
   clear(): void {
     this.#tiles.clear();
+    this.drill.clear();
     this.#screen.srcObject = null;
     by('news').textContent = '';
     by('room').classList.remove('shared');

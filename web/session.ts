@@ -42,8 +42,23 @@ export function watchGoodbye(peer: RTCPeerConnection, lost: () => void): void {
       transport.state === 'closed' && peer.signalingState !== 'closed' && lost();
 }
 
-/** Offer up, answer down (RFC 9725). Returns how to end it. Rejects with Refused when the server says no. */
-export async function exchange(peer: RTCPeerConnection, path: string, bearer: string): Promise<() => void> {
+/** A WHIP or WHEP session as its page knows it. */
+export interface Session {
+  /** Its address on the server. */
+  readonly url: string;
+  end(): void;
+}
+
+/**
+ * Offer up, answer down (RFC 9725). While it stands, ICE is restarted when it wavers: after a change of network that is all
+ * it needs. `lost`: the server says that there is no such session any more. Rejects with Refused when the server says no.
+ */
+export async function exchange(
+  peer: RTCPeerConnection,
+  path: string,
+  bearer: string,
+  lost: () => void,
+): Promise<Session> {
   await peer.setLocalDescription();
   const response = await fetch(path, {
     method: 'POST',
@@ -53,7 +68,9 @@ export async function exchange(peer: RTCPeerConnection, path: string, bearer: st
   const body = await response.text();
   if (!response.ok) throw refusalOf(response.status, body);
   const url = response.headers.get('location') ?? '';
+  let over = false;
   const end = (): void => {
+    over = true;
     peer.onconnectionstatechange = null;
     const headers = { authorization: `Bearer ${bearer}` };
     // Before the peer's own goodbye, with which the server would forget the session.
@@ -65,8 +82,47 @@ export async function exchange(peer: RTCPeerConnection, path: string, bearer: st
     throw new Error('closed meanwhile');
   }
   await peer.setRemoteDescription({ type: 'answer', sdp: body });
-  return end;
+  peer.addEventListener('connectionstatechange', () => {
+    if (over || peer.connectionState !== 'disconnected') return;
+    restart(peer, url, bearer, body).then(
+      there => {
+        if (!there && !over) lost();
+      },
+      () => {}, // no network at all, or it was closed meanwhile: the timer of `openPeer` decides
+    );
+  });
+  return { url, end };
 }
+
+/** ICE restart (RFC 9725 §4.3.3): new credentials both ways, everything else stays. False: the session is gone. */
+async function restart(
+  peer: RTCPeerConnection,
+  url: string,
+  bearer: string,
+  answer: string,
+): Promise<boolean> {
+  await peer.setLocalDescription(await peer.createOffer({ iceRestart: true }));
+  const response = await fetch(url, {
+    method: 'PATCH',
+    headers: {
+      'content-type': 'application/trickle-ice-sdpfrag',
+      'if-match': '*',
+      authorization: `Bearer ${bearer}`,
+    },
+    body: ICE.map(line => line.exec(peer.localDescription?.sdp ?? '')?.[0] ?? '').join('\r\n'),
+  });
+  if (!response.ok) return false;
+  const fragment = await response.text();
+  const sdp = ICE.reduce((text, line) => {
+    const said = line.exec(fragment)?.[0];
+    return said === undefined ? text : text.replaceAll(new RegExp(line.source, 'gm'), said);
+  }, answer);
+  await peer.setRemoteDescription({ type: 'answer', sdp });
+  return true;
+}
+
+/** What a restart changes. */
+const ICE = [/^a=ice-ufrag:[^\r\n]*/m, /^a=ice-pwd:[^\r\n]*/m];
 
 function refusalOf(status: number, body: string): Refused {
   const final = status < 500 && status !== 429 && status !== 408;

@@ -41,6 +41,14 @@ export class Sharing {
     }
   }
 
+  /** As `Lines` has them. */
+  ended(url: string): void {
+    this.#publisher?.it?.ended(url);
+  }
+  moves(url: string): void {
+    if (this.#publisher?.it?.isAt(url)) void this.#publisher.renew();
+  }
+
   /** Idempotent. */
   stop(): void {
     const stream = this.#stream;

@@ -17,6 +17,12 @@ export interface Slots {
   readonly content: string | null;
 }
 
+/** A network made bad on purpose, for so long. Values are as an admin writes them: `loss: '30%'`. */
+export type DrillFact = { type: 'drill'; drill: string } & (
+  | { on: true; impairment: Readonly<Record<string, string>>; participant?: string; secondsLeft: number }
+  | { on: false }
+);
+
 export type Fact =
   | { type: 'joined'; participant: string; secret: string }
   | { type: 'roster'; members: Member[] }
@@ -26,6 +32,9 @@ export type Fact =
   | { type: 'muted'; media: 'audio' | 'video'; on: boolean }
   | { type: 'text'; from: string; text: string }
   | ({ type: 'slots' } & Slots)
+  /** One of our media sessions, by its address on the server. */
+  | { type: 'session-ended' | 'session-moves'; session: string }
+  | DrillFact
   | { type: 'refused'; reason: string; text: string };
 
 export type Joined = Extract<Fact, { type: 'joined' }>;

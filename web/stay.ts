@@ -141,6 +141,17 @@ export class Stay {
         view.chat.heard(fact.from, fact.text, fact.from === this.#roster.self);
         if (fact.from !== this.#roster.self) view.toolbar.wrote();
         break;
+      case 'session-ended':
+        this.#lines.ended(fact.session);
+        this.#sharing.ended(fact.session);
+        break;
+      case 'session-moves':
+        this.#lines.moves(fact.session);
+        this.#sharing.moves(fact.session);
+        break;
+      case 'drill':
+        view.drill.take(fact);
+        break;
       case 'refused':
         view.status(sentenceOf(fact.reason, fact.text));
         break;

@@ -1,3 +1,4 @@
+import { MAX_TEXT_BYTES } from '../src/kit/text.ts';
 import type { Words } from './words.en.ts';
 
 export const ZH: Words = {
@@ -30,7 +31,7 @@ export const ZH: Words = {
   chat: '聊天',
   yourLine: '你的消息',
   send: '发送',
-  lineTooLong: '消息太长，请分几次发送。',
+  lineTooLong: `消息太长（最多 ${MAX_TEXT_BYTES} 字节），请分几次发送。`,
   away: '正在重连',
   muted: '已静音',
   speaking: '正在发言',
@@ -87,6 +88,20 @@ export const ZH: Words = {
   cameraBusy: '摄像头正被其他程序使用，请关闭后重试。',
   cameraLost: '摄像头已断开。',
   plainHttp: '浏览器只允许安全页面使用麦克风和摄像头，请用 https 打开本页面。',
+  drill: '网络演练：正在有意降低本会议室的网络质量（{how}）。',
+  drillOf: '网络演练：正在有意降低 {name} 的网络质量（{how}）。',
+  drillLeft: '剩余 {n} 秒',
+  drillLoss: '丢包 {value}',
+  drillBurst: '连续丢包 {value}',
+  drillDelay: '延迟 {value}',
+  drillJitter: '抖动 {value}',
+  drillOrder: '顺序 {value}',
+  drillReorder: '乱序 {value}',
+  drillDuplicate: '重复 {value}',
+  drillRate: '限速 {value}',
+  drillQueue: '队列 {value}',
+  drillOutage: '中断 {value}',
+  listComma: '、',
   lost: '无法连接服务器，请检查网络后重新加入。',
   noMedia: '声音和画面无法通过，请联系管理员检查服务器的 UDP 媒体端口是否可达。',
 };

@@ -2,7 +2,7 @@ import type { PhoneCodec } from '../../src/proto/sdp/audio.ts';
 
 /** What a dialer is asked to do. */
 export interface Ask {
-  /** `sip:1000@host[:port][;transport=tcp]`, `whip+https://host/whip/1000?user=alice`, `rtmp://host/room/1000/alice`. */
+  /** `sip:1000@host[:port]`, `whip+https://host/whip/1000?user=alice`, `rtmp://host/room/1000/alice`, `artp://host/1000`. */
   readonly target: string;
   /** Of the tone that is sent, whole Hz. */
   readonly toneHz: number;

@@ -3,6 +3,7 @@ import { Studio } from '../../codecs/video/studio/studio.ts';
 import type { Clock } from '../../src/contract.ts';
 import { systemClock } from '../../src/io/clock.ts';
 import { Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
+import { callArtp, type NativeJoin } from './artp-caller.ts';
 import { type Ask, callerOf } from './ask.ts';
 import { type Report, report } from './report.ts';
 import { callRtmp } from './rtmp-caller.ts';
@@ -11,17 +12,19 @@ import { readTarget } from './target.ts';
 import { Trip } from './trip.ts';
 
 /** The sound of what leaves no choice. */
-const ONLY = { sip: undefined, whip: 'opus', rtmp: 'AAC' } as const;
+const ONLY = { sip: undefined, whip: 'opus', rtmp: 'AAC', artp: 'opus' } as const;
 
 /**
  * Dials, talks, listens, and tells which hop broke. `say` gets what is being done, for a progress line; aborting
- * `signal` hangs up. Rejects with a Refusal (`bad-usage`) only when `ask` makes no sense.
+ * `signal` hangs up. `native` is the client library of native members: another gateway's, so whoever puts both together
+ * hands it over. Rejects with a Refusal (`bad-usage`) only when `ask` makes no sense.
  */
 export async function dial(
   ask: Ask,
   say: (text: string) => void,
   signal: AbortSignal,
   clock: Clock = systemClock,
+  native?: () => Promise<NativeJoin>,
 ): Promise<Report> {
   const target = readTarget(ask.target, callerOf(ask));
   const only = ONLY[target.kind];
@@ -40,6 +43,7 @@ export async function dial(
   try {
     if (target.kind === 'sip') await callSip(target, ask, trip);
     else if (target.kind === 'rtmp') await callRtmp(target, ask, trip);
+    else if (target.kind === 'artp') await callArtp(target, ask, trip, await native?.());
     else await whip?.callWhip(target, ask, trip);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

@@ -35,17 +35,27 @@ export interface RtmpTarget {
   readonly own: string;
 }
 
-export type Target = SipTarget | WhipTarget | RtmpTarget;
+export interface ArtpTarget {
+  readonly kind: 'artp';
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+}
+
+export type Target = SipTarget | WhipTarget | RtmpTarget | ArtpTarget;
 
 const KNOWN =
-  'sip:1000@host[:port][;transport=tcp], whip+https://host:8443/whip/1000?user=alice or rtmp://host/room/1000/alice';
+  'sip:1000@host[:port][;transport=tcp], whip+https://host:8443/whip/1000?user=alice, rtmp://host/room/1000/alice or artp://host:7101/1000';
 const RTMP_PORT = 1935;
+const ARTP_PORT = 7101;
 
-/** `user` is who calls when a WHIP or RTMP address does not say. Throws a Refusal (`bad-usage`). */
+/** `user` is who calls when the address does not say. Throws a Refusal (`bad-usage`). */
 export function readTarget(text: string, user: string): Target {
   if (/^sip:/i.test(text)) return sipTarget(text);
   if (/^whip\+https?:\/\//i.test(text)) return whipTarget(text, user);
   if (/^rtmp:\/\//i.test(text)) return rtmpTarget(text, user);
+  if (/^artp:\/\//i.test(text)) return artpTarget(text, user);
   const scheme = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(text)?.[0];
   throw misuse(
     scheme === undefined
@@ -115,6 +125,20 @@ function rtmpTarget(text: string, user: string): RtmpTarget {
   const stream = member === undefined ? `${room}/${encodeURIComponent(who)}` : path;
   const publish = `${stream}${token === null ? '' : `?token=${encodeURIComponent(token)}`}`;
   return { ...shared, user: who, publish, play: `${room}${query(who)}`, own: `${stream}${query(who)}` };
+}
+
+/** `artp://host[:7101]/<room>[?user=alice]`. */
+function artpTarget(text: string, user: string): ArtpTarget {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url?.hostname || !/^\/[^/]+$/.test(url.pathname))
+    throw misuse(`${text} names no room: write artp://host[:${ARTP_PORT}]/<room>.`);
+  return {
+    kind: 'artp',
+    url: text,
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port) || ARTP_PORT,
+    user: url.searchParams.get('user') || user,
+  };
 }
 
 /** A name or address that never leaves the host. */

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { loadCodecs } from '../../codecs/audio.ts';
 import type { Agent, Host, LegEvent, LegRequest, Seat, Termination } from '../../src/contract.ts';
+import { DrillPorts } from '../../src/io/drill-ports.ts';
 import { UdpPorts } from '../../src/io/udp.ts';
 import { refuse, terminationOf } from '../../src/kit/refusal.ts';
 import { makeIdentity } from '../../src/proto/dtls/identity.ts';
@@ -49,6 +50,7 @@ export function createSipAgent(host: Host, config: SipConfig, id: string): Agent
     try {
       const address = host.advertisedAddress(request.who.address);
       const now = host.clock.now();
+      const lines = new DrillPorts(ports, host.clock);
       leg = await SipLeg.open({
         host,
         request,
@@ -67,7 +69,7 @@ export function createSipAgent(host: Host, config: SipConfig, id: string): Agent
         sessionId: String(randomBytes(6).readUIntBE(0, 6)),
         line: {
           clock: host.clock,
-          ports,
+          ports: lines,
           family: (bound ?? address).includes(':') ? 6 : 4,
           signalling: request.who.address,
           random: randomBytes,
@@ -76,6 +78,7 @@ export function createSipAgent(host: Host, config: SipConfig, id: string): Agent
           unixAtZero: Date.now() - now,
           count: reason => host.count('rtp_dropped', reason),
         },
+        drill: d => lines.drill(d),
         note: summary => host.ladder(request.leg, { at: Date.now(), dir: 'note', transport: 'rtp', summary }),
         gone: release,
       });

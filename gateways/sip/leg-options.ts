@@ -1,4 +1,4 @@
-import type { Host, LegEvent, LegRequest, Seat } from '../../src/contract.ts';
+import type { Host, LegDrill, LegEvent, LegRequest, Seat } from '../../src/contract.ts';
 import type { PhoneCodec } from '../../src/proto/sdp/audio.ts';
 import type { KeyingLocal } from '../../src/proto/sdp/keying.ts';
 import type { VideoLocal } from '../../src/proto/sdp/video.ts';
@@ -19,6 +19,8 @@ export interface LegOptions {
   readonly address: string;
   readonly sessionId: string;
   readonly line: Omit<LineOptions, 'failed' | 'unprotected'>;
+  /** Impairs all its lines. */
+  readonly drill: (d: LegDrill | null) => void;
   /** Into the ladder. */
   readonly note: (summary: string) => void;
   /** Told once, when everything is released. */

@@ -1,5 +1,5 @@
 /** One SIP leg inside its agent: offers and answers on one side, the seat on the other, sound and pictures between. */
-import type { Json, Leg, LegCommand, StreamStats, Termination } from '../../src/contract.ts';
+import type { Json, Leg, LegCommand, LegDrill, StreamStats, Termination } from '../../src/contract.ts';
 import { Refusal, refuse, terminationOf } from '../../src/kit/refusal.ts';
 import {
   acceptCall,
@@ -104,6 +104,10 @@ export class SipLeg implements Leg {
 
   stats(): readonly StreamStats[] {
     return [...this.#audio.stats(), ...[...this.#video.values()].flatMap(video => video.stats())];
+  }
+
+  drill(d: LegDrill | null): void {
+    this.#o.drill(d);
   }
 
   /** Releases everything, then emits `closed`. Idempotent. */

@@ -15,7 +15,7 @@ import { RtcpSide } from './media-rtcp.ts';
 
 export interface LineOptions {
   readonly clock: Clock;
-  readonly ports: UdpPorts;
+  readonly ports: Pick<UdpPorts, 'open'>;
   readonly family: 4 | 6;
   /** Address the signalling comes from, for the latch. */
   readonly signalling: string | undefined;

@@ -13,6 +13,7 @@ import type {
 } from '../../src/contract.ts';
 import { type Drive, drive } from '../../src/io/drive.ts';
 import { Refusal, refuse, terminationOf } from '../../src/kit/refusal.ts';
+import { textFault } from '../../src/kit/text.ts';
 import { type StompInput, type StompOutput, StompSession } from '../../src/proto/stomp/session.ts';
 
 const Mute = z.strictObject({ media: z.enum(['audio', 'video']), on: z.boolean() });
@@ -24,8 +25,6 @@ const TicketAsk = z.strictObject({
   track: z.string().max(64).optional(),
 });
 
-/** A line of text in a room: bytes of UTF-8. */
-const MAX_TEXT_BYTES = 4096;
 /** A client that does not read is dropped at this many bytes waiting. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 /** A peer that does not answer the WebSocket's close is cut off. */
@@ -150,8 +149,8 @@ export class Connection {
       }
       case 'text': {
         const { text } = parse(Text, body);
-        if (Buffer.byteLength(text) > MAX_TEXT_BYTES)
-          throw badBody(`A text has ${MAX_TEXT_BYTES} bytes at most.`);
+        const fault = textFault(text);
+        if (fault !== undefined) throw badBody(fault);
         return host.room.text(this.#room, participant, text);
       }
       case 'ticket': {

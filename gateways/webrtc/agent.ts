@@ -77,6 +77,7 @@ class WebRtcAgent implements Agent {
       offer,
       candidates: this.#candidates(request, socket),
       confirmed: () => seat.confirmed(),
+      absent: on => seat.absent(on),
       emit,
       gone: () => void this.#legs.delete(leg),
     });

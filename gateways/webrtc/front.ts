@@ -110,7 +110,7 @@ class WebRtcFront implements Front {
         headers: {
           ...CORS,
           'content-type': 'application/sdp',
-          location: `/whip/sessions/${session.id}`,
+          location: pathOf(session.id),
           etag: session.etag,
           ...links(this.#config.iceServers),
           // Lets the participant's other legs join it: the page's WHEP after its WHIP.
@@ -185,13 +185,29 @@ class WebRtcFront implements Front {
 
   #session(address: string, ufrag: string, room: string): Session {
     const id = randomBytes(18).toString('base64url'); // whoever knows it may end the session
-    const ended = (): void => this.#forget(session);
+    const path = pathOf(id);
+    // So that the page need not find out by itself that nothing comes any more.
+    const tell = (type: 'session-ended' | 'session-moves'): void => {
+      if (session.leg !== undefined) this.#host.tell(room, session.leg.participant, { type, session: path });
+    };
+    const ended = (): void => {
+      if (this.#sessions.has(id)) tell('session-ended'); // else the page ended it
+      this.#forget(session);
+    };
     // WHEP has no words for it: the page's signalling says which member is on which line.
     const slots = ({ audio, video, content }: Slots): void => {
       if (session.leg !== undefined)
         this.#host.tell(room, session.leg.participant, { type: 'slots', audio, video, content });
     };
-    const session: Session = new Session({ id, address, ufrag, etag: newEtag(), ended, slots });
+    const session: Session = new Session({
+      id,
+      address,
+      ufrag,
+      etag: newEtag(),
+      ended,
+      slots,
+      moves: () => tell('session-moves'),
+    });
     this.#sessions.set(id, session);
     return session;
   }
@@ -225,10 +241,12 @@ class WebRtcFront implements Front {
       room: r.params.room ?? '',
       roles: [kind === 'whip' ? 'send' : 'receive'],
       ...(screen && { track: 'screen' as const }),
+      returns: true,
       formats: [...new Set(offer.media.flatMap(m => m.formats.map(f => f.format.codec)))],
       begin: { type: 'offer', native: { ...native } },
     };
   }
 }
 
+const pathOf = (id: string): string => `/whip/sessions/${id}`;
 const newEtag = (): string => `"${randomBytes(9).toString('base64url')}"`;

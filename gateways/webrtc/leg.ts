@@ -1,5 +1,15 @@
-import type { Host, Leg, LegCommand, LegEvent, LegRequest, Millis, StreamStats } from '../../src/contract.ts';
+import type {
+  Host,
+  Leg,
+  LegCommand,
+  LegDrill,
+  LegEvent,
+  LegRequest,
+  Millis,
+  StreamStats,
+} from '../../src/contract.ts';
 import { type Drive, drive } from '../../src/io/drive.ts';
+import { DrillLine } from '../../src/io/impaired.ts';
 import type { SendSlots, UdpSocket } from '../../src/io/udp.ts';
 import { refuse, type Termination, terminationOf } from '../../src/kit/refusal.ts';
 import type { Fingerprint, Identity } from '../../src/proto/dtls/proof.ts';
@@ -32,6 +42,8 @@ export interface WebRtcLegOptions extends Ground {
   readonly offer: WebRtcOffer;
   readonly candidates: readonly PeerAddress[];
   readonly confirmed: () => void;
+  /** The browser's network is gone for now, or back. */
+  readonly absent: (on: boolean) => void;
   readonly emit: (e: LegEvent) => void;
   /** Told once, when everything is released. */
   readonly gone: () => void;
@@ -45,6 +57,8 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
   readonly #o: WebRtcLegOptions;
   readonly #peer: WebRtcPeer;
   readonly #drive: Drive<PeerInput>;
+  /** Media and reports; STUN and DTLS keep their own ways. */
+  readonly #line: DrillLine<PeerAddress, undefined>;
   #media: LegMedia | undefined;
   #in: SrtpReceiver | undefined;
   #out: SrtpSender | undefined;
@@ -68,6 +82,11 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
       now: clock.now(),
     });
     this.#drive = drive(this.#peer, clock, out => this.#act(out));
+    this.#line = new DrillLine<PeerAddress, undefined>({
+      clock,
+      send: (bytes, length, to) => o.socket.send(bytes, length, to.port, to.address),
+      receive: (bytes, _from, now) => this.#arrived(bytes, now),
+    });
     o.port.enter(this, this.#peer.ufrags);
   }
 
@@ -101,8 +120,12 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
     this.#guard(() => this.#drive.feed({ type: 'dtls', bytes, from }));
   }
 
-  /** In: open ► RTP to the media │ RTCP read. */
   datagram(bytes: Buffer, now: Millis): void {
+    this.#line.receive(bytes, undefined, now);
+  }
+
+  /** In: open ► RTP to the media │ RTCP read. */
+  #arrived(bytes: Buffer, now: Millis): void {
     const receiver = this.#in;
     if (receiver === undefined) return this.count('early-media');
     try {
@@ -136,21 +159,21 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
     const to = this.#peer.target;
     if (this.#out === undefined || to === undefined || !this.#open) return 0;
     const length = this.#out.seal(slot, headerBytes, payload);
-    this.#o.socket.send(slot, length, to.port, to.address);
+    this.#line.send(slot, length, to);
     return length;
   }
 
   resend(sealed: Uint8Array): void {
     const to = this.#peer.target;
     // A copy: history may be overwritten while the system still reads it.
-    if (to && this.#open) this.#o.socket.send(Buffer.from(sealed), sealed.length, to.port, to.address);
+    if (to && this.#open) this.#line.send(Buffer.from(sealed), sealed.length, to);
   }
 
   #sendRtcp(plain: Buffer): void {
     const to = this.#peer.target;
     if (this.#out === undefined || to === undefined) return;
     const sealed = this.#out.sealRtcp(plain);
-    this.#o.socket.send(sealed, sealed.length, to.port, to.address);
+    this.#line.send(sealed, sealed.length, to);
   }
 
   // MediaEvents.
@@ -202,6 +225,10 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
     return this.#media?.stats() ?? [];
   }
 
+  drill(d: LegDrill | null): void {
+    this.#line.drill(d);
+  }
+
   /** RFC 9725 §4.3.3: new credentials, the same DTLS session and media. */
   #restart(id: number): void {
     const credentials: IceCredentials = iceCredentials(this.#o.random);
@@ -226,6 +253,9 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
         this.#ladder(`DTLS connected, ${out.send.profile}, with ${at(this.#peer.target)}`);
         this.#media?.start(this.#o.host.clock.now());
         return this.#arm();
+      case 'absent':
+        this.#ladder(out.on ? 'the browser is silent' : 'the browser is back');
+        return this.#o.absent(out.on);
       case 'closed':
         return this.#end(out.why);
     }
@@ -263,6 +293,7 @@ export class WebRtcLeg implements Leg, Wire, MediaEvents {
     this.#drive.feed({ type: 'close' });
     this.#open = false;
     this.#drive.stop();
+    this.#line.close();
     this.#disarm();
     this.#o.port.leave(this);
     this.#media?.close();

@@ -21,6 +21,7 @@ export class Session {
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended: (why: Termination) => void;
   readonly #slots: (e: Slots) => void;
+  readonly #moves: () => void;
   #closed: Termination | undefined;
   /** Descriptions that came before anyone asked. */
   readonly #early = new Map<number, Json>();
@@ -34,6 +35,8 @@ export class Session {
     ended: (why: Termination) => void;
     /** Whom the lines of a player carry now. */
     slots: (e: Slots) => void;
+    /** Its agent is being emptied. */
+    moves: () => void;
   }) {
     this.id = o.id;
     this.address = o.address;
@@ -41,6 +44,7 @@ export class Session {
     this.ufrag = o.ufrag;
     this.#ended = o.ended;
     this.#slots = o.slots;
+    this.#moves = o.moves;
   }
 
   readonly on = (e: LegEvent): void => {
@@ -53,6 +57,7 @@ export class Session {
       this.#waiting.get(e.id)?.failed(new Refusal(e.why));
       this.#waiting.delete(e.id);
     } else if (e.type === 'slots') this.#slots(e);
+    else if (e.type === 'move') this.#moves();
     else if (e.type === 'closed') {
       this.#closed = e.why;
       for (const waiting of this.#waiting.values()) waiting.failed(new Refusal(e.why));

@@ -7,7 +7,10 @@ export interface AgentAdvert {
   /** Legs it can bear, and bears now. */
   readonly capacity: number;
   readonly legs: number;
+  /** Takes no new legs; those it has go on. */
   readonly draining: boolean;
+  /** Takes no new legs, and gets rid of those it has. */
+  readonly outOfService?: boolean;
 }
 
 /** A room node, and how an agent's process reaches it. */
@@ -21,6 +24,14 @@ export interface RoomNodeAdvert {
   readonly draining: boolean;
 }
 
+/** A UDP socket that datagrams reach by the first bytes of their connection id. */
+export interface RelayAdvert {
+  /** Six hexadecimal digits, new at every start. */
+  readonly tag: string;
+  readonly host: string;
+  readonly port: number;
+}
+
 /** One process: everything it runs, in one message. */
 export interface ProcessAdvert {
   readonly v: 1;
@@ -30,5 +41,11 @@ export interface ProcessAdvert {
   /** SHA-256 of the certificate it shows to the other processes of the system. */
   readonly fingerprint: string;
   readonly agents: readonly AgentAdvert[];
+  /** Where it serves browsers (page, WHIP, WHEP). */
+  readonly web?: string;
   readonly roomNode?: RoomNodeAdvert;
+  /** It relays aRTP, from there. */
+  readonly router?: RelayAdvert;
+  /** Its sockets that serve aRTP, for routers. */
+  readonly servers?: readonly RelayAdvert[];
 }

@@ -1,10 +1,13 @@
-import type { LegRequest, Termination } from '../contract.ts';
+import type { Termination } from '../contract.ts';
 import { type Core, type Millis, NEVER, type Tick } from '../kit/core.ts';
-import type { Candidate, ProcessTable } from './table.ts';
+import type { Candidate } from './table.ts';
 
-/** One agent's time to say yes or no, and the whole placement's. */
+/** One manager's time to name an agent, one agent's time to say yes or no, and the whole placement's. */
+const CHOOSE_MS = 1000;
 const TAKE_MS = 3000;
 const PLACE_MS = 8000;
+/** So many managers in turn that do not answer, and none is taken to be alive. */
+const MANAGERS = 3;
 
 export interface Taken {
   readonly participant: string;
@@ -13,11 +16,17 @@ export interface Taken {
 
 export type PlacementInput =
   | { type: 'start' }
+  /** `ask` echoes that of `choose`. */
+  | { type: 'chosen'; ask: number; to: Candidate }
+  /** No manager has an agent for it, or none answers (`no-manager`). */
+  | { type: 'none'; ask: number; why: Termination }
   | { type: 'taken'; agent: string; taken: Taken }
   | { type: 'refused'; agent: string; why: Termination }
   | { type: 'abort' };
 
 export type PlacementOutput =
+  /** A manager is to name an agent, none of `tried`. */
+  | { type: 'choose'; ask: number; tried: readonly string[] }
   | { type: 'ask'; to: Candidate }
   | { type: 'placed'; to: Candidate; taken: Taken }
   | { type: 'failed'; why: Termination }
@@ -29,24 +38,33 @@ const CANCELLED: Termination = {
   reason: 'cancelled',
   text: 'The caller gave up while the call was being placed.',
 };
+export const NO_MANAGER: Termination = {
+  blame: 'server',
+  reason: 'no-manager',
+  text: 'No process that places calls answers: start one with the role manager.',
+};
 
-/** Finds an agent for one leg: asks the best, and the next best when it refuses or is silent. */
+type Of<T extends PlacementInput['type']> = Extract<PlacementInput, { type: T }>;
+
+/**
+ * Finds an agent for one leg: has a manager name the best, asks that one, and has the next best named when it refuses or
+ * is silent. A manager that is silent is followed by another.
+ */
 export class Placement implements Core<PlacementInput, PlacementOutput> {
   deadline: Millis = NEVER;
-  readonly #request: LegRequest;
-  readonly #table: ProcessTable;
-  readonly #region: string;
+  readonly #gateway: string;
   readonly #tried = new Set<string>();
   readonly #out: PlacementOutput[] = [];
+  #state: 'new' | 'choosing' | 'asking' | 'done' = 'new';
   #asked: Candidate | undefined;
   #giveUpAt: Millis = NEVER;
-  #state: 'new' | 'asking' | 'done' = 'new';
+  /** Counts the questions to managers, and those in a row that had no answer. */
+  #ask = 0;
+  #silent = 0;
   #why: Termination | undefined;
 
-  constructor(request: LegRequest, table: ProcessTable, region: string) {
-    this.#request = request;
-    this.#table = table;
-    this.#region = region;
+  constructor(gateway: string) {
+    this.#gateway = gateway;
   }
 
   poll(): PlacementOutput | undefined {
@@ -56,62 +74,77 @@ export class Placement implements Core<PlacementInput, PlacementOutput> {
   handle(input: PlacementInput | Tick, now: Millis): void {
     switch (`${this.#state}/${input.type}` as const) {
       case 'new/start':
-        this.#state = 'asking';
         this.#giveUpAt = now + PLACE_MS;
-        return this.#askNext(now);
+        return this.#choose(now);
+      case 'choosing/chosen':
+        return this.#chosen(input as Of<'chosen'>, now);
+      case 'choosing/none': {
+        const { ask, why } = input as Of<'none'>;
+        if (ask === this.#ask) this.#fail(why);
+        return;
+      }
+      case 'choosing/tick':
+        if (++this.#silent >= MANAGERS || now >= this.#giveUpAt) return this.#fail(NO_MANAGER);
+        return this.#choose(now);
       case 'asking/taken': {
-        const { agent, taken } = input as Extract<PlacementInput, { type: 'taken' }>;
-        if (agent !== this.#asked?.advert.agent)
-          return void this.#out.push({ type: 'return', agent, why: CANCELLED });
+        const { agent, taken } = input as Of<'taken'>;
+        if (agent !== this.#asked?.advert.agent) return this.#return(agent);
         return this.#done({ type: 'placed', to: this.#asked, taken });
       }
       case 'asking/refused': {
-        const { agent, why } = input as Extract<PlacementInput, { type: 'refused' }>;
+        const { agent, why } = input as Of<'refused'>;
         if (agent !== this.#asked?.advert.agent) return;
         this.#why = why;
         // What the client did wrong, the next agent would refuse too.
-        return why.blame === 'client' ? this.#done({ type: 'failed', why }) : this.#askNext(now);
+        return why.blame === 'client' ? this.#done({ type: 'failed', why }) : this.#choose(now);
       }
       case 'asking/tick':
-        if (now >= this.#giveUpAt) return this.#fail();
-        return this.#askNext(now);
+        return now >= this.#giveUpAt ? this.#fail(this.#silence()) : this.#choose(now);
+      case 'choosing/abort':
       case 'asking/abort':
         return this.#done({ type: 'failed', why: CANCELLED });
+      case 'choosing/taken':
       case 'done/taken':
-        return void this.#out.push({
-          type: 'return',
-          agent: (input as { agent: string }).agent,
-          why: CANCELLED,
-        });
+        return this.#return((input as Of<'taken'>).agent);
       default:
         return; // too late or twice: nothing hangs on it
     }
   }
 
-  #askNext(now: Millis): void {
-    this.#asked = this.#table.best(this.#request, this.#tried, this.#region);
-    if (this.#asked === undefined) return this.#fail();
-    this.#tried.add(this.#asked.advert.agent);
-    this.deadline = Math.min(this.#giveUpAt, now + TAKE_MS);
-    this.#out.push({ type: 'ask', to: this.#asked });
+  #choose(now: Millis): void {
+    this.#state = 'choosing';
+    this.#asked = undefined;
+    this.deadline = Math.min(this.#giveUpAt, now + CHOOSE_MS);
+    this.#out.push({ type: 'choose', ask: ++this.#ask, tried: [...this.#tried] });
   }
 
-  #fail(): void {
-    const { gateway } = this.#request;
-    const why: Termination =
-      this.#why ??
-      (this.#tried.size === 0
-        ? {
-            blame: 'server',
-            reason: 'no-agent',
-            text: `No ${gateway} agent is free or alive; start one, or wait for calls to end.`,
-          }
-        : {
-            blame: 'server',
-            reason: 'agents-silent',
-            text: `The ${gateway} agents did not answer in time; see GET /api/v1/agents.`,
-          });
-    this.#done({ type: 'failed', why });
+  /** Also from a manager that was given up: it has an agent, and this one has none yet. */
+  #chosen({ to }: Of<'chosen'>, now: Millis): void {
+    if (this.#tried.has(to.advert.agent)) return;
+    this.#state = 'asking';
+    this.#silent = 0;
+    this.#asked = to;
+    this.#tried.add(to.advert.agent);
+    this.deadline = Math.min(this.#giveUpAt, now + TAKE_MS);
+    this.#out.push({ type: 'ask', to });
+  }
+
+  /** What an agent said of itself tells more than that no other is left. */
+  #fail(why: Termination): void {
+    const silent = this.#tried.size > 0 && why.reason === 'no-agent' ? this.#silence() : why;
+    this.#done({ type: 'failed', why: this.#why ?? silent });
+  }
+
+  #silence(): Termination {
+    return {
+      blame: 'server',
+      reason: 'agents-silent',
+      text: `The ${this.#gateway} agents did not answer in time; see GET /api/v1/agents.`,
+    };
+  }
+
+  #return(agent: string): void {
+    this.#out.push({ type: 'return', agent, why: CANCELLED });
   }
 
   #done(out: PlacementOutput): void {

@@ -1,7 +1,6 @@
-import type { LegRequest } from '../contract.ts';
 import { type Millis, NEVER } from '../kit/core.ts';
 import type { AgentAdvert, ProcessAdvert } from './advert.ts';
-import { score } from './score.ts';
+import { score, type Wanted } from './score.ts';
 
 /** How often a process speaks, and how long its silence is borne. */
 export const ADVERT_EVERY_MS = 1000;
@@ -23,18 +22,20 @@ export class ProcessTable {
     return isNew;
   }
 
-  /** A polite goodbye. */
-  forget(process: string): boolean {
-    return this.#heard.delete(process);
+  /** A polite goodbye. What it said last; undefined: it was not known. */
+  forget(process: string): ProcessAdvert | undefined {
+    const known = this.get(process);
+    this.#heard.delete(process);
+    return known;
   }
 
-  /** Removes and names the processes that fell silent. */
-  expire(now: Millis): string[] {
-    const lost: string[] = [];
-    for (const [process, { at }] of this.#heard)
+  /** Removes the processes that fell silent, and tells what they said last. */
+  expire(now: Millis): ProcessAdvert[] {
+    const lost: ProcessAdvert[] = [];
+    for (const [process, { advert, at }] of this.#heard)
       if (now - at > ADVERT_LOST_MS) {
         this.#heard.delete(process);
-        lost.push(process);
+        lost.push(advert);
       }
     return lost;
   }
@@ -54,14 +55,28 @@ export class ProcessTable {
     return false;
   }
 
-  /** The gladdest agent for `request` that was not tried yet. */
-  best(request: LegRequest, tried: ReadonlySet<string>, region: string): Candidate | undefined {
+  /** Everyone is given the time anew: nothing could be heard for a while, which says nothing about them. */
+  forgive(now: Millis): void {
+    for (const heard of this.#heard.values()) heard.at = now;
+  }
+
+  get(process: string): ProcessAdvert | undefined {
+    return this.#heard.get(process)?.advert;
+  }
+
+  /** The gladdest agent for what is `wanted` that was not tried yet. `reserved`: legs on their way to an agent. */
+  best(
+    wanted: Wanted,
+    tried: { has(agent: string): boolean },
+    region: string,
+    reserved: (agent: string) => number = () => 0,
+  ): Candidate | undefined {
     let best: Candidate | undefined;
     let bestScore = 0;
     for (const { advert } of this.#heard.values())
       for (const agent of advert.agents) {
-        if (tried.has(agent.agent)) continue;
-        const s = score(agent, request, advert.region === region);
+        if (agent.gateway !== wanted.gateway || tried.has(agent.agent)) continue;
+        const s = score(agent, wanted, advert.region === region, reserved(agent.agent));
         if (s > bestScore) {
           best = { process: advert.process, advert: agent };
           bestScore = s;

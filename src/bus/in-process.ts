@@ -1,5 +1,7 @@
 import type { Json } from '../contract.ts';
 import { Handlers } from './handlers.ts';
+import { InProcessEvents } from './in-process-events.ts';
+import { InProcessKeyValue } from './in-process-kv.ts';
 import type { Bus, BusOptions } from './port.ts';
 import { checkPattern, checkSubject, matcher } from './subject.ts';
 import {
@@ -30,6 +32,12 @@ export function inProcessBus(options: BusOptions): Bus {
   const servers = new Set<Server>();
   const pending = new Set<() => void>();
   let closed = false;
+  const kv = new InProcessKeyValue({
+    payloadBytes: limits.payloadBytes,
+    isClosed: () => closed,
+    guard: (run, key) => handlers.tell(run, null, key),
+  });
+  const events = new InProcessEvents(options);
 
   /** The server of `subject` that has waited longest: it goes to the back of the line. */
   const nextServer = (subject: string): Server | undefined => {
@@ -69,6 +77,8 @@ export function inProcessBus(options: BusOptions): Bus {
   };
 
   return {
+    kv,
+    events,
     request,
     serve(subject, handler) {
       checkPattern(subject);
@@ -100,6 +110,8 @@ export function inProcessBus(options: BusOptions): Bus {
       if (closed) return;
       closed = true;
       servers.clear();
+      kv.close();
+      events.close();
       await handlers.idle();
       await new Promise(done => setImmediate(done)); // the last answers are on their way back
       listeners.clear();

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { identity } from '../../test/harness/link.ts';
-import { natsMissing, startNatsServer } from '../../test/harness/nats-server.ts';
+import { natsMissing, natsServer, startNatsServer } from '../../test/harness/nats-server.ts';
+import { freePort } from '../../test/harness/ports.ts';
 import type { Json } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
 import { Refusal } from '../kit/refusal.ts';
@@ -75,6 +76,62 @@ describe.skipIf(natsMissing)('the NATS bus', () => {
     await again.kill();
   });
 
+  it('whose server lost all it kept: old revisions fit nothing, those who watch are told, events go on', async () => {
+    const own = await startNatsServer();
+    const bus = await natsBus({ ...base, url: own.url, name: 'test' });
+    open.push(bus);
+    const { kv, events } = bus;
+    const told: string[] = [];
+    kv.watch('room', (key, entry) => {
+      told.push(`${key} ${JSON.stringify(entry?.value)}`);
+    });
+    const heard: string[] = [];
+    events.consume('operator', async e => void heard.push(e.leg ?? ''));
+    const until = async (holds: () => boolean): Promise<void> => {
+      while (!holds()) await new Promise(done => setTimeout(done, 20));
+    };
+    const revision = (await kv.create('room.1', 'mine')) as number;
+    await until(() => told.length === 1);
+    await until(() => {
+      events.publish({ type: 'leg.opened', leg: 'before' });
+      return heard.includes('before');
+    });
+    const up = new Promise<void>(done => {
+      let was: BusState = 'up';
+      bus.onState(s => {
+        if (was === 'down' && s === 'up') done();
+        was = s;
+      });
+    });
+    await own.kill();
+    events.publish({ type: 'leg.closed', leg: 'while away' });
+    const again = await startNatsServer(own.port);
+    await up;
+    expect(await kv.get('room.1')).toBeUndefined();
+    await until(() => told.length === 2);
+    // Another process makes the key at the very sequence number the old one had.
+    const other = await natsBus({ ...base, url: again.url, name: 'other' });
+    open.push(other);
+    await other.kv.create('room.1', 'theirs');
+    expect(await kv.update('room.1', 'mine', revision)).toBeUndefined();
+    expect(await kv.delete('room.1', revision)).toBe(false);
+    expect((await kv.get('room.1'))?.value).toBe('theirs');
+    await until(() => told.length === 3);
+    expect(told).toEqual(['room.1 "mine"', 'room.1 undefined', 'room.1 "theirs"']);
+    await until(() => heard.includes('while away'));
+    await again.kill();
+  }, 30_000);
+
+  it('refuses, in words, a server that keeps nothing', async () => {
+    const port = await freePort();
+    const child = natsServer(port, []);
+    await child.until(/Server is ready/);
+    const why = await refusal(natsBus({ ...base, url: `nats://127.0.0.1:${port}`, name: 'test' }));
+    expect(why).toMatchObject({ blame: 'server', reason: 'no-jetstream' });
+    expect(why.text).toContain('-js');
+    await child.stop('SIGKILL');
+  });
+
   it('says in words that no server is there, without the password', async () => {
     const why = await refusal(natsBus({ ...base, url: 'nats://me:secret@127.0.0.1:1', name: 'test' }));
     expect(why).toMatchObject({ blame: 'server', reason: 'bus-unreachable' });
@@ -100,6 +157,33 @@ describe.skipIf(natsMissing)('the NATS bus', () => {
     await bus.close();
     await own.kill();
   });
+
+  it.each([
+    { as: 'user and password', flags: ['--user', 'me', '--pass', 'p:ss'], credentials: 'me:p:ss' },
+    { as: 'a token', flags: ['--auth', 't0ken'], credentials: 't0ken\n' },
+  ])(
+    'logs in with $as from the config, and says in words when they are wrong',
+    async ({ flags, credentials }) => {
+      const own = await startNatsServer(undefined, flags);
+      const bus = await natsBus({ ...base, url: own.url, name: 'test', credentials });
+      open.push(bus);
+      await settle(bus);
+      for (const wrong of [`${credentials.trim()}x`, undefined]) {
+        const given = {
+          ...base,
+          url: own.url,
+          name: 'test',
+          ...(wrong !== undefined && { credentials: wrong }),
+        };
+        const why = await refusal(natsBus({ ...given, connectTimeoutMs: 1000 }));
+        expect(why).toMatchObject({ reason: 'bus-unreachable' });
+        expect(why.text).toMatch(/authorization/i);
+        expect(why.text).not.toContain(credentials.trim());
+      }
+      await bus.close();
+      await own.kill();
+    },
+  );
 
   it('speaks TLS to a server it can verify, and to no other', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'nats-'));

@@ -10,6 +10,9 @@ import {
 import type { Clock, Json } from '../contract.ts';
 import { Refusal, refuse } from '../kit/refusal.ts';
 import { Handlers } from './handlers.ts';
+import { NatsEvents } from './nats-events.ts';
+import { NatsKeyValue } from './nats-kv.ts';
+import { NatsStore } from './nats-store.ts';
 import type { Bus, BusOptions, BusState } from './port.ts';
 import { checkPattern, checkSubject } from './subject.ts';
 import {
@@ -28,8 +31,7 @@ export interface NatsOptions extends BusOptions {
   readonly url: string;
   /** Shown in the server's monitoring: this process. */
   readonly name: string;
-  readonly token?: string;
-  /** Text of a `.creds` file (NATS JWT and seed). */
+  /** `user:password`, a token, or the text of a `.creds` file (NATS JWT and seed). */
   readonly credentials?: string;
   readonly tls?: TlsOptions;
   readonly connectTimeoutMs?: number;
@@ -37,8 +39,14 @@ export interface NatsOptions extends BusOptions {
 
 /** Servers of one subject share its requests: all are in this queue group. */
 const QUEUE = 'roombridge';
+/** How often, and how far apart, the store of a server that came back is sought. */
+const STORE_TRIES = 5;
+const STORE_WAIT_MS = 300;
 
-/** Rejects with the Refusal `bus-unreachable`, in words, when no server answers; once up, it reconnects for ever. */
+/**
+ * Rejects with a Refusal in words: `bus-unreachable` when no server answers, `no-jetstream` when it keeps nothing. Once
+ * up, it reconnects for ever.
+ */
 export async function natsBus(options: NatsOptions): Promise<Bus> {
   const nc = await connect(connectionOptions(options)).catch(error => {
     const where = options.url.replace(/\/\/[^@/,]*@/g, '//');
@@ -48,7 +56,14 @@ export async function natsBus(options: NatsOptions): Promise<Bus> {
       `No NATS server could be used at ${where} (${(error as Error).message}); start one there or change bus.url (--bus).`,
     );
   });
-  return busOver(nc, options);
+  const bus = busOver(nc, options);
+  try {
+    await bus.ready;
+    return bus;
+  } catch (error) {
+    await bus.close();
+    throw error;
+  }
 }
 
 function connectionOptions(options: NatsOptions): NodeConnectionOptions {
@@ -61,19 +76,25 @@ function connectionOptions(options: NatsOptions): NodeConnectionOptions {
     maxReconnectAttempts: -1,
     ignoreAuthErrorAbort: true, // a server restarted with wrong accounts for a moment must not end us
     reconnectTimeWait: 500,
-    pingInterval: 5000,
+    pingInterval: 2000, // a server that vanished without a word is missed after the second unanswered one
     timeout: options.connectTimeoutMs ?? 5000,
     noAsyncTraces: true,
     ...(login && { user: decodeURIComponent(login.username), pass: decodeURIComponent(login.password) }),
-    ...(options.token !== undefined && { token: options.token }),
-    ...(options.credentials !== undefined && {
-      authenticator: credsAuthenticator(new TextEncoder().encode(options.credentials)),
-    }),
+    ...(options.credentials !== undefined && loginOf(options.credentials)),
     ...(secure && { tls: secure }),
   };
 }
 
-function busOver(nc: NatsConnection, options: NatsOptions): Bus {
+function loginOf(credentials: string): Partial<NodeConnectionOptions> {
+  if (credentials.includes('BEGIN NATS'))
+    return { authenticator: credsAuthenticator(new TextEncoder().encode(credentials)) };
+  const text = credentials.trim();
+  const colon = text.indexOf(':');
+  return colon < 0 ? { token: text } : { user: text.slice(0, colon), pass: text.slice(colon + 1) };
+}
+
+/** `ready` rejects when the server keeps nothing. */
+function busOver(nc: NatsConnection, options: NatsOptions): Bus & { readonly ready: Promise<unknown> } {
   const { count } = options;
   const handlers = new Handlers(options);
   const states = new Set<(state: BusState) => void>();
@@ -87,10 +108,38 @@ function busOver(nc: NatsConnection, options: NatsOptions): Bus {
     state = next;
     for (const on of [...states]) on(next);
   };
+  const store = new NatsStore(nc, () => state === 'down');
+  const guard = (run: () => void, key: string): void => handlers.tell(run, null, key);
+  const { clock } = options;
+  const kv = new NatsKeyValue({ store, clock, payloadBytes: handlers.limits.payloadBytes, count, guard });
+  const events = new NatsEvents({ store, clock, count });
+  const ready = store.reopen();
+
+  let connections = 0;
+  const back = async (): Promise<void> => {
+    const connection = ++connections;
+    // What the store is now must be known before anybody compares with what it was. It may need longer than the server
+    // to come up; without it the rest goes on.
+    for (let tries = 0; tries < STORE_TRIES && connection === connections; tries++) {
+      const opened = await store.reopen().then(
+        () => true,
+        () => false,
+      );
+      if (opened) break;
+      count('store-missing');
+      await new Promise<void>(done => clock.at(clock.now() + STORE_WAIT_MS, done));
+    }
+    if (connection !== connections) return;
+    become('up');
+    kv.restart();
+    events.restart();
+  };
   void (async () => {
     for await (const s of nc.status()) {
-      if (s.type === 'disconnect' || s.type === 'close') become('down');
-      else if (s.type === 'reconnect') become('up');
+      if (s.type === 'disconnect' || s.type === 'close') {
+        connections++;
+        become('down');
+      } else if (s.type === 'reconnect') void back();
     }
   })();
 
@@ -118,6 +167,9 @@ function busOver(nc: NatsConnection, options: NatsOptions): Bus {
   };
 
   return {
+    ready,
+    kv,
+    events,
     async request(subject, data, { timeoutMs }) {
       checkSubject(subject);
       if (closing !== undefined) throw closedRefusal();
@@ -173,6 +225,9 @@ function busOver(nc: NatsConnection, options: NatsOptions): Bus {
       closing ??= (async () => {
         if (state === 'up') await Promise.all([...servers].map(unserve => unserve()));
         await handlers.idle();
+        if (state === 'up') await within(events.flush(), options.clock, handlers.limits.closeWaitMs);
+        kv.close();
+        events.close();
         for (const reject of [...pending]) reject(closedRefusal());
         await drained(nc, state, options.clock, handlers.limits.closeWaitMs);
       })();
@@ -185,17 +240,21 @@ function busOver(nc: NatsConnection, options: NatsOptions): Bus {
 async function drained(nc: NatsConnection, state: BusState, clock: Clock, waitMs: number): Promise<void> {
   if (nc.isClosed()) return;
   if (state === 'down') return nc.close();
-  await new Promise<void>(done => {
+  await within(nc.drain(), clock, waitMs);
+  await nc.close();
+}
+
+/** Resolves when `work` has ended, well or not, or when that takes too long. */
+const within = (work: Promise<unknown>, clock: Clock, waitMs: number): Promise<void> =>
+  new Promise(done => {
     const disarm = clock.at(clock.now() + waitMs, done);
-    nc.drain()
+    work
       .catch(() => {})
       .finally(() => {
         disarm();
         done();
       });
   });
-  await nc.close();
-}
 
 function refusalOf(error: unknown, subject: string, timeoutMs: number): unknown {
   if (error instanceof Refusal) return error;

@@ -3,9 +3,11 @@ import { type NatsServer, natsMissing, startNatsServer } from '../../test/harnes
 import type { Json } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
 import { Refusal, refuse } from '../kit/refusal.ts';
+import type { KeptEvent } from './events.ts';
 import { inProcessBus } from './in-process.ts';
 import { natsBus } from './nats.ts';
 import type { Bus, BusOptions, BusState } from './port.ts';
+import { subjectWord } from './subject.ts';
 
 const bugs: string[] = [];
 const counts: string[] = [];
@@ -250,6 +252,165 @@ describe.each([
       expect(() => b.publish('x', 1)).not.toThrow();
       b.serve('x', () => 1)();
       b.subscribe('x', () => {})();
+    });
+
+    describe('keys and values', () => {
+      it('agree on who was first', async () => {
+        const [{ kv: a }, { kv: b }] = await pair();
+        expect(await a.get('room.1')).toBeUndefined();
+        const [one, other] = await Promise.all([a.create('room.1', { node: 'a' }), b.create('room.1', 'b')]);
+        expect([one, other].filter(r => r !== undefined)).toHaveLength(1);
+        const first = (one ?? other) as number;
+        const entry = await b.get('room.1');
+        expect(entry).toEqual({ value: one ? { node: 'a' } : 'b', revision: first });
+
+        const writes = await Promise.all([
+          a.update('room.1', 'from a', first),
+          b.update('room.1', 'from b', first),
+        ]);
+        expect(writes.filter(r => r !== undefined)).toHaveLength(1);
+        const second = writes.find(r => r !== undefined) as number;
+        expect(second).toBeGreaterThan(first);
+        expect(await a.update('room.1', 'late', first)).toBeUndefined();
+        expect(await a.get('room.1')).toEqual({
+          value: writes[0] ? 'from a' : 'from b',
+          revision: second,
+        });
+
+        expect(await b.delete('room.1', first)).toBe(false);
+        expect(await b.delete('room.1', second)).toBe(true);
+        expect(await a.get('room.1')).toBeUndefined();
+        expect(await a.update('room.1', 'undead', second)).toBeUndefined();
+        expect(await a.delete('room.1')).toBe(false);
+        const third = await a.create('room.1', 'anew');
+        expect(third).toBeGreaterThan(second);
+        expect(await b.delete('room.1')).toBe(true);
+      });
+
+      it('are listed by whole words, whatever a stranger called a room', async () => {
+        const [{ kv: a }, { kv: b }] = await pair();
+        const names = ['1000', 'a.b *>', '会', ''];
+        for (const name of names) await a.create(`list.room.${subjectWord(name)}`, name);
+        await a.create('list.rooms.1000', 'another');
+        await a.create('list.room', 'the prefix itself');
+        const keys = await b.keys('list.room');
+        expect(keys.sort()).toEqual(names.map(n => `list.room.${subjectWord(n)}`).sort());
+        const read = await Promise.all(keys.map(async key => (await b.get(key))?.value));
+        expect(read.sort()).toEqual([...names].sort());
+        expect(await b.keys('list.nothing')).toEqual([]);
+        for (const bad of ['', 'a..b', '.a', 'a b', 'a.*', 'a=b'])
+          await expect(a.get(bad), bad).rejects.toThrow(RangeError);
+        expect(await refusal(a.create('list.big', 'x'.repeat(512 * 1024)))).toMatchObject({
+          reason: 'too-large',
+        });
+      });
+
+      it('tell who watches of what is there and of every change', async () => {
+        const [{ kv: a }, { kv: b }] = await pair();
+        const first = (await a.create('watch.1', 'one')) as number;
+        const told: string[] = [];
+        let wake = (): void => {};
+        const stop = b.watch('watch', (key, entry) => {
+          told.push(`${key} ${JSON.stringify(entry?.value)}`);
+          wake();
+        });
+        const until = async (count: number): Promise<void> => {
+          while (told.length < count) await new Promise<void>(done => void (wake = done));
+        };
+        await until(1);
+        const second = (await a.update('watch.1', 'two', first)) as number;
+        await a.create('watched.1', 'not this');
+        await a.create('watch.2', 'other');
+        await until(3);
+        await a.delete('watch.1', second);
+        await until(4);
+        expect(told).toEqual(['watch.1 "one"', 'watch.1 "two"', 'watch.2 "other"', 'watch.1 undefined']); // prettier-ignore
+        stop();
+        await a.create('watch.3', 'unheard');
+        await b.get('watch.3');
+        expect(told).toHaveLength(4);
+        expect(bugs).toEqual([]);
+      });
+    });
+
+    describe('events', () => {
+      /** Resolves with the events `name` was told of once there are `count`. */
+      const collect = (bus: Bus, name: string, count: number, handle = async () => {}) => {
+        const told: KeptEvent[] = [];
+        let stop = (): void => {};
+        const all = new Promise<KeptEvent[]>(done => {
+          stop = bus.events.consume(name, async event => {
+            await handle();
+            told.push(event);
+            if (told.length === count) done(told);
+          });
+        });
+        return { all, told, stop: () => stop() };
+      };
+      /** The consumer exists once it has told of something. */
+      const ready = async (publisher: Bus, bus: Bus, name: string): Promise<void> => {
+        const probe = collect(bus, name, 1);
+        const repeat = setInterval(() => publisher.events.publish({ type: 'agent.up', agent: 'probe' }), 50);
+        await probe.all;
+        clearInterval(repeat);
+        probe.stop();
+      };
+
+      it('are told in order, and go on where their consumer stopped', async () => {
+        const [a, b] = await pair();
+        await ready(a, b, `order-${kind.length}`);
+        const legs = (events: readonly KeptEvent[]): string[] => events.flatMap(e => e.leg ?? []);
+        for (let n = 0; n < 5; n++) a.events.publish({ type: 'leg.opened', leg: `l${n}`, room: '1000' });
+        const first: string[] = [];
+        await new Promise<void>(done => {
+          const stop = b.events.consume(`order-${kind.length}`, async event => {
+            first.push(...legs([event]));
+            if (event.leg === 'l2') {
+              stop();
+              done();
+            }
+          });
+        });
+        expect(first.slice(0, 3)).toEqual(['l0', 'l1', 'l2']);
+        const rest: string[] = [];
+        await new Promise<void>(done => {
+          const stop = b.events.consume(`order-${kind.length}`, async event => {
+            expect(event).toMatchObject({ type: 'leg.opened', room: '1000' });
+            expect(Math.abs(event.at - Date.now())).toBeLessThan(60_000);
+            rest.push(...legs([event]));
+            if (event.leg === 'l4') {
+              stop();
+              done();
+            }
+          });
+        });
+        expect(rest.slice(-2)).toEqual(['l3', 'l4']);
+      }, 20_000);
+
+      it('of one id are one; who cannot handle one is told again', async () => {
+        const [a, b] = await pair();
+        await ready(a, b, `again-${kind.length}`);
+        a.events.publish({ type: 'agent.down', agent: 'x', id: 'x-down' });
+        a.events.publish({ type: 'agent.down', agent: 'x', id: 'x-down' });
+        a.events.publish({ type: 'agent.down', agent: 'y', id: 'y-down' });
+        let failed = false;
+        const seen: string[] = [];
+        await new Promise<void>(done => {
+          const stop = b.events.consume(`again-${kind.length}`, async event => {
+            if (event.type !== 'agent.down') return;
+            if (!failed) {
+              failed = true;
+              throw new Error('not now');
+            }
+            seen.push(event.id);
+            if (event.id === 'y-down') {
+              stop();
+              done();
+            }
+          });
+        });
+        expect(seen).toEqual(['x-down', 'y-down']);
+      }, 20_000);
     });
 
     it('says at once that it is up', async () => {

@@ -1,4 +1,6 @@
 import type { Clock, Json } from '../contract.ts';
+import type { DurableEvents } from './events.ts';
+import type { KeyValue } from './kv.ts';
 
 /**
  * How processes ask and tell each other things: plain JSON, at most once, no history. Two implementations behave
@@ -22,7 +24,14 @@ export interface Bus {
   publish(subject: string, data: Json): void;
   /** Every subscriber gets every message, in the order of its publisher. */
   subscribe(pattern: string, on: (data: Json, subject: string) => void): Unsubscribe;
-  /** Told at once how the bus is, then of every change. */
+  /** What the processes must agree on. */
+  readonly kv: KeyValue;
+  /** What happened, kept for whoever asks later. */
+  readonly events: DurableEvents;
+  /**
+   * Told at once how the bus is, then of every change. A server that comes back may have lost its store: at `up` whoever
+   * owns a key of `kv` looks, and writes it again.
+   */
   onState(on: (state: BusState) => void): Unsubscribe;
   /** Lets running handlers answer (two seconds at most), then stops. Requests still waiting are refused `bus-closed`. Idempotent. */
   close(): Promise<void>;
@@ -30,7 +39,7 @@ export interface Bus {
 
 export type BusState = 'up' | 'down';
 export type Unserve = () => void;
-type Unsubscribe = () => void;
+export type Unsubscribe = () => void;
 
 export interface BusOptions {
   readonly clock: Clock;

@@ -5,6 +5,7 @@ import { ConfigError } from '../config.ts';
 import type { Clock, Finding, Gateway } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
 import { terminationOf } from '../kit/refusal.ts';
+import { openBus } from '../node/open-bus.ts';
 import { adminKey, openDataDir } from '../ops/data-dir.ts';
 import { keptCertificate, readCertificate } from '../ops/http/certificate.ts';
 import { isLoopback, ownNames, reachableHost } from '../ops/http/names.ts';
@@ -72,7 +73,7 @@ export const checkCommand = (
         ['certificate', () => certificate(read, new Date(now()))],
         ['ports', () => ports(composed, read)],
         ['address', () => externalAddress(read)],
-        ['bus', () => bus(read)],
+        ['bus', () => bus(read, clock)],
         ['access', async () => access(read)],
       );
     if (read !== undefined)
@@ -184,18 +185,21 @@ async function externalAddress({ platform }: Read): Promise<Finding[]> {
   return [ok(`others reach this host at ${address}.`)];
 }
 
-async function bus({ platform }: Read): Promise<Finding[]> {
+async function bus({ platform }: Read, clock: Clock): Promise<Finding[]> {
   const { url } = platform.bus;
   if (url === undefined) return [ok('everything runs in one process; no bus is needed.')];
-  const { hostname, port } = new URL(url);
+  const { hostname, port } = new URL(url.split(',')[0] as string); // one of a cluster is enough
   const fault = await reach(hostname.replace(/^\[|\]$/g, ''), Number(port || 4222));
-  return fault === undefined
-    ? [ok(`${hostname} answers.`)]
-    : [
-        error(
-          `bus.url ${hostname}:${port || 4222} cannot be reached (${fault}): start the NATS server or correct bus.url.`,
-        ),
-      ];
+  if (fault !== undefined)
+    return [
+      error(
+        `bus.url ${hostname}:${port || 4222} cannot be reached (${fault}): start the NATS server or correct bus.url.`,
+      ),
+    ];
+  // That something listens says little: whether it lets us in, and keeps what it is given.
+  const joined = await openBus(platform.bus, 'roombridge-check', { clock, onBug: () => {}, count: () => {} });
+  await joined.close();
+  return [ok(`${hostname} answers, and keeps what it is given (JetStream).`)];
 }
 
 const reach = (host: string, port: number): Promise<string | undefined> =>

@@ -7,6 +7,8 @@ import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { natsMissing, natsServer, startNatsServer } from '../../test/harness/nats-server.ts';
+import { freePort } from '../../test/harness/ports.ts';
 import { composeConfig, exampleYaml } from '../config.ts';
 import type { Clock, Gateway } from '../contract.ts';
 import { refuse } from '../kit/refusal.ts';
@@ -223,6 +225,27 @@ bus: {url: "nats://127.0.0.1:1"}`;
     expect(out.split('\n')).toContain(line);
   expect(out).toMatch(/\n5 to put right before Roombridge works\.\n$/);
 });
+
+test.skipIf(natsMissing)(
+  'check joins the bus: what listens must let us in and keep what it is given',
+  async () => {
+    const config = (port: number, more = ''): string =>
+      configFile(`${FREE}\nbus: {url: "nats://127.0.0.1:${port}"${more}}`);
+    const line = async (file: string): Promise<string | undefined> =>
+      (await run(['check', '--config', file])).out.split('\n').find(l => l.includes(' bus: '));
+    const forgetful = await freePort();
+    const child = natsServer(forgetful, []);
+    await child.until(/Server is ready/);
+    expect(await line(config(forgetful))).toMatch(/^error {2}bus: .*start nats-server with `-js -sd FOLDER`/);
+    await child.stop('SIGKILL');
+    const nats = await startNatsServer(undefined, ['--user', 'me', '--pass', 'secret']);
+    expect(await line(config(nats.port, ', credentials: "me:secret"'))).toBe(
+      'ok     bus: 127.0.0.1 answers, and keeps what it is given (JetStream).',
+    );
+    expect(await line(config(nats.port))).toMatch(/^error {2}bus: No NATS server could be used/);
+    await nats.kill();
+  },
+);
 
 test('check goes on after a bad config', async () => {
   const { status, out } = await run(['check', '--config', configFile('phone: {prot: 1}\nrolse: [front]')]);

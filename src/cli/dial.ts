@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Json } from '../contract.ts';
 import { refuse } from '../kit/refusal.ts';
 import type { Args, Command, Io } from './command.ts';
 import { progress } from './progress.ts';
+import { readSecret } from './secret.ts';
 
 /** What the command asks of a dialer. */
 interface DialAsk {
@@ -109,24 +109,10 @@ interface Secrets {
   readonly token: string | undefined;
 }
 
-/** As given, or out of files: what stands on a command line is seen by everybody on the machine. */
-function secretsOf(args: Args): Secrets {
-  const secret = (name: string): string | undefined => {
-    const [given, file] = [args.text(name), args.text(`${name}-file`)];
-    if (given !== undefined && file !== undefined)
-      throw misuse(`--${name} and --${name}-file exclude each other.`);
-    if (file === undefined) return given;
-    let text: string;
-    try {
-      text = readFileSync(file === '-' ? 0 : file, 'utf8').trim();
-    } catch (error) {
-      throw misuse(`--${name}-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
-    }
-    if (text === '') throw misuse(`--${name}-file ${file} is empty.`);
-    return text;
-  };
-  return { password: secret('password'), token: secret('token') };
-}
+const secretsOf = (args: Args): Secrets => ({
+  password: readSecret(args, 'password'),
+  token: readSecret(args, 'token'),
+});
 
 function hertz(args: Args, name: string): number | undefined {
   const text = args.text(name);

@@ -12,7 +12,10 @@ export const upCommand = (composed: Composed, gateways: readonly Gateway[], vers
   summary: 'Runs Roombridge; by default everything in one process.',
   options: {
     ...CONFIG_OPTION,
-    roles: { value: 'a,b', describe: 'What this process does: front, agent, room. Default: all.' },
+    roles: {
+      value: 'a,b',
+      describe: 'What this process does: front, agent, room, router, or finer (see README). Default: all.',
+    },
     bus: { value: 'URL', describe: 'NATS server that joins several processes, nats://host:port.' },
   },
   run: (args, io) => runNode({ config: readConfig(composed, args, io.env), gateways, version }, io),

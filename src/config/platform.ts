@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { duration } from './duration.ts';
+import { ALL_ROLES, missingRoles, ROLES, roleProblem } from './roles.ts';
 
 const port = (of: 'tcp' | 'udp') => z.int().min(0).max(65_535).meta({ listens: of });
 const count = (max: number) => z.int().min(1).max(max);
@@ -69,6 +70,13 @@ const bus = z.strictObject({
     .optional()
     .describe('`user:password`, a token, or the text of a NATS .creds file.')
     .meta({ secret: true, examples: ['user:password'] }),
+  caFile: z
+    .string()
+    .optional()
+    .describe(
+      'PEM file of the authority that signed the certificate of a tls:// server. Default: the public ones.',
+    )
+    .meta({ examples: ['/etc/roombridge/nats-ca.pem'] }),
 });
 
 const app = z.strictObject({
@@ -115,6 +123,19 @@ const auth = z.strictObject({
     .meta({ secret: true, examples: ['at-least-16-characters'] }),
 });
 
+const webhook = z.strictObject({
+  url: z
+    .string()
+    .regex(/^https?:\/\/[^\s]+$/, 'must be an address such as https://example.org/roombridge')
+    .describe('Where each event is posted as JSON; 2xx takes it, anything else is tried again for a day.')
+    .meta({ examples: ['https://example.org/roombridge'] }),
+  secret: z
+    .string()
+    .min(16)
+    .describe('Signs each request: the header roombridge-signature is t=TIME,v1=HMAC-SHA256 of TIME.BODY.')
+    .meta({ secret: true, examples: ['at-least-16-characters'] }),
+});
+
 const rooms = z.strictObject({
   maxRooms: count(1_000_000).prefault(1000).describe('Rooms at one time.'),
   maxParticipants: count(100_000).prefault(200).describe('Participants of one room; a room may set less.'),
@@ -136,15 +157,25 @@ const rooms = z.strictObject({
 const artp = z.strictObject({
   address: address().optional().describe('Address to listen on. Default: all IPv4 addresses of this host.'),
   port: port('udp')
-    .prefault(7100)
-    .describe('Media between processes and of native members; 0: any free port.'),
-  tlsPort: port('tcp').prefault(7101).describe('Control of the same, TLS; 0: any free port.'),
+    .prefault(7110)
+    .describe('Media between processes, opened only where bus.url joins several; 0: any free port.'),
+  tlsPort: port('tcp').prefault(7111).describe('Control of the same, TLS; 0: any free port.'),
+});
+
+const router = z.strictObject({
+  address: address().optional().describe('Address to listen on. Default: all IPv4 addresses of this host.'),
+  port: port('udp')
+    .prefault(7120)
+    .describe('Relays aRTP for other processes and native members, with the role router; 0: any free port.'),
 });
 
 const section = <T extends z.ZodType>(schema: T, what: string) =>
   (schema as z.ZodType<z.output<T>, Record<string, never>>).prefault({}).describe(what);
 
-const ROLES = ['front', 'agent', 'room'] as const;
+const role = z.string().superRefine((word, context) => {
+  const message = roleProblem(word);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
 
 /** The keys of the platform; each gateway adds a section of its own. */
 export const platformShape = {
@@ -163,10 +194,18 @@ export const platformShape = {
     )
     .meta({ examples: ['/var/lib/roombridge'] }),
   roles: z
-    .array(z.enum(ROLES))
+    .array(role)
     .min(1)
-    .prefault([...ROLES])
-    .describe('What this process does. Less than all needs bus.url.'),
+    .prefault([...ALL_ROLES])
+    .describe(
+      `What this process does: ${ROLES.join(', ')}; \`front\` is all that signals, with manager and api, \`agent\` all that carries media. Less than all needs bus.url.`,
+    ),
+  region: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be a word of letters, digits, - and _')
+    .prefault('default')
+    .describe('Where this process stands. Calls are placed in their own region while it has room.')
+    .meta({ examples: ['eu-west'] }),
   drainMs: z
     .int()
     .min(0)
@@ -178,16 +217,27 @@ export const platformShape = {
   bus: section(bus, 'How several processes find each other.'),
   auth: section(auth, 'Who may come in.'),
   rooms: section(rooms, 'Limits of rooms.'),
+  webhooks: z
+    .array(webhook)
+    .max(20)
+    .prefault([])
+    .describe(
+      'Who is told of every event: rooms, participants, legs, agents. By the processes with the role api.',
+    ),
   artp: section(artp, 'The transport between processes.'),
+  router: section(router, 'The relay of aRTP, opened only where bus.url joins several processes.'),
 };
 
 export type Platform = z.output<z.ZodObject<typeof platformShape>>;
 
 /** Rules that need more than one section. */
 export function crossChecks(config: Platform, problem: (path: string[], message: string) => void): void {
-  if (config.bus.url === undefined && ROLES.some(r => !config.roles.includes(r)))
+  const missing = missingRoles(config.roles);
+  if (config.bus.url === undefined && missing.length > 0)
     problem(
       ['roles'],
-      'leaves work to other processes, and bus.url is not set: set it to the NATS server they share',
+      `leaves work to other processes (${missing.join(', ')}), and bus.url is not set: set it to the NATS server they share`,
     );
+  if (config.bus.url === undefined && config.bus.caFile !== undefined)
+    problem(['bus', 'caFile'], 'says whom to trust, and bus.url is not set: set it, or leave this out');
 }

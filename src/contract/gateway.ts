@@ -5,7 +5,7 @@ import type { Termination } from '../kit/refusal.ts';
 import type { Dialled, DialRequest, DialStep, Finding, TrunkState } from './dial.ts';
 import type { Address, Clock, Host, TicketRequest } from './host.ts';
 import type { Json } from './json.ts';
-import type { LegCommand, LegEvent, LegRequest, StreamStats } from './legs.ts';
+import type { LegCommand, LegDrill, LegEvent, LegRequest, StreamStats } from './legs.ts';
 import type { Seat } from './seat.ts';
 
 export const CONTRACT = 1;
@@ -26,6 +26,8 @@ export interface Front {
 export interface Leg {
   handle(c: LegCommand): void;
   stats(): readonly StreamStats[];
+  /** Impairs the leg's datagrams from now on; null: no more. Absent: its media cannot be impaired. `io/impaired.ts` helps. */
+  drill?(d: LegDrill | null): void;
 }
 
 /** The media side. The authority on its own capacity: `take` may refuse by throwing a Refusal. */

@@ -78,13 +78,24 @@ export interface HttpMount {
   certificate?(changed?: () => void): { readonly cert: string; readonly key: string };
 }
 
+/** A router that would relay for a session. */
+export interface RelayOffer {
+  /** Its process, for reports. */
+  readonly id: string;
+  /** Numeric IP address. */
+  readonly host: string;
+  readonly port: number;
+  /** A secret: lets the client in. */
+  readonly ticket: string;
+}
+
 /** Everything the platform gives a gateway. */
 export interface Host {
   /** Unique id of this process. */
   readonly process: string;
   readonly log: Log;
   readonly clock: Clock;
-  /** Only where this process runs fronts. */
+  /** Only where this process has a web server: with the roles front, webrtc, stomp, native or api. */
   readonly http?: HttpMount;
   /** Host part to write into SDP, Contact, candidates for a peer at `peerAddress` (default: externalAddress or the listening one). */
   advertisedAddress(peerAddress?: string): string;
@@ -101,6 +112,20 @@ export interface Host {
   tell(room: string, participant: string, fact: Json): void;
   /** Digest passwords to try for a SIP username (`exp:room:user`), or undefined when the platform does not know it. */
   digestPasswords(username: string): readonly string[] | undefined;
+  /**
+   * 32 random bytes of that name, the same in all processes of the system, never told outside: for gateways whose agents
+   * must read what another of them has sealed.
+   */
+  secret(name: string): Promise<Buffer>;
+  /** Routers between the members of this gateway and it, where it serves aRTP. */
+  readonly relay: {
+    /** A UDP socket, listening on `address`: the connection ids it chooses begin with these three bytes. */
+    serve(tag: number, address: string, port: number): void;
+    /** Who would relay between these two connection ids, for HELLO_ACK; none where there are no routers. */
+    offers(client: Uint8Array, server: Uint8Array): readonly RelayOffer[];
+  };
+  /** How long a member whose network is gone keeps its seat, ms (`rooms.sessionKeep`). */
+  readonly sessionKeepMs: Millis;
   /** True when tokens are configured, so a front may challenge. */
   readonly authRequired: boolean;
   /** Adds a step to a leg's ladder. */

@@ -1,9 +1,11 @@
 /** Asking for legs, and what fronts and agents say to each other about them: plain JSON. */
+import type { Impairment } from '../kit/impairment.ts';
 import type { Termination } from '../kit/refusal.ts';
 import type { Json } from './json.ts';
 
 export type Role = 'send' | 'receive' | 'signal';
-export type Proof = 'token' | 'digest' | 'trunk' | 'ticket' | 'claimed';
+/** `resumed`: an agent of this system has sealed that this member was let in; the credential is its resume secret. */
+export type Proof = 'token' | 'digest' | 'trunk' | 'ticket' | 'resumed' | 'claimed';
 
 export interface Who {
   readonly user: string;
@@ -13,6 +15,8 @@ export interface Who {
   readonly proof: Proof;
   /** A room token, a ticket or a resume secret. Never logged. */
   readonly credential?: string;
+  /** Its credential was good once and has expired: good for coming back to a seat it still has, and for no other. */
+  readonly returning?: true;
   /** Address of the peer, for limits and logs. */
   readonly address?: string;
 }
@@ -37,6 +41,8 @@ export interface LegRequest {
   readonly pin?: string;
   /** Should its agent die, the front places it anew (`PlacedLeg.again`): its participant is kept until the front closes it. */
   readonly outlivesAgent?: true;
+  /** Its peer comes back by itself, with a leg of its own, when this one's agent or front dies: its participant is kept for that. */
+  readonly returns?: true;
   /** Formats the peer offers, for the agents' scoring; empty or absent: any agent. */
   readonly formats?: readonly string[];
   /** `native` of a `make-offer`: what the front knows of the way ahead, no description. */
@@ -70,6 +76,14 @@ export type LegCommand =
   /** To a signalling leg: something its member should know, said by another of its legs. */
   | { readonly type: 'fact'; readonly fact: Json }
   | { readonly type: 'close'; readonly why: Termination };
+
+/** How a drill impairs the datagrams of a leg; an absent direction stays good. */
+export interface LegDrill {
+  readonly toMember?: Impairment;
+  readonly fromMember?: Impairment;
+  /** The same one has the same luck. */
+  readonly seed: number;
+}
 
 /** Agent → front, log. Answers to an offer or make-offer echo its `id`; `begin` has id 0. */
 export type LegEvent =

@@ -14,6 +14,11 @@ export interface Seat {
   watch(on: (e: RoomEvent) => void): () => void;
   /** Makes the participant visible to others: ACK, first media, a finished handshake. */
   confirmed(): void;
+  /**
+   * The network of the leg is gone for now (`true`), or back: its participant is `away` while all its legs are absent, and
+   * keeps seat, tracks and id. No leave, no join; the leg itself decides when it has waited long enough.
+   */
+  absent(on: boolean): void;
   /** Idempotent. A `why` with reason `connection-lost` keeps the participant for the session keep time. */
   leave(why: Termination): void;
 }

@@ -24,6 +24,8 @@ export interface TlsListenOptions extends ListenOptions {
   readonly keys: TlsKeys;
   readonly clientCertificates: 'none' | 'request' | 'require';
   readonly handshakeMs?: number;
+  /** Default: 1.2. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
 }
 
 /** What a TLS client shows, and what it asks of the server. */
@@ -42,17 +44,17 @@ export function listenTls(
   accept: (connection: TcpConnection, certificate: PeerCertificate | undefined) => TcpHandlers,
   refused: (why: 'connections' | 'per-address' | 'handshake' | 'certificate') => void,
 ): Promise<TcpListener> {
-  const { keys, clientCertificates } = options;
+  const { keys, clientCertificates, minVersion = 'TLSv1.2' } = options;
   const places = new Places(options, refused);
   const server = createServer({
     ...SOCKET_OPTIONS,
     ...keys.material,
-    minVersion: 'TLSv1.2',
+    minVersion,
     requestCert: clientCertificates !== 'none',
     rejectUnauthorized: clientCertificates === 'require',
     SNICallback: (name, done) => done(null, keys.contextFor(name)),
   });
-  const forget = keys.onChange(() => server.setSecureContext({ ...keys.material, minVersion: 'TLSv1.2' }));
+  const forget = keys.onChange(() => server.setSecureContext({ ...keys.material, minVersion }));
   server.on('close', forget);
   server.on('connection', (raw: Socket) => void places.take(raw));
   limitHandshakes(server, options.handshakeMs ?? HANDSHAKE_MS);

@@ -41,6 +41,11 @@ export class LinkClient {
     return made;
   }
 
+  /** Or about to be. */
+  get connected(): boolean {
+    return this.#connection !== undefined;
+  }
+
   /** Of the last probe; undefined while there is no connection. */
   get rttMs(): number | undefined {
     return this.#standing?.session.path.rttMs;

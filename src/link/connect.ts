@@ -9,6 +9,7 @@ import { ClientSession } from './client-session.ts';
 import { peerFingerprint, plainFingerprint } from './fingerprint.ts';
 import { MediaPath } from './media-path.ts';
 import { readTell } from './messages.ts';
+import { RoutedPath } from './routed.ts';
 import { ControlStream, HELLO_MS } from './stream.ts';
 
 export interface LinkClientOptions {
@@ -21,6 +22,8 @@ export interface LinkClientOptions {
   /** Our own certificate, which the room node must know by its fingerprint. */
   readonly certPem: string;
   readonly keyPem: string;
+  /** Which of the routers the room node offers to go by, by its process; absent: none. */
+  readonly byRouter?: (process: string) => boolean;
   readonly clock: Clock;
   readonly random: (bytes: number) => Buffer;
   /** Junk and drops, by reason. */
@@ -55,7 +58,13 @@ export async function connect(o: LinkClientOptions, signal: AbortSignal): Promis
   void stream.closed.then(() => signal.removeEventListener('abort', abort));
   const connection = o.random(CONNECTION_BYTES);
   let path: MediaPath | undefined;
-  const receive = datagrams(o, connection, () => path);
+  let routed: RoutedPath | undefined;
+  const receive = datagrams(
+    o,
+    connection,
+    () => path,
+    () => routed,
+  );
   const udp = await openUdp({ family: isIPv6(address) ? 6 : 4, port: 0, clock: o.clock, on: receive }).catch(
     e => {
       stream.close('no UDP socket could be opened');
@@ -85,10 +94,27 @@ export async function connect(o: LinkClientOptions, signal: AbortSignal): Promis
       tick() {
         media.tick();
         if (media.unanswered >= MAX_UNANSWERED) return stream.close('its datagrams do not pass any more');
+        if (routed?.tick()) return;
         if (++ticks % PROBE_EVERY_TICKS === 0 || media.unanswered > 0) media.probe();
       },
     });
     void stream.closed.then(why => session.end(lost(why)));
+    const routers = ack.routers.filter(r => o.byRouter?.(r.id) === true);
+    if (routers.length > 0) {
+      const direct = { address, port: ack.udpPort };
+      const send = (bytes: Buffer, to: string, port: number): void => udp.send(bytes, bytes.length, port, to);
+      const by = new RoutedPath({
+        ...o,
+        path: media,
+        direct,
+        routers,
+        ours: connection,
+        theirs: ack.connection,
+        send,
+      });
+      routed = by;
+      void stream.closed.then(() => by.close());
+    }
     await pathFound(o, media, stream, address, ack.udpPort);
     return { session, closed: stream.closed };
   } catch (error) {
@@ -133,9 +159,15 @@ function secure(o: LinkClientOptions, signal: AbortSignal): Promise<TLSSocket> {
 }
 
 /** What the UDP socket hands on: datagrams with our connection id. */
-function datagrams(o: LinkClientOptions, connection: Uint8Array, path: () => MediaPath | undefined) {
+function datagrams(
+  o: LinkClientOptions,
+  connection: Uint8Array,
+  path: () => MediaPath | undefined,
+  routed: () => RoutedPath | undefined,
+) {
   const trailer = new TrailerView();
   return (bytes: Buffer, address: string, port: number, now: number): void => {
+    if (routed()?.receive(bytes, address, port, now)) return;
     const junk = trailer.read(bytes);
     if (junk !== undefined) return o.count(junk);
     if (!isConnection(bytes, trailer.start, connection)) return o.count('unknown-connection');

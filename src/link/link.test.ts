@@ -169,8 +169,11 @@ describe('through the link as without it', () => {
     port.confirmed('l1');
     port.leave('l1', leaving);
     port.confirmed('l2');
-    await until(() => room.calls.includes('confirmed l2'));
-    expect(room.calls.slice(calls)).toEqual(['confirmed l2']);
+    port.absent('l1', true); // it has left
+    port.absent('l2', true);
+    port.absent('l2', false);
+    await until(() => room.calls.includes('absent l2 false'));
+    expect(room.calls.slice(calls)).toEqual(['confirmed l2', 'absent l2 true', 'absent l2 false']);
     expect(room.packets.get('l1/0')).toEqual([]);
   });
 

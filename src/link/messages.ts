@@ -12,7 +12,7 @@ import type {
 } from '../contract.ts';
 import type { Layout, TrackState } from '../media/room-source.ts';
 import type { FlowStart } from '../proto/artp/media-sender.ts';
-import type { JoinAsk, Joined, LegNotice } from '../room/port.ts';
+import type { JoinAsk, Joined, LegNotice, Reclaim } from '../room/port.ts';
 
 /**
  * What the control stream of a link carries after HELLO: the calls of `RoomPort` and what comes back, for all rooms of
@@ -70,12 +70,21 @@ const ask = z.strictObject({
     user: z.string(),
     device: z.string().exactOptional(),
     display: z.string().exactOptional(),
-    proof: z.enum(['token', 'digest', 'trunk', 'ticket', 'claimed']),
+    proof: z.enum(['token', 'digest', 'trunk', 'ticket', 'resumed', 'claimed']),
     credential: z.string().exactOptional(),
+    returning: z.literal(true).exactOptional(),
     address: z.string().exactOptional(),
   } satisfies Shape<Who>),
   roles: z.array(z.enum(['send', 'receive', 'signal'])),
   track: z.literal('screen').exactOptional(),
+  reclaim: z
+    .strictObject({
+      participant: id,
+      display: z.string(),
+      secret: z.string(),
+      muted: z.strictObject({ audio: z.boolean(), video: z.boolean() }),
+    } satisfies Shape<Reclaim>)
+    .exactOptional(),
 } satisfies Shape<JoinAsk>) satisfies z.ZodType<JoinAsk>;
 
 const joined = z.strictObject({
@@ -118,6 +127,7 @@ const start = z.strictObject({
 const ASK = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('join'), n, room, ask }),
   z.strictObject({ t: z.literal('confirmed'), leg: id }),
+  z.strictObject({ t: z.literal('absent'), leg: id, on: z.boolean() }),
   z.strictObject({ t: z.literal('leave'), leg: id, why }),
   z.strictObject({ t: z.literal('publish'), leg: id, id, track: z.strictObject(newTrack) }),
   z.strictObject({ t: z.literal('format'), id, format }),

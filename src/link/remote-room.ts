@@ -25,6 +25,7 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   readonly #connect: () => Promise<ClientSession>;
   readonly #onEnded: () => void;
   #session: ClientSession | undefined;
+  #begun = false;
   #ended = false;
   readonly #joining = new Map<string, { left: boolean }>();
   /** Publication ids by leg. */
@@ -71,7 +72,9 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     session.send({ t: 'join', n, room: this.room, ask });
     if (this.#session === undefined) this.#attach(session);
     try {
-      return await session.joined(n);
+      const joined = await session.joined(n);
+      this.#begin(session);
+      return joined;
     } catch (error) {
       if (this.#legs.get(ask.leg) === publications) this.#forget(ask.leg);
       throw error;
@@ -81,6 +84,12 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   #attach(session: ClientSession): void {
     this.#session = session;
     session.rooms.set(this.room, this);
+  }
+
+  /** The first leg is in: the room node has the room open for us. */
+  #begin(session: ClientSession): void {
+    if (this.#begun || this.#ended) return;
+    this.#begun = true;
     for (const on of this.#watches.keys()) this.#startWatch(on, session);
   }
 
@@ -121,6 +130,10 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     if (this.#legs.has(leg)) this.#session?.send({ t: 'confirmed', leg });
   }
 
+  absent(leg: string, on: boolean): void {
+    if (this.#legs.has(leg)) this.#session?.send({ t: 'absent', leg, on });
+  }
+
   leave(leg: string, why: Termination): void {
     const joining = this.#joining.get(leg);
     if (joining !== undefined) joining.left = true;
@@ -147,7 +160,7 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   watch(on: (e: RoomEvent) => void): () => void {
     const own = (e: RoomEvent): void => on(e); // the same function twice is two watches
     this.#watches.set(own, undefined);
-    if (this.#session !== undefined) this.#startWatch(own, this.#session);
+    if (this.#session !== undefined && this.#begun) this.#startWatch(own, this.#session);
     return () => {
       const n = this.#watches.get(own);
       this.#watches.delete(own);

@@ -1,5 +1,5 @@
 import type { Format, Termination } from '../contract.ts';
-import { refuse, terminationOf } from '../kit/refusal.ts';
+import { Refusal, refuse, terminationOf } from '../kit/refusal.ts';
 import type { SourceEvent } from '../media/room-source.ts';
 import type { JoinAsk, RoomPort } from '../room/port.ts';
 import { formatsDiffer, isVideo } from './formats.ts';
@@ -14,8 +14,13 @@ export interface ServedSessionOptions {
   readonly path: MediaPath;
   readonly tell: (tell: TellOut) => void;
   /** The room of that name, made if need be; throws a Refusal. `address`: of the joining peer, for limits. */
-  readonly rooms: (room: string, address?: string) => RoomPort;
+  readonly rooms: (room: string, address?: string) => RoomPort | Promise<RoomPort>;
   readonly onBug: (error: unknown) => void;
+}
+
+/** A leg whose room is being found. */
+interface Coming {
+  left: Termination | undefined;
 }
 
 interface ServedRoom {
@@ -31,6 +36,7 @@ export class ServedSession {
   readonly #media: ServedMedia;
   readonly #rooms = new Map<string, ServedRoom>();
   readonly #legs = new Map<string, RoomPort>();
+  readonly #coming = new Map<string, Coming>();
   readonly #watches = new Map<number, { readonly room: string; readonly stop: () => void }>();
   #over: Termination | undefined;
 
@@ -64,6 +70,8 @@ export class ServedSession {
         return void this.#join(ask.n, ask.room, ask.ask);
       case 'confirmed':
         return this.#legs.get(ask.leg)?.confirmed(ask.leg);
+      case 'absent':
+        return this.#legs.get(ask.leg)?.absent(ask.leg, ask.on);
       case 'leave':
         return this.#leave(ask.leg, ask.why);
       case 'publish': {
@@ -106,14 +114,15 @@ export class ServedSession {
     const { tell } = this.#o;
     let mine = false;
     try {
-      if (this.#legs.has(leg)) throw refuse('server', 'leg-in-use', `Leg ${leg} is in a room already.`);
-      if (this.#legs.size >= MAX_LEGS)
+      if (this.#legs.has(leg) || this.#coming.has(leg))
+        throw refuse('server', 'leg-in-use', `Leg ${leg} is in a room already.`);
+      if (this.#legs.size + this.#coming.size >= MAX_LEGS)
         throw refuse(
           'server',
           'busy',
           `This process has ${MAX_LEGS} legs at this room node, which is the limit.`,
         );
-      const port = this.#o.rooms(room, ask.who.address);
+      const port = await this.#find(room, ask);
       this.#open(room, port);
       this.#legs.set(leg, port);
       mine = true;
@@ -129,6 +138,20 @@ export class ServedSession {
       if (mine) this.#forget(leg);
       tell({ t: 'refused', n, why });
     }
+  }
+
+  /** Asks this node for the room, which may have to ask others whose it is; the leg may leave meanwhile. */
+  async #find(room: string, ask: JoinAsk): Promise<RoomPort> {
+    const found = this.#o.rooms(room, ask.who.address);
+    if (!(found instanceof Promise)) return found;
+    const coming: Coming = { left: undefined };
+    this.#coming.set(ask.leg, coming);
+    const port = await found.finally(() => this.#coming.delete(ask.leg));
+    const left = this.#over ?? coming.left;
+    if (left === undefined) return port;
+    await port.join(ask, () => {}); // a room that was made for it ends with it
+    port.leave(ask.leg, left);
+    throw new Refusal(left);
   }
 
   /** Subscribes to the room, or to the one made anew under its name; what it holds now is told first. */
@@ -165,6 +188,8 @@ export class ServedSession {
   }
 
   #leave(leg: string, why: Termination): void {
+    const coming = this.#coming.get(leg);
+    if (coming !== undefined) coming.left = why;
     const port = this.#legs.get(leg);
     this.#forget(leg);
     port?.leave(leg, why);

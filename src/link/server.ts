@@ -5,7 +5,9 @@ import { openUdp, type UdpSocket } from '../io/udp.ts';
 import { type Refusal, refuse, terminationOf } from '../kit/refusal.ts';
 import { readHello, writeHelloAck, writeRefused } from '../proto/artp/hello.ts';
 import { SECRET_BYTES } from '../proto/artp/keys.ts';
-import { CONNECTION_BYTES, connectionKey, isConnection, TrailerView } from '../proto/artp/trailer.ts';
+import { connectionId } from '../proto/artp/relay/connection-id.ts';
+import type { RouterOffer } from '../proto/artp/relay/relay-routes.ts';
+import { connectionKey, isConnection, TrailerView } from '../proto/artp/trailer.ts';
 import type { RoomPort } from '../room/port.ts';
 import { peerFingerprint } from './fingerprint.ts';
 import { MediaPath } from './media-path.ts';
@@ -25,8 +27,12 @@ export interface LinkServerOptions {
   readonly keyPem: string;
   /** Whether a process with this certificate (SHA-256, `AA:BB:…`) may bring legs. */
   readonly trusted: (fingerprint: string) => boolean;
+  /** Begins the connection ids chosen here: routers find this socket by it. */
+  readonly tag: number;
+  /** Routers that would relay between these two connection ids. */
+  readonly routers: (client: Uint8Array, server: Uint8Array) => readonly RouterOffer[];
   /** The room of that name, made if need be; throws a Refusal. `address`: of the joining peer, for limits. */
-  readonly rooms: (room: string, address?: string) => RoomPort;
+  readonly rooms: (room: string, address?: string) => RoomPort | Promise<RoomPort>;
   readonly clock: Clock;
   readonly random: (bytes: number) => Buffer;
   readonly log: Log;
@@ -172,10 +178,10 @@ export class LinkServer {
 
   /** HELLO is good: keys, a connection id of ours, and the answer that carries both. */
   #serve(stream: ControlStream, theirConnection: Uint8Array): Served {
-    const { clock, random, rooms, count, onBug } = this.#o;
+    const { clock, random, rooms, count, onBug, tag, routers } = this.#o;
     const socket = this.#udp as UdpSocket;
-    let connection = random(CONNECTION_BYTES);
-    while (this.#served.has(connectionKey(connection, 0))) connection = random(CONNECTION_BYTES);
+    let connection = connectionId(tag, random);
+    while (this.#served.has(connectionKey(connection, 0))) connection = connectionId(tag, random);
     const secret = random(SECRET_BYTES);
     const path = new MediaPath({
       clock,
@@ -190,7 +196,15 @@ export class LinkServer {
     const session = new ServedSession({ path, tell, rooms, onBug });
     const served = { connection, path, session };
     this.#served.set(connectionKey(connection, 0), served);
-    stream.send(writeHelloAck({ process: this.#o.process, connection, secret, udpPort: socket.port }));
+    stream.send(
+      writeHelloAck({
+        process: this.#o.process,
+        connection,
+        secret,
+        udpPort: socket.port,
+        routers: routers(theirConnection, connection),
+      }),
+    );
     stream.open({
       message: m => {
         const ask = readAsk(m);

@@ -24,11 +24,7 @@ export class Admission {
   /** The Who with what its credential is worth. Rejects with a Refusal. */
   async authorize(request: LegRequest): Promise<Who> {
     const { credential } = request.who;
-    if (
-      credential !== undefined &&
-      isTicket(credential) &&
-      this.#tickets.find(credential, Date.now()) === undefined
-    ) {
+    if (credential !== undefined && isTicket(credential) && !this.#isOurs(credential)) {
       const elsewhere = await this.#askIssuer(request);
       if (elsewhere !== null) return elsewhere;
     }
@@ -38,13 +34,18 @@ export class Admission {
   /** For other processes: null when this one did not issue the ticket. */
   async authorizeTicket(request: LegRequest): Promise<Who | null> {
     const { credential = '' } = request.who;
-    return this.#tickets.find(credential, Date.now()) === undefined ? null : this.#judge(request);
+    return this.#isOurs(credential) ? this.#judge(request) : null;
+  }
+
+  #isOurs(ticket: string): boolean {
+    const now = Date.now();
+    return (this.#tickets.find(ticket, now) ?? this.#tickets.returning(ticket, now)) !== undefined;
   }
 
   async #judge(request: LegRequest): Promise<Who> {
     const { app: _app, can: _can, ...who } = await this.#access.authorize(request, Date.now());
     // What has proved itself is not carried further; a PIN or a resume secret is for the room to judge.
-    if (who.proof === 'claimed' || who.proof === 'ticket') return who;
+    if (who.proof === 'claimed' || who.proof === 'ticket' || who.proof === 'resumed') return who;
     const { credential: _proved, ...rest } = who;
     return rest;
   }

@@ -18,6 +18,7 @@ import type {
 } from '../contract.ts';
 import { refuse, terminationOf } from '../kit/refusal.ts';
 import type { LegNotice } from '../room/port.ts';
+import { type LegDrillAsk, LegDrills } from './leg-drills.ts';
 import type { Lobby, SeatedOrWaiting } from './lobby.ts';
 import { subjects } from './subjects.ts';
 import type { Wills } from './wills.ts';
@@ -48,6 +49,7 @@ interface Entry {
   readonly agent: Agent;
   readonly gateway: string;
   draining: boolean;
+  outOfService: boolean;
   legs: number;
 }
 
@@ -74,6 +76,21 @@ const FRONT_LOST: Termination = {
   text: 'The signalling process of this leg has gone; call again.',
 };
 
+const OUT_OF_SERVICE: Termination = {
+  blame: 'server',
+  reason: 'out-of-service',
+  text: 'The media process of this leg is taken out of service; call again.',
+};
+
+/** A leg that its owner does not know any more: word of its end was lost. */
+const UNOWNED: Termination = {
+  blame: 'none',
+  reason: 'ended-unheard',
+  text: 'The leg was ended while the processes could not hear each other.',
+};
+
+/** A leg that was asked to move to another agent has so long before it is closed. */
+const MOVE_MS = 10_000;
 /** A leg that was told to close and says nothing is forgotten after this long. */
 const CLOSE_MS = 5000;
 
@@ -93,13 +110,16 @@ export class AgentDesk {
   readonly #legs = new Map<string, Held>();
   readonly #o: AgentDeskOptions;
   readonly #undo: (() => void)[] = [];
+  readonly #drills: LegDrills;
 
   constructor(options: AgentDeskOptions) {
     this.#o = options;
+    this.#drills = new LegDrills(options);
   }
 
   add(id: string, gateway: string, agent: Agent): void {
-    this.#agents.set(id, { agent, gateway, draining: false, legs: 0 });
+    this.#agents.set(id, { agent, gateway, draining: false, outOfService: false, legs: 0 });
+    this.#o.bus.events.publish({ type: 'agent.up', agent: id, gateway });
     this.#undo.push(
       this.#o.bus.serve(
         subjects.take(id),
@@ -117,17 +137,24 @@ export class AgentDesk {
         return url;
       }),
       this.#o.bus.serve(subjects.drain(id), data => this.#drain(id, (data as { on: boolean }).on)),
+      this.#o.bus.serve(subjects.outOfService(id), data => this.#retire(id, (data as { on: boolean }).on)),
+      this.#o.bus.serve(subjects.drill(id), data => {
+        const ask = data as unknown as LegDrillAsk;
+        this.#drills.set(gateway, this.#legs.get(ask.leg)?.leg, ask);
+        return true;
+      }),
     );
   }
 
   adverts(): AgentAdvert[] {
-    return [...this.#agents].map(([id, { agent, gateway, draining, legs }]) => ({
+    return [...this.#agents].map(([id, { agent, gateway, draining, outOfService, legs }]) => ({
       agent: id,
       gateway,
       formats: agent.formats,
       capacity: agent.capacity,
       legs,
       draining,
+      ...(outOfService && { outOfService }),
     }));
   }
 
@@ -162,6 +189,24 @@ export class AgentDesk {
     }
   }
 
+  /** Its legs, by the process that signals for them. */
+  owned(): Map<string, string[]> {
+    const owned = new Map<string, string[]>();
+    for (const [leg, { owner }] of this.#legs) owned.set(owner, [...(owned.get(owner) ?? []), leg]);
+    return owned;
+  }
+
+  /** Those of `legs` that are not here. */
+  unknown(legs: readonly string[]): string[] {
+    return legs.filter(leg => !this.#legs.has(leg));
+  }
+
+  /** Its owner lives and does not know it. */
+  disowned(leg: string): void {
+    const held = this.#legs.get(leg);
+    if (held !== undefined) this.#close(held, UNOWNED);
+  }
+
   /** No new legs on any agent of this process. */
   drainAll(): void {
     for (const entry of this.#agents.values()) entry.draining = true;
@@ -174,11 +219,13 @@ export class AgentDesk {
     for (const held of [...this.#legs.values()]) this.#close(held, why);
     await Promise.all([...this.#agents.values()].map(({ agent }) => agent.close()));
     for (const held of [...this.#legs.values()]) this.#ended(held, why);
+    for (const [agent, { gateway }] of this.#agents)
+      this.#o.bus.events.publish({ type: 'agent.down', id: downId(agent), agent, gateway, why });
   }
 
   async #take(id: string, { request, owner }: TakeAsk): Promise<Taken> {
     const entry = this.#agents.get(id);
-    if (entry === undefined || entry.draining)
+    if (entry === undefined || entry.draining || entry.outOfService)
       throw refuse('server', 'draining', `Agent ${id} takes no new legs.`);
     if (entry.legs >= entry.agent.capacity) throw refuse('server', 'agent-full', `Agent ${id} is full.`);
     if (this.#legs.has(request.leg))
@@ -198,6 +245,7 @@ export class AgentDesk {
     };
     this.#legs.set(request.leg, held);
     entry.legs++;
+    this.#o.changed();
     try {
       const { seat, secret, hear } = await this.#o.seats.take(
         request,
@@ -244,6 +292,7 @@ export class AgentDesk {
   }
 
   #tellToClose(held: Held, why: Termination): void {
+    held.disarm();
     held.disarm = this.#o.clock.at(this.#o.clock.now() + CLOSE_MS, () => this.#ended(held, why));
     this.#guard(held, () => held.leg?.handle({ type: 'close', why }));
   }
@@ -258,7 +307,9 @@ export class AgentDesk {
   #ended(held: Held, why: Termination): void {
     if (this.#legs.get(held.request.leg) !== held) return;
     this.#forget(held);
-    held.seat?.leave(why);
+    // Its peer will look for another front, and finds its seat kept.
+    const isKept = held.request.returns && held.closing === FRONT_LOST;
+    held.seat?.leave(isKept ? { ...why, reason: 'connection-lost' } : why);
     this.#publish(held, { type: 'closed', why });
   }
 
@@ -288,21 +339,56 @@ export class AgentDesk {
   }
 
   #drain(id: string, on: boolean): Json {
-    const entry = this.#agents.get(id);
-    if (entry === undefined) throw refuse('client', 'no-such-agent', `There is no agent ${id} here.`);
+    const entry = this.#entry(id);
     entry.draining = on;
     this.#o.changed();
-    for (const held of on ? this.#legs.values() : [])
-      if (held.agent === id && held.leg !== undefined && held.request.outlivesAgent)
-        this.#publish(held, { type: 'move' });
+    if (on) for (const held of this.#heldBy(id)) this.#move(held);
     return { draining: on, legs: entry.legs };
+  }
+
+  /** Out of service: its legs move where they can, and end in words where they cannot. */
+  #retire(id: string, on: boolean): Json {
+    const entry = this.#entry(id);
+    entry.outOfService = on;
+    this.#o.changed();
+    if (on)
+      for (const held of this.#heldBy(id))
+        if (!this.#move(held)) this.#close(held, OUT_OF_SERVICE);
+        else
+          held.disarm = this.#o.clock.at(this.#o.clock.now() + MOVE_MS, () => {
+            if (entry.outOfService) this.#close(held, OUT_OF_SERVICE);
+          });
+    return { outOfService: on, legs: entry.legs };
+  }
+
+  #entry(id: string): Entry {
+    const entry = this.#agents.get(id);
+    if (entry === undefined) throw refuse('client', 'no-such-agent', `There is no agent ${id} here.`);
+    return entry;
+  }
+
+  #heldBy(id: string): Held[] {
+    return [...this.#legs.values()].filter(held => held.agent === id);
+  }
+
+  /** Who comes back by itself may be asked to; a peer that cannot be told so stays until it ends. False: it cannot move. */
+  #move(held: Held): boolean {
+    const { outlivesAgent, returns } = held.request;
+    if (held.leg === undefined || !(outlivesAgent || returns)) return false;
+    this.#publish(held, { type: 'move' });
+    return true;
   }
 
   #forget(held: Held): void {
     held.disarm();
     if (this.#legs.get(held.request.leg) !== held) return;
     this.#legs.delete(held.request.leg);
+    this.#drills.ended(held.request.leg);
     const entry = this.#agents.get(held.agent);
     if (entry !== undefined) entry.legs--;
+    this.#o.changed();
   }
 }
+
+/** Whoever tells of it first, its own process or one that misses it. */
+export const downId = (agent: string): string => `down-${agent}`;

@@ -7,8 +7,19 @@ import { Metrics } from '../ops/metrics.ts';
 import type { RoomSettings } from '../room/settings.ts';
 import type { LegRecord } from './agent-desk.ts';
 import type { CallRecord } from './dial-desk.ts';
+import type { DrillDesk } from './drill-desk.ts';
 import type { Mesh } from './mesh.ts';
-import { allCalls, allLegs, allMetrics, allTrunks, cancelCall, ladderOf } from './process-service.ts';
+import {
+  allCalls,
+  allDrills,
+  allLegs,
+  allMetrics,
+  allPaths,
+  allTrunks,
+  cancelCall,
+  ladderOf,
+  stopDrill,
+} from './process-service.ts';
 import type { RoomFinder } from './room-finder.ts';
 import type { RoomSummary } from './room-node.ts';
 import { subjects } from './subjects.ts';
@@ -17,6 +28,7 @@ export interface BackendOptions {
   readonly mesh: Mesh;
   readonly bus: Bus;
   readonly finder: RoomFinder;
+  readonly drills: DrillDesk;
   readonly ticket: (ask: TicketRequest) => Promise<Ticket>;
   /** A sentence when no new legs are welcome. */
   readonly notReady: () => string | undefined;
@@ -40,7 +52,17 @@ const WITHDRAWN: Termination = {
 };
 
 /** The platform as the HTTP API sees it: asks the processes that know. */
-export function createBackend({ mesh, bus, finder, ticket, notReady }: BackendOptions): ApiBackend {
+export function createBackend({ mesh, bus, finder, drills, ticket, notReady }: BackendOptions): ApiBackend {
+  let isDown = false;
+  bus.onState(state => {
+    isDown = state === 'down';
+  });
+  /** False: nobody knows that agent. */
+  const order = async (subject: string, agent: string, on: boolean): Promise<boolean> => {
+    const known = [...mesh.table.processes()].some(p => p.agents.some(a => a.agent === agent));
+    if (known) await bus.request(subject, { on }, { timeoutMs: 2000 });
+    return known;
+  };
   const legs = async (): Promise<LegView[]> => (await allLegs(mesh, bus)).map(legView);
   return {
     rooms: async () => (await finder.askAll<RoomSummary[]>({ type: 'rooms' })).flat().map(roomView),
@@ -64,13 +86,17 @@ export function createBackend({ mesh, bus, finder, ticket, notReady }: BackendOp
     ladder: leg => ladderOf(mesh, bus, leg),
     agents: async () =>
       [...mesh.table.processes()].flatMap(p =>
-        p.agents.map(a => ({ ...a, process: p.process, version: p.version, region: p.region })),
+        p.agents.map(a => ({
+          ...a,
+          outOfService: a.outOfService === true,
+          load: Math.round((100 * a.legs) / Math.max(1, a.capacity)) / 100,
+          process: p.process,
+          version: p.version,
+          region: p.region,
+        })),
       ),
-    drain: async agent => {
-      const known = [...mesh.table.processes()].some(p => p.agents.some(a => a.agent === agent));
-      if (known) await bus.request(subjects.drain(agent), { on: true } as Json, { timeoutMs: 2000 });
-      return known;
-    },
+    drain: (agent, on) => order(subjects.drain(agent), agent, on),
+    outOfService: (agent, on) => order(subjects.outOfService(agent), agent, on),
     ticket,
     dial: async (room, ask) => {
       const given = Object.fromEntries(Object.entries(ask).filter(([, value]) => value !== undefined));
@@ -80,9 +106,15 @@ export function createBackend({ mesh, bus, finder, ticket, notReady }: BackendOp
     callsOf: async room => (await allCalls(mesh, bus)).filter(c => c.room === room),
     cancelCall: call => cancelCall(mesh, bus, call, WITHDRAWN),
     trunks: () => allTrunks(mesh, bus),
+    paths: () => allPaths(mesh, bus),
+    drill: ask => drills.start(ask),
+    drills: () => allDrills(mesh, bus),
+    stopDrill: drill => stopDrill(mesh, bus, drill),
     metrics: async () => Metrics.merge(await allMetrics(mesh, bus)),
     ready: async () => {
-      const why = notReady();
+      const why =
+        notReady() ??
+        (isDown ? 'The bus between the processes is down; it is being reconnected.' : undefined);
       return why === undefined ? { ready: true } : { ready: false, why };
     },
   };

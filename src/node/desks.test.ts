@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../test/harness/fakes.ts';
 import { ManualClock } from '../../test/harness/link.ts';
+import { Manager } from '../agents/manager.ts';
 import { inProcessBus } from '../bus/in-process.ts';
 import type { Bus } from '../bus/port.ts';
 import type { Agent, LegCommand, LegEvent, LegRequest, Seat, Termination } from '../contract.ts';
@@ -8,10 +9,12 @@ import { refuse } from '../kit/refusal.ts';
 import { AgentDesk } from './agent-desk.ts';
 import { Ladders } from './ladders.ts';
 import { LegDesk } from './leg-desk.ts';
+import { choosing } from './manager-desk.ts';
 import { Mesh } from './mesh.ts';
 import { RoomFinder } from './room-finder.ts';
 import { RoomNode } from './room-node.ts';
 import { serveRooms } from './room-service.ts';
+import { RoomStore } from './room-store.ts';
 import { Seats } from './seats.ts';
 import { subjects } from './subjects.ts';
 import { Ticker } from './ticker.ts';
@@ -73,7 +76,10 @@ class World {
   readonly gone: string[] = [];
   readonly executed: string[] = [];
   authorizing: (r: LegRequest) => void = () => {};
+  readonly store = new RoomStore(this.bus.kv, () => this.clock.now());
   readonly rooms = new RoomNode({
+    process: 'p',
+    store: this.store,
     clock: this.clock,
     log: silentLog,
     times: { sessionKeepMs: 10_000, banMs: 1000 },
@@ -93,9 +99,17 @@ class World {
     agents: () => this.desk.adverts(),
     roomNode: () => ({ host: '', tlsPort: 0, udpPort: 0, rooms: this.rooms.names, draining: false }),
   }); // prettier-ignore
-  readonly finder = new RoomFinder('p', this.mesh, this.bus, this.rooms, {
-    port: async () => {
-      throw refuse('server', 'no-link', 'There is one process here.');
+  readonly finder = new RoomFinder({
+    process: 'p',
+    region: 'r',
+    mesh: this.mesh,
+    bus: this.bus,
+    store: this.store,
+    own: this.rooms,
+    remote: {
+      port: async () => {
+        throw refuse('server', 'no-link', 'There is one process here.');
+      },
     },
   });
   readonly seats = new Seats({
@@ -104,7 +118,6 @@ class World {
     log: silentLog,
     count: () => {},
     find: room => this.finder.find(room),
-    unreachable: () => {},
   }); // prettier-ignore
   readonly desk: AgentDesk = new AgentDesk({
     bus: this.bus,
@@ -121,6 +134,7 @@ class World {
     mesh: this.mesh,
     clock: this.clock,
     log: silentLog,
+    choose: choosing(new Manager(this.mesh.table), this.mesh.table, this.bus, this.clock),
     ladders: new Ladders(),
     metrics: { legOpened: () => {}, legClosed: (_g, why) => void this.closedMetrics.push(why.reason) },
     authorize: async r => {
@@ -180,8 +194,7 @@ async function withAnother() {
     // What its link's end does to its legs, wherever the room is.
     for (const seat of seats) seat.leave({ blame: 'server', reason: 'connection-lost' });
     await w.bus.request(subjects.drain('a1'), { on: false }, { timeoutMs: 1000 });
-    w.clock.advance(3500); // and it says nothing any more
-    await settle();
+    await pass(3500); // and it says nothing any more
   };
   return { w, die, advert };
 }
@@ -189,6 +202,14 @@ async function withAnother() {
 /** Lets the bus deliver: every hop is a microtask or two. */
 const settle = async (): Promise<void> => {
   for (let i = 0; i < 50; i++) await Promise.resolve();
+};
+
+/** Time goes by, and the bus delivers what is said meanwhile. */
+const pass = async (ms: number): Promise<void> => {
+  for (let left = ms; left > 0; left -= 500) {
+    w.clock.advance(Math.min(500, left));
+    await settle();
+  }
 };
 
 let w: World;
@@ -298,8 +319,7 @@ describe('agents', () => {
     await settle();
     const { placed, closed } = await w.place('alice');
     expect(placed.agent).toBe('a2');
-    w.clock.advance(5000); // `q` says nothing any more
-    await settle();
+    await pass(5000); // `q` says nothing any more
     expect(closed()).toMatchObject([{ why: { reason: 'agent-lost' } }]);
     expect(w.gone).toEqual(['alice']);
   });

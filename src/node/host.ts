@@ -1,6 +1,16 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { Clock, Gateway, Host, HttpMount, LadderStep, Log, Ticket, TicketRequest } from '../contract.ts';
+import type {
+  Clock,
+  Gateway,
+  Host,
+  HttpMount,
+  LadderStep,
+  Log,
+  RelayOffer,
+  Ticket,
+  TicketRequest,
+} from '../contract.ts';
 import type { Access } from '../ops/access.ts';
 import type { LegDesk } from './leg-desk.ts';
 import type { RoomFinder } from './room-finder.ts';
@@ -15,6 +25,12 @@ export interface HostParts {
   readonly finder: RoomFinder;
   readonly access: Access;
   readonly ticket: (ask: TicketRequest) => Promise<Ticket>;
+  readonly secret: (name: string) => Promise<Buffer>;
+  readonly relays: {
+    serve(tag: number, host: string, port: number): void;
+    offers(client: Uint8Array, server: Uint8Array): readonly RelayOffer[];
+  };
+  readonly sessionKeepMs: number;
   readonly ladder: (leg: string, step: LadderStep) => void;
   readonly count: (gateway: string, name: string, reason: string) => void;
 }
@@ -40,11 +56,22 @@ export function createHost(gateway: Gateway, parts: HostParts): Host {
       finder.ask({ type: 'tell', room, participant, fact }).catch(() => {}); // the room is gone: nobody to tell
     },
     digestPasswords: username => access.digestPasswords(username, Date.now()),
+    secret: parts.secret,
+    relay: {
+      serve(tag, address, port) {
+        const host = isWildcard(address) ? ownAddress() : address;
+        parts.relays.serve(tag, parts.externalAddress ?? host, port);
+      },
+      offers: (client, server) => parts.relays.offers(client, server),
+    },
+    sessionKeepMs: parts.sessionKeepMs,
     authRequired: access.required,
     ladder: parts.ladder,
     count: (name, reason) => parts.count(gateway.name, name, reason),
   };
 }
+
+export const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::';
 
 const isLoopback = (peer: string | undefined): boolean =>
   peer !== undefined && (peer.startsWith('127.') || peer === '::1');

@@ -17,14 +17,16 @@ import { type Drive, drive } from '../io/drive.ts';
 import { Refusal, terminationOf } from '../kit/refusal.ts';
 import type { TakeAsk } from './agent-desk.ts';
 import type { Ladders } from './ladders.ts';
+import type { Choose } from './manager-desk.ts';
 import type { Mesh } from './mesh.ts';
 import { subjects } from './subjects.ts';
 
 export interface LegDeskOptions {
   readonly process: string;
   readonly region: string;
-  readonly bus: Bus;
-  readonly mesh: Mesh;
+  readonly bus: Pick<Bus, 'publish' | 'request' | 'subscribe' | 'events'>;
+  readonly mesh: Pick<Mesh, 'onLost'>;
+  readonly choose: Choose;
   readonly clock: Clock;
   readonly log: Log;
   readonly ladders: Ladders;
@@ -51,6 +53,8 @@ interface Entry {
   taken: Taken | undefined;
   /** Set when `closed` came, which may be before the answer to the placement. */
   ended: Termination | undefined;
+  /** It was told to close, which it may not have heard. */
+  closing: boolean;
   /** Its agent died, and its front has yet to say whether it goes on. */
   orphan: boolean;
 }
@@ -59,6 +63,12 @@ const LOST: Termination = {
   blame: 'server',
   reason: 'agent-lost',
   text: 'The leg ended while it was being placed; call again.',
+};
+
+const UNHEARD: Termination = {
+  blame: 'server',
+  reason: 'leg-ended-unheard',
+  text: 'The leg ended while the processes could not hear each other.',
 };
 
 /** The fronts' side of every leg this process asked for: places it, carries commands out and events in, sees its end. */
@@ -124,14 +134,17 @@ export class LegDesk {
         to: undefined,
         taken: undefined,
         ended: undefined,
+        closing: false,
         orphan: false,
       };
       this.#legs.set(request.leg, entry);
-      const core = new Placement(request, this.#o.mesh.table, this.#o.region);
+      const core = new Placement(request.gateway);
       const abort = (): void => run.feed({ type: 'abort' });
       const finish = (): void => signal.removeEventListener('abort', abort);
       const run: Drive<PlacementInput> = drive(core, this.#o.clock, (out: PlacementOutput) => {
         switch (out.type) {
+          case 'choose':
+            return this.#choose(request, out.ask, out.tried, input => run.feed(input));
           case 'ask':
             entry.to = out.to;
             return this.#ask(request, out.to, input => run.feed(input));
@@ -152,6 +165,23 @@ export class LegDesk {
     });
   }
 
+  #choose(
+    { leg, gateway, formats, pin }: LegRequest,
+    ask: number,
+    tried: readonly string[],
+    feed: (input: PlacementInput) => void,
+  ): void {
+    const wanted = { gateway, ...(formats && { formats }), ...(pin !== undefined && { pin }) };
+    this.#o.choose({ leg, region: this.#o.region, tried, ...wanted }).then(
+      to => feed({ type: 'chosen', ask, to }),
+      error => {
+        const why = terminationOf(error);
+        // The silence of one manager is no answer: the placement asks another one.
+        if (why.reason !== 'timeout') feed({ type: 'none', ask, why });
+      },
+    );
+  }
+
   #ask(request: LegRequest, to: Candidate, feed: (input: PlacementInput) => void): void {
     const agent = to.advert.agent;
     const ask: TakeAsk = { request, owner: this.#o.process };
@@ -169,12 +199,14 @@ export class LegDesk {
       'opened',
     );
     this.#o.metrics.legOpened(gateway, this.#o.clock.now() - entry.since);
+    this.#o.bus.events.publish({ type: 'leg.opened', ...factsOf(entry) });
     return {
       id: leg,
       agent: to.advert.agent,
       participant: taken.participant,
       secret: taken.secret,
       send: command => {
+        entry.closing ||= command.type === 'close';
         if (!entry.orphan) return this.#send(to.advert.agent, leg, command);
         if (command.type === 'close') this.#o.gone(entry.request, command.why);
       },
@@ -204,6 +236,8 @@ export class LegDesk {
       const { trace, gateway, room } = entry.request;
       this.#o.log.info({ leg, trace, gateway, room, ...event.why }, 'closed');
       this.#o.metrics.legClosed(gateway, event.why);
+      if (entry.taken !== undefined)
+        this.#o.bus.events.publish({ type: 'leg.closed', ...factsOf(entry), why: event.why });
       this.#o.ladders.add(leg, {
         at: Date.now(),
         dir: 'note',
@@ -225,11 +259,39 @@ export class LegDesk {
         };
         entry.orphan = entry.request.outlivesAgent === true;
         this.#event(leg, { type: 'closed', why });
-        if (!entry.orphan) this.#o.gone(entry.request, why);
+        if (!entry.orphan && !entry.request.returns) this.#o.gone(entry.request, why);
       }
+  }
+
+  /** Those of `legs` that this process does not, or no longer, signal for. */
+  unknown(legs: readonly string[]): string[] {
+    return legs.filter(leg => this.#legs.get(leg)?.closing !== false);
+  }
+
+  /** The legs that are placed, by the process that has them. */
+  placed(): Map<string, string[]> {
+    const placed = new Map<string, string[]>();
+    for (const [leg, { to, taken }] of this.#legs)
+      if (taken !== undefined && to !== undefined)
+        placed.set(to.process, [...(placed.get(to.process) ?? []), leg]);
+    return placed;
+  }
+
+  /** Its agent lives and does not know it: word of its end was lost. */
+  ended(leg: string): void {
+    const entry = this.#legs.get(leg);
+    if (entry?.taken !== undefined) this.#event(leg, { type: 'closed', why: UNHEARD });
   }
 
   close(): void {
     this.#undo();
   }
 }
+
+const factsOf = ({ request, to, taken }: Entry) => ({
+  leg: request.leg,
+  gateway: request.gateway,
+  room: request.room,
+  ...(to && { agent: to.advert.agent }),
+  ...(taken && { participant: taken.participant }),
+});

@@ -40,7 +40,7 @@ export class Lobby {
     this.#o = options;
     const { clock, ticker, log } = options;
     const find = async (id: string): Promise<LocalRoom> => this.#rooms.get(id) ?? this.#build(id);
-    this.#seats = new Seats({ clock, ticker, log, count: () => {}, find, unreachable: () => {} });
+    this.#seats = new Seats({ clock, ticker, log, count: () => {}, find });
   }
 
   /** Callers in the lobby now. */

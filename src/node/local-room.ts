@@ -18,6 +18,7 @@ import { isAudio } from '../room/participant.ts';
 import type { PinTries } from '../room/pin-tries.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
 import { Room, type RoomInput, type RoomOutput } from '../room/room.ts';
+import type { SavedMember } from '../room/saved.ts';
 import type { RoomSettings, RoomTimes } from '../room/settings.ts';
 
 export interface LocalRoomOptions {
@@ -26,6 +27,8 @@ export interface LocalRoomOptions {
   readonly times: RoomTimes;
   readonly bans: Bans;
   readonly tries?: PinTries;
+  /** Who was here while the room was in another process. */
+  readonly members?: readonly SavedMember[];
   readonly clock: Clock;
   /** A fresh resume secret. */
   readonly secret: () => string;
@@ -33,6 +36,8 @@ export interface LocalRoomOptions {
   /** Everything watchers see, for logs, webhooks and metrics. */
   readonly onEvent: (e: RoomEvent) => void;
 }
+
+const LINKED_AGAIN: Termination = { blame: 'none', reason: 'linked-again' };
 
 interface Waiting {
   resolve(joined: Joined): void;
@@ -57,6 +62,7 @@ export class LocalRoom implements RoomPort {
     this.#options = options;
     this.#core = new Room(options.id, options.settings, options.times, options.bans, options.tries);
     this.#drive = drive(this.#core, options.clock, out => this.#act(out));
+    if (options.members !== undefined) this.#drive.feed({ type: 'restore', members: options.members });
   }
 
   get settings(): RoomSettings {
@@ -70,9 +76,16 @@ export class LocalRoom implements RoomPort {
     return this.#core.roster();
   }
 
+  /** What a successor needs of its members. */
+  saved(): SavedMember[] {
+    return this.#core.saved();
+  }
+
   join(ask: JoinAsk, on: (n: LegNotice) => void): Promise<Joined> {
     if (this.#ended) return Promise.reject(roomEnded(this.room));
     return new Promise((resolve, reject) => {
+      // The same leg, by another link: the old one is dead, and must not make it leave when that is noticed.
+      this.#notices.get(ask.leg)?.({ type: 'close', why: LINKED_AGAIN });
       this.#waiting.set(ask.leg, { resolve, reject });
       this.#notices.set(ask.leg, on);
       this.#drive.feed({ type: 'join', ask, secret: this.#options.secret() });
@@ -105,6 +118,10 @@ export class LocalRoom implements RoomPort {
 
   confirmed(leg: string): void {
     this.#drive.feed({ type: 'confirmed', leg });
+  }
+
+  absent(leg: string, on: boolean): void {
+    this.#drive.feed({ type: 'absent', leg, on });
   }
 
   leave(leg: string, why: Termination): void {

@@ -81,6 +81,15 @@ test('is confirmed and left once, there where it sits', () => {
   expect(said).toEqual(['confirmed', why]);
 });
 
+test('is as absent in the new room as it was in the old one', () => {
+  const { lobby, room, seat } = world();
+  seat.absent(true);
+  seat.moveTo(room);
+  expect([lobby.isAbsent, room.isAbsent]).toEqual([true, true]);
+  seat.absent(false);
+  expect(room.isAbsent).toBe(false);
+});
+
 test('a seat that comes too late is given back', () => {
   const { room, seat } = world();
   seat.leave({ blame: 'none', reason: 'hung-up' });

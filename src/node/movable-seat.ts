@@ -27,6 +27,7 @@ export class MovableSeat implements Seat {
   readonly #watches = new Map<(e: RoomEvent) => void, () => void>();
   readonly #hooks: SeatHooks;
   #confirmed = false;
+  #absent = false;
   #left = false;
 
   constructor(seat: Seat, hooks: SeatHooks) {
@@ -51,6 +52,7 @@ export class MovableSeat implements Seat {
     old.leave(why);
     for (const publication of this.#published) publication.moveTo(seat);
     if (this.#confirmed) seat.confirmed();
+    if (this.#absent) seat.absent(true);
     for (const subscription of this.#wanted) subscription.begin(seat);
     for (const on of this.#watches.keys()) this.#watches.set(on, seat.watch(on));
   }
@@ -83,6 +85,11 @@ export class MovableSeat implements Seat {
     this.#confirmed = true;
     this.#seat.confirmed();
     this.#hooks.confirmed();
+  }
+
+  absent(on: boolean): void {
+    this.#absent = on;
+    this.#seat.absent(on);
   }
 
   leave(why: Termination): void {

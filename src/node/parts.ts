@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { inProcessBus } from '../bus/in-process.ts';
-import { natsBus } from '../bus/nats.ts';
-import type { Bus, BusOptions } from '../bus/port.ts';
+import { Manager } from '../agents/manager.ts';
+import type { Bus } from '../bus/port.ts';
+import { runsPart } from '../config/roles.ts';
 import type { Loaded } from '../config.ts';
 import type { Clock, Ticket, TicketRequest } from '../contract.ts';
 import type { Closing } from '../kit/closing.ts';
@@ -11,21 +11,31 @@ import type { RootLog } from '../ops/log.ts';
 import { Metrics } from '../ops/metrics.ts';
 import { Tickets } from '../ops/tickets.ts';
 import { Admission } from './admission.ts';
-import { AgentDesk } from './agent-desk.ts';
+import { AgentDesk, downId } from './agent-desk.ts';
 import { DialDesk } from './dial-desk.ts';
+import { DrillDesk } from './drill-desk.ts';
 import { createIdentity, type Identity } from './identity.ts';
+import { keepRooms } from './keep-rooms.ts';
 import { Ladders } from './ladders.ts';
 import { LegDesk } from './leg-desk.ts';
 import { Lobby } from './lobby.ts';
+import { choosing, serveManager } from './manager-desk.ts';
 import { Mesh } from './mesh.ts';
-import { serveProcess } from './process-service.ts';
+import { openBus } from './open-bus.ts';
+import { allDrills, allLegs, serveProcess } from './process-service.ts';
+import { reconcile } from './reconcile.ts';
+import { Relays } from './relays.ts';
 import { RoomFinder } from './room-finder.ts';
+import { RoomJournal } from './room-journal.ts';
 import { RoomLinks } from './room-links.ts';
 import { RoomNode } from './room-node.ts';
 import { serveRooms } from './room-service.ts';
+import { RoomStore } from './room-store.ts';
 import { Seats } from './seats.ts';
+import { sharedSecrets } from './secrets.ts';
 import { Ticker } from './ticker.ts';
-import { ticketDesk } from './tickets.ts';
+import { servesWhip, ticketDesk } from './tickets.ts';
+import { tellWebhooks } from './webhooks.ts';
 import { Wills } from './wills.ts';
 
 export interface PartsOptions {
@@ -50,13 +60,14 @@ export interface Parts {
   readonly rooms: RoomNode | undefined;
   readonly desk: AgentDesk;
   readonly dials: DialDesk;
+  readonly drills: DrillDesk;
   readonly wills: Wills;
   readonly legs: LegDesk;
   readonly ladders: Ladders;
   readonly ticket: (ask: TicketRequest) => Promise<Ticket>;
+  readonly secret: (name: string) => Promise<Buffer>;
+  readonly relays: Relays;
 }
-
-const REGION = 'default';
 
 /** Builds and joins them in order of dependency; each step that opens something adds its undoing to `closing`. */
 export async function createParts(options: PartsOptions, closing: Closing): Promise<Parts> {
@@ -65,7 +76,11 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
   const identity = createIdentity();
   const { process } = identity;
   const metrics = new Metrics();
-  const bus = await openBus(config, process, { clock, log, metrics });
+  const bus = await openBus(platform.bus, `roombridge-${process}`, {
+    clock,
+    onBug: (error, subject) => log.error({ err: error, subject }, 'bug in a bus handler'),
+    count: reason => metrics.count('bus', 'dropped', reason),
+  });
   closing.add(() => bus.close());
 
   await openDataDir(platform.dataDir);
@@ -78,31 +93,55 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     onFault: (where, fault) => metrics.count(where, 'access_refused', fault),
   });
 
-  const rooms = platform.roles.includes('room') ? createRooms(config, log, clock) : undefined;
-  const links = createLinks(options, identity, rooms, metrics, fingerprint => mesh.table.trusts(fingerprint));
+  const store = new RoomStore(bus.kv, Date.now);
+  const rooms = runsPart(platform.roles, 'room') ? createRooms(options, process, bus, store) : undefined;
+  const secret = sharedSecrets(bus);
+  const relays = new Relays({
+    config: platform,
+    process,
+    secret,
+    processes: () => mesh.table.processes(),
+    clock,
+    log,
+    count: reason => metrics.count('router', 'dropped', reason),
+    changed: () => mesh.announce(),
+  });
+  const links = createLinks(options, identity, rooms, metrics, relays, fingerprint =>
+    mesh.table.trusts(fingerprint),
+  );
   closing.add(() => links.close());
   await links.start();
   const mesh: Mesh = new Mesh({
     process,
     version,
-    region: REGION,
+    region: platform.region,
     fingerprint: identity.fingerprint,
     bus,
     clock,
     log,
     agents: () => desk.adverts(),
-    roomNode: () => rooms && { ...links.address, rooms: rooms.names, draining: false },
+    roomNode: () => rooms && { ...links.address, rooms: rooms.names, draining: rooms.draining },
+    web: () => (servesWhip(platform.roles) && options.httpBase()) || undefined,
+    relay: () => relays.advert(),
   });
 
-  const finder = new RoomFinder(process, mesh, bus, rooms, links);
+  const finder = new RoomFinder({
+    process,
+    region: platform.region,
+    mesh,
+    bus,
+    store,
+    own: rooms,
+    remote: links,
+  });
   const ticker = new Ticker(clock, error => log.error({ err: error }, 'bug in a mix'));
   const seats = new Seats({
     clock,
     ticker,
     log,
     count: reason => metrics.count('egress', 'dropped', reason),
-    find: (room, address) => finder.find(room, address),
-    unreachable: room => finder.unreachable(room),
+    find: (room, address, suspect) => finder.find(room, address, suspect),
+    abandon: room => void finder.abandon(room).catch(() => {}), // the store is away, too: whoever adopts rooms sees to it
   });
   const wills = new Wills(bus, clock, log);
   const lobby = new Lobby({ clock, ticker, log, seats, languages: platform.rooms.promptLanguages });
@@ -116,13 +155,22 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
   });
   const ladders = new Ladders();
   const dials = new DialDesk(bus);
+  const drills = new DrillDesk({
+    bus,
+    clock,
+    log,
+    legs: () => allLegs(mesh, bus),
+    drills: () => allDrills(mesh, bus),
+  });
   closing.add(() => wills.close());
   const admission = new Admission(process, access, tickets, mesh, bus);
+  const manager = runsPart(platform.roles, 'manager') ? new Manager(mesh.table) : undefined;
   const legs = new LegDesk({
     process,
-    region: REGION,
+    region: platform.region,
     bus,
     mesh,
+    choose: choosing(manager, mesh.table, bus, clock),
     clock,
     log,
     ladders,
@@ -130,24 +178,46 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     authorize: request => admission.authorize(request),
     gone: ({ room, leg }, why) => void finder.ask({ type: 'gone', room, leg, why }).catch(() => {}),
   });
-  mesh.onLost(lost => {
+  mesh.onLost((lost, { agents }) => {
     desk.ownerLost(lost);
     links.forget(lost);
+    // An agent that died cannot say so: every manager does, and it counts once.
+    if (manager === undefined) return;
+    for (const { agent, gateway } of agents)
+      bus.events.publish({ type: 'agent.down', id: downId(agent), agent, gateway });
   });
   mesh.start();
+  closing.add(() => relays.close());
+  await relays.start();
   closing.add(
     () => mesh.close(),
     () => legs.close(),
+    () => drills.close(),
+    reconcile({ bus, mesh, desk, legs, clock }),
     serveProcess(bus, process, {
       desk,
+      legs,
       dials,
+      drills,
       ladders,
       metrics,
+      relays,
       authorizeTicket: request => admission.authorizeTicket(request),
     }),
   );
-  if (rooms !== undefined) closing.add(serveRooms(bus, process, rooms));
-  const ticket = ticketDesk({ tickets, bus, mesh, legs, httpBase: options.httpBase });
+  if (rooms !== undefined)
+    closing.add(serveRooms(bus, process, rooms), keepRooms({ rooms, finder, mesh, bus, clock, log }));
+  if (manager !== undefined) closing.add(serveManager(bus, manager, clock));
+  if (runsPart(platform.roles, 'api'))
+    closing.add(
+      tellWebhooks(bus, platform.webhooks, {
+        log,
+        now: Date.now,
+        count: reason => metrics.count('webhooks', 'posts', reason),
+        fetch,
+      }),
+    );
+  const ticket = ticketDesk({ process, tickets, bus, mesh, legs, region: platform.region });
   const parts = {
     process,
     metrics,
@@ -159,33 +229,29 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     rooms,
     desk,
     dials,
+    drills,
     wills,
     legs,
     ladders,
     ticket,
+    secret,
+    relays,
   };
   addGauges(parts);
   return parts;
 }
 
-async function openBus(
-  { platform }: Loaded,
+function createRooms(
+  { config, log, clock }: PartsOptions,
   process: string,
-  { clock, log, metrics }: Pick<BusOptions, 'clock'> & { log: RootLog; metrics: Metrics },
-): Promise<Bus> {
-  const options: BusOptions = {
-    clock,
-    onBug: (error, subject) => log.error({ err: error, subject }, 'bug in a bus handler'),
-    count: reason => metrics.count('bus', 'dropped', reason),
-  };
-  const { url, credentials } = platform.bus;
-  if (url === undefined) return inProcessBus(options);
-  return natsBus({ ...options, url, name: `roombridge-${process}`, ...(credentials && { credentials }) });
-}
-
-function createRooms({ platform }: Loaded, log: RootLog, clock: Clock): RoomNode {
-  const { sessionKeep, banTime, maxRooms, maxParticipants, newRoomsPerMinute } = platform.rooms;
+  bus: Bus,
+  store: RoomStore,
+): RoomNode {
+  const { sessionKeep, banTime, maxRooms, maxParticipants, newRoomsPerMinute } = config.platform.rooms;
+  const journal = new RoomJournal(bus.events);
   return new RoomNode({
+    process,
+    store,
     clock,
     log,
     times: { sessionKeepMs: sessionKeep, banMs: banTime },
@@ -193,6 +259,7 @@ function createRooms({ platform }: Loaded, log: RootLog, clock: Clock): RoomNode
     maxParticipants,
     newRoomsPerMinute,
     onEvent: (room, event) => {
+      journal.note(room, event);
       if (event.type === 'created' || event.type === 'ended') log.info({ room }, `room ${event.type}`);
     },
   });
@@ -203,13 +270,16 @@ function createLinks(
   identity: Identity,
   rooms: RoomNode | undefined,
   metrics: Metrics,
+  relays: Relays,
   trusted: (fingerprint: string) => boolean,
 ): RoomLinks {
   const count = (reason: string): void => metrics.count('link', 'dropped', reason);
-  return new RoomLinks({ config: config.platform, identity, rooms, clock, log, trusted, count });
+  return new RoomLinks({ config: config.platform, identity, rooms, relays, clock, log, trusted, count });
 }
 
-function addGauges({ metrics, rooms, desk, legs }: Pick<Parts, 'metrics' | 'rooms' | 'desk' | 'legs'>): void {
+type Gauged = Pick<Parts, 'metrics' | 'rooms' | 'desk' | 'legs' | 'relays'>;
+
+function addGauges({ metrics, rooms, desk, legs, relays }: Gauged): void {
   const number = (read: () => number) => () => [{ value: read() }];
   metrics.gauge(
     'rooms',
@@ -225,5 +295,24 @@ function addGauges({ metrics, rooms, desk, legs }: Pick<Parts, 'metrics' | 'room
     'calls',
     'Legs the fronts of this process asked for and that live now.',
     number(() => legs.size),
+  );
+  metrics.gauge(
+    'router_relayed_datagrams',
+    'Datagrams this process relayed, and those of them sent by two paths.',
+    () => [
+      { labels: { how: 'all' }, value: relays.stats.relayed },
+      { labels: { how: 'twice' }, value: relays.stats.twice },
+    ],
+    ['how'],
+  );
+  metrics.gauge(
+    'router_relayed_bytes',
+    'Bytes this process relayed.',
+    number(() => relays.stats.relayedBytes),
+  );
+  metrics.gauge(
+    'router_bindings',
+    'Clients bound at the router of this process now.',
+    number(() => relays.stats.bindings),
   );
 }

@@ -1,10 +1,15 @@
 import type { Bus, Unserve } from '../bus/port.ts';
 import type { Json, LadderStep, LegRequest, Termination, TrunkState, Who } from '../contract.ts';
+import type { DrillView } from '../ops/api/backend.ts';
 import type { Metrics } from '../ops/metrics.ts';
+import type { PairReport } from '../routing/report.ts';
 import type { AgentDesk, LegRecord } from './agent-desk.ts';
 import type { CallRecord, DialDesk } from './dial-desk.ts';
+import type { DrillDesk } from './drill-desk.ts';
 import type { Ladders } from './ladders.ts';
+import type { LegDesk } from './leg-desk.ts';
 import type { Mesh } from './mesh.ts';
+import type { Relays } from './relays.ts';
 import { subjects } from './subjects.ts';
 
 /** What any process may be asked about itself. */
@@ -14,15 +19,23 @@ type ProcessQuestion =
   | { type: 'calls' }
   | { type: 'cancel-call'; call: string; why: Termination }
   | { type: 'trunks' }
+  | { type: 'paths' }
+  | { type: 'drills' }
+  | { type: 'stop-drill'; drill: string }
   | { type: 'ladder'; leg: string }
+  /** Which of these legs it does not signal for; which its agents do not carry. */
+  | { type: 'unsignalled' | 'uncarried'; legs: readonly string[] }
   /** A credential only the issuing process can judge: a ticket. */
   | { type: 'authorize'; request: LegRequest };
 
 export interface ProcessAnswers {
   readonly desk: AgentDesk;
   readonly dials: DialDesk;
+  readonly drills: DrillDesk;
+  readonly legs: LegDesk;
   readonly ladders: Ladders;
   readonly metrics: Metrics;
+  readonly relays: Pick<Relays, 'reports'>;
   /** The Who, null when this process did not issue the ticket; throws a Refusal when it did and the ticket does not fit. */
   readonly authorizeTicket: (request: LegRequest) => Promise<Who | null>;
 }
@@ -41,8 +54,18 @@ export function serveProcess(bus: Bus, process: string, o: ProcessAnswers): Unse
         return o.dials.cancel(q.call, q.why);
       case 'trunks':
         return o.dials.trunks() as unknown as Json;
+      case 'paths':
+        return o.relays.reports() as unknown as Json;
+      case 'drills':
+        return o.drills.list() as unknown as Json;
+      case 'stop-drill':
+        return o.drills.stop(q.drill);
       case 'ladder':
         return (o.ladders.get(q.leg) ?? []) as unknown as Json;
+      case 'unsignalled':
+        return o.legs.unknown(q.legs);
+      case 'uncarried':
+        return o.desk.unknown(q.legs);
       case 'authorize':
         return (await o.authorizeTicket(q.request)) as unknown as Json;
     }
@@ -72,6 +95,17 @@ export const cancelCall = async (mesh: Mesh, bus: Bus, call: string, why: Termin
 
 export const allTrunks = async (mesh: Mesh, bus: Bus): Promise<TrunkState[]> =>
   (await askProcesses<TrunkState[]>(mesh, bus, { type: 'trunks' })).flat();
+
+export const allDrills = async (mesh: Mesh, bus: Bus): Promise<DrillView[]> =>
+  (await askProcesses<DrillView[]>(mesh, bus, { type: 'drills' })).flat();
+
+/** False when no process has such a drill. */
+export const stopDrill = async (mesh: Mesh, bus: Bus, drill: string): Promise<boolean> =>
+  (await askProcesses<boolean>(mesh, bus, { type: 'stop-drill', drill })).includes(true);
+
+/** Every path between two routers. */
+export const allPaths = async (mesh: Mesh, bus: Bus): Promise<PairReport[]> =>
+  (await askProcesses<PairReport[]>(mesh, bus, { type: 'paths' })).flat();
 
 /** Numbers of every process that answers. */
 export const allMetrics = (mesh: Mesh, bus: Bus): Promise<object[][]> =>

@@ -5,9 +5,11 @@ import type { Clock, Log } from '../contract.ts';
 import { refuse } from '../kit/refusal.ts';
 import { LinkClient } from '../link/client.ts';
 import { LinkServer } from '../link/server.ts';
+import { newTag } from '../proto/artp/relay/connection-id.ts';
 import type { RoomPort } from '../room/port.ts';
 import { ownAddress } from './host.ts';
 import type { Identity } from './identity.ts';
+import type { Relays } from './relays.ts';
 import type { RemoteRooms } from './room-finder.ts';
 import type { RoomNode } from './room-node.ts';
 
@@ -16,6 +18,8 @@ export interface RoomLinksOptions {
   readonly identity: Identity;
   /** The rooms of this process, to be reached by others. */
   readonly rooms: RoomNode | undefined;
+  /** Routers links may go by. */
+  readonly relays: Pick<Relays, 'serve' | 'offers' | 'isNear'>;
   /** Whether a certificate is that of a process of this system. */
   readonly trusted: (fingerprint: string) => boolean;
   readonly clock: Clock;
@@ -23,21 +27,19 @@ export interface RoomLinksOptions {
   readonly count: (reason: string) => void;
 }
 
-/** How long a link outlives the goodbye of its other end. */
-const LAST_WORDS_MS = 2000;
-
 /** The aRTP links of this process: a server when it hosts rooms for others, a client for each room node it joins. */
 export class RoomLinks implements RemoteRooms {
   readonly #o: RoomLinksOptions;
+  readonly #tag = newTag(randomBytes);
   readonly #server: LinkServer | undefined;
   readonly #clients = new Map<string, LinkClient>();
-  /** Links to nodes that said goodbye or fell silent. */
-  readonly #left = new Set<LinkClient>();
+  /** Nodes that said goodbye or fell silent. */
+  readonly #left = new Set<string>();
   #address: Pick<RoomNodeAdvert, 'host' | 'tlsPort' | 'udpPort'> = { host: '', tlsPort: 0, udpPort: 0 };
 
   constructor(options: RoomLinksOptions) {
     this.#o = options;
-    const { config, identity, rooms, trusted } = options;
+    const { config, identity, rooms, relays, trusted } = options;
     // Alone in one process nobody links: no port is opened.
     if (rooms === undefined || config.bus.url === undefined) return;
     this.#server = new LinkServer({
@@ -47,7 +49,9 @@ export class RoomLinks implements RemoteRooms {
       udpPort: config.artp.port,
       tlsPort: config.artp.tlsPort,
       trusted,
-      rooms: (room, address) => rooms.open(room, address),
+      tag: this.#tag,
+      routers: (client, server) => relays.offers(client, server),
+      rooms: (room, address) => rooms.get(room) ?? rooms.open(room, address),
       log: options.log,
     });
   }
@@ -64,6 +68,7 @@ export class RoomLinks implements RemoteRooms {
     const { externalAddress, artp } = this.#o.config;
     const listening = artp.address === undefined || artp.address === '0.0.0.0' ? ownAddress() : artp.address;
     this.#address = { host: externalAddress ?? listening, tlsPort, udpPort };
+    this.#o.relays.serve(this.#tag, this.#address.host, udpPort);
   }
 
   async port(to: ProcessAdvert, room: string): Promise<RoomPort> {
@@ -74,6 +79,8 @@ export class RoomLinks implements RemoteRooms {
         'no-room-node',
         `Process ${to.process} hosts rooms for itself only; give it bus.url.`,
       );
+    this.#left.delete(to.process);
+    this.#sweep();
     let client = this.#clients.get(to.process);
     if (client === undefined) {
       client = new LinkClient({
@@ -82,6 +89,8 @@ export class RoomLinks implements RemoteRooms {
         host: node.host,
         tlsPort: node.tlsPort,
         fingerprint: to.fingerprint,
+        // Within a region the straight way is the best one.
+        ...(to.region !== this.#o.config.region && { byRouter: id => this.#o.relays.isNear(id) }),
       });
       this.#clients.set(to.process, client);
     }
@@ -89,23 +98,26 @@ export class RoomLinks implements RemoteRooms {
   }
 
   /**
-   * A room node is gone for good: a successor has another id. What it said to its legs before it went may still be
-   * under way on the link, so that is not closed at once.
+   * A room node said goodbye or fell silent. The link knows better whether it lives: cut off from the bus, it still
+   * carries the legs that are in its rooms. A dead one's link is closed, and forgotten then.
    */
   forget(process: string): void {
-    const client = this.#clients.get(process);
-    if (client === undefined) return;
-    this.#clients.delete(process);
-    this.#left.add(client);
-    const { clock } = this.#o;
-    clock.at(clock.now() + LAST_WORDS_MS, () => {
-      this.#left.delete(client);
-      void client.close();
-    });
+    this.#left.add(process);
+    this.#sweep();
+  }
+
+  #sweep(): void {
+    for (const process of this.#left) {
+      const client = this.#clients.get(process);
+      if (client?.connected) continue;
+      this.#left.delete(process);
+      this.#clients.delete(process);
+      void client?.close();
+    }
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#clients.values(), ...this.#left].map(client => client.close()));
+    await Promise.all([...this.#clients.values()].map(client => client.close()));
     await this.#server?.close();
   }
 

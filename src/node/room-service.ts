@@ -1,6 +1,7 @@
 import type { Bus, Unserve } from '../bus/port.ts';
 import type { Json, MemberInfo, Termination } from '../contract.ts';
 import { refuse } from '../kit/refusal.ts';
+import { checkText } from '../kit/text.ts';
 import type { RoomSettings } from '../room/settings.ts';
 import type { RoomNode, RoomSummary } from './room-node.ts';
 import { subjects } from './subjects.ts';
@@ -11,6 +12,9 @@ type SettingsPatch = { readonly [K in keyof RoomSettings]?: RoomSettings[K] | nu
 /** What other processes, and the API, ask a room node. */
 export type RoomQuestion =
   | { type: 'rooms' }
+  | { type: 'alive' }
+  /** It has been named the host of the room after another died. */
+  | { type: 'resume'; room: string }
   | { type: 'room'; room: string }
   | { type: 'members'; room: string }
   | { type: 'set'; room: string; patch: SettingsPatch }
@@ -25,19 +29,25 @@ export type RoomQuestion =
 export function serveRooms(bus: Bus, process: string, node: RoomNode): Unserve {
   return bus.serve(
     subjects.room(process),
-    question => answer(node, question as unknown as RoomQuestion) as unknown as Json,
+    async question => (await answer(node, question as unknown as RoomQuestion)) as unknown as Json,
   );
 }
 
-function answer(
+async function answer(
   node: RoomNode,
   q: RoomQuestion,
-): RoomSummary[] | RoomSummary | readonly MemberInfo[] | RoomSettings | true {
+): Promise<RoomSummary[] | RoomSummary | readonly MemberInfo[] | RoomSettings | true> {
+  if ('room' in q) await node.resume(q.room);
   switch (q.type) {
+    case 'alive':
+    case 'resume':
+      return true;
     case 'rooms':
       return node.summaries();
     case 'room':
-      return node.summary(q.room) ?? { room: q.room, participants: 0, settings: node.settingsOf(q.room) };
+      return (
+        node.summary(q.room) ?? { room: q.room, participants: 0, settings: await node.settingsOf(q.room) }
+      );
     case 'members':
       return node.members(q.room) ?? [];
     case 'set':
@@ -50,6 +60,7 @@ function answer(
         throw refuse('client', 'no-such-participant', `There is no ${q.participant} in room ${q.room}.`);
       return there(node.feed(q.room, q), q.room);
     case 'text':
+      checkText(q.text); // whoever it came by
       return there(node.feed(q.room, { type: 'text', from: q.participant, text: q.text }), q.room);
     case 'tell':
     case 'gone':

@@ -15,15 +15,16 @@ import type {
   Want,
 } from '../contract.ts';
 import { RoomEgress } from '../egress/room-egress.ts';
-import { Refusal } from '../kit/refusal.ts';
-import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
+import type { JoinAsk, LegNotice, RoomPort } from '../room/port.ts';
+import { SteadyRoom } from './steady-room.ts';
 import type { Ticker } from './ticker.ts';
 
 interface SharedRoom {
-  readonly port: RoomPort;
+  readonly port: SteadyRoom;
   readonly egress: RoomEgress;
   readonly untick: () => void;
   seats: number;
+  readonly legs: Map<string, RoomSeat>;
 }
 
 /** A seat, and the resume secret that came with it. */
@@ -38,19 +39,16 @@ export interface SeatsOptions {
   readonly log: Log;
   /** What egress dropped, by reason. */
   readonly count: (reason: string) => void;
-  /** The way to a room, wherever it is; the same object for the same living room. */
-  readonly find: (room: string, address?: string) => Promise<RoomPort>;
-  /** The process that hosts the room does not answer: another is to be found. */
-  readonly unreachable: (room: string) => void;
+  /** The way to a room, wherever it is now; `suspect`: the process that hosts it did not answer. */
+  readonly find: (room: string, address: string | undefined, suspect: boolean) => Promise<RoomPort>;
+  /** There is no process that could host the room, and its legs have ended. */
+  readonly abandon?: (room: string) => void;
 }
 
-/** The room ended under our feet, or its process is gone and its advert not yet forgotten: asked once more, elsewhere. */
-const ONCE_MORE = new Set(['room-ended', 'room-unreachable', 'room-lost', 'untrusted']);
-
-/** Makes the seats of this process. All seats of one room share its port and its egress. */
+/** Makes the seats of this process. All seats of one room share the way there and its egress. */
 export class Seats {
   readonly #o: SeatsOptions;
-  readonly #rooms = new Map<RoomPort, SharedRoom>();
+  readonly #rooms = new Map<string, SharedRoom>();
 
   constructor(options: SeatsOptions) {
     this.#o = options;
@@ -60,32 +58,37 @@ export class Seats {
   async take(request: LegRequest, on: (n: LegNotice) => void): Promise<Seated> {
     const { leg, gateway, who, roles, track } = request;
     const ask: JoinAsk = { leg, gateway, who, roles, ...(track && { track }) };
-    let port = await this.#o.find(request.room, who.address);
-    let joined: Joined;
+    const shared = this.#share(request.room);
     try {
-      joined = await port.join(ask, on);
+      const joined = await shared.port.join(ask, on);
+      const seat = new RoomSeat(request, joined.participant, shared.port, shared.egress, () => {
+        shared.legs.delete(leg);
+        this.#release(shared);
+      });
+      shared.legs.set(leg, seat);
+      return { seat, secret: joined.secret };
     } catch (error) {
-      if (!(error instanceof Refusal) || !ONCE_MORE.has(error.why.reason)) throw error;
-      if (error.why.reason !== 'room-ended') this.#o.unreachable(request.room);
-      port = await this.#o.find(request.room, who.address);
-      joined = await port.join(ask, on);
+      this.#release(shared);
+      throw error;
     }
-    const shared = this.#share(port);
-    const seat = new RoomSeat(request, joined.participant, shared.port, shared.egress, () =>
-      this.#release(shared),
-    );
-    return { seat, secret: joined.secret };
   }
 
-  #share(port: RoomPort): SharedRoom {
-    let shared = this.#rooms.get(port);
+  #share(room: string): SharedRoom {
+    let shared = this.#rooms.get(room);
     if (shared === undefined) {
-      const { clock, log, count } = this.#o;
-      const bug = (error: unknown): void =>
-        log.error({ room: port.room, err: error }, 'bug in a leg that listens');
+      const { clock, log, count, find, abandon = () => {} } = this.#o;
+      const bug = (error: unknown): void => log.error({ room, err: error }, 'bug in a leg that listens');
+      const legs = new Map<string, RoomSeat>();
+      const port = new SteadyRoom({
+        room,
+        clock,
+        find,
+        abandon,
+        renamed: (leg, participant) => legs.get(leg)?.rename(participant),
+      });
       const egress = new RoomEgress(port, { clock, count, bug });
-      shared = { port, egress, untick: this.#o.ticker.add(now => egress.tick(now)), seats: 0 };
-      this.#rooms.set(port, shared);
+      shared = { port, egress, untick: this.#o.ticker.add(now => egress.tick(now)), seats: 0, legs };
+      this.#rooms.set(room, shared);
     }
     shared.seats++;
     return shared;
@@ -93,7 +96,7 @@ export class Seats {
 
   #release(shared: SharedRoom): void {
     if (--shared.seats > 0) return;
-    this.#rooms.delete(shared.port);
+    this.#rooms.delete(shared.port.room);
     shared.untick();
     shared.egress.close();
   }
@@ -101,11 +104,12 @@ export class Seats {
 
 class RoomSeat implements Seat {
   readonly room: string;
-  readonly participant: string;
+  #participant: string;
   readonly #leg: string;
   readonly #port: RoomPort;
   readonly #egress: RoomEgress;
-  readonly #subscriptions = new Set<Subscription>();
+  /** What is wanted, and how to want it again in another name. */
+  readonly #subscriptions = new Map<object, { end(): void; again(): void }>();
   readonly #watches = new Set<() => void>();
   #release: (() => void) | undefined;
   #published = 0;
@@ -118,7 +122,7 @@ class RoomSeat implements Seat {
     release: () => void,
   ) {
     this.room = request.room;
-    this.participant = participant;
+    this.#participant = participant;
     this.#leg = request.leg;
     this.#port = port;
     this.#egress = egress;
@@ -129,18 +133,40 @@ class RoomSeat implements Seat {
     return this.#port.publish(this.#leg, `${this.#leg}/${this.#published++}`, track, on);
   }
 
+  get participant(): string {
+    return this.#participant;
+  }
+
+  /** The room has gone on elsewhere, and somebody else has its id there. One does not hear oneself: what it wants begins anew. */
+  rename(participant: string): void {
+    this.#participant = participant;
+    for (const subscription of [...this.#subscriptions.values()]) subscription.again();
+  }
+
   want(want: Want, sink: Sink<MediaPacket>, on: (e: TrackEvent) => void): Subscription {
-    const subscription = this.#egress.want(this.participant, want, sink, on);
-    this.#subscriptions.add(subscription);
-    return {
-      update: w => subscription.update(w),
+    let wanted = want;
+    const open = (): Subscription => this.#egress.want(this.#participant, wanted, sink, on);
+    let subscription = open();
+    const outer: Subscription = {
+      update: w => {
+        wanted = w;
+        subscription.update(w);
+      },
       feedback: f => subscription.feedback(f),
       timeOf: pts => subscription.timeOf(pts),
       close: () => {
-        this.#subscriptions.delete(subscription);
+        this.#subscriptions.delete(outer);
         subscription.close();
       },
     };
+    this.#subscriptions.set(outer, {
+      end: () => subscription.close(),
+      again: () => {
+        subscription.close();
+        subscription = open();
+      },
+    });
+    return outer;
   }
 
   watch(on: (e: RoomEvent) => void): () => void {
@@ -156,9 +182,13 @@ class RoomSeat implements Seat {
     if (this.#release !== undefined) this.#port.confirmed(this.#leg);
   }
 
+  absent(on: boolean): void {
+    if (this.#release !== undefined) this.#port.absent(this.#leg, on);
+  }
+
   leave(why: Termination): void {
     if (this.#release === undefined) return;
-    for (const subscription of this.#subscriptions) subscription.close();
+    for (const subscription of this.#subscriptions.values()) subscription.end();
     for (const unwatch of this.#watches) unwatch();
     this.#port.leave(this.#leg, why);
     this.#release();

@@ -1,5 +1,6 @@
 import { loadCodecs } from '../../codecs/audio.ts';
 import { closeVideoWorkers } from '../../codecs/video/transcoder.ts';
+import { needsWeb, runsGateway, runsPart } from '../config/roles.ts';
 import type { Loaded } from '../config.ts';
 import type { Address, Front, Gateway, Host, Termination } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
@@ -38,7 +39,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     let web: Web | undefined;
     const clock = systemClock;
     const parts = await createParts({ ...options, clock, httpBase: () => web?.http.bases[0] ?? '' }, closing);
-    if (config.platform.roles.includes('front')) {
+    if (needsWeb(config.platform.roles)) {
       const notReady = () => (ending.why === undefined ? undefined : 'Roombridge is shutting down.');
       web = await openWeb({ ...options, clock, notReady }, parts, closing);
     }
@@ -48,7 +49,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     parts.mesh.announce();
     return {
       addresses,
-      ...(web && { admin: parts.admin }),
+      ...(web && runsPart(config.platform.roles, 'api') && { admin: parts.admin }),
       selfSigned: web?.certificate.selfSigned ?? false,
       roomsOpen: !parts.access.required,
       close: why => {
@@ -71,7 +72,7 @@ async function startGateways(
   ending: { readonly why: Termination | undefined },
 ): Promise<Address[]> {
   const { roles } = config.platform;
-  const { desk, dials, rooms, wills } = parts;
+  const { desk, dials, rooms, wills, finder } = parts;
   const addresses: Address[] = [];
   const fronts: Front[] = [];
   closing.add(async () => {
@@ -83,19 +84,21 @@ async function startGateways(
     desk.drainAll();
     dials.close();
     await Promise.all(fronts.map(front => front.close(why)));
-    rooms?.close(why);
+    const handedOver = rooms?.close(why, room => finder.successor(room));
+    parts.mesh.announce(); // that it takes no more rooms
+    await handedOver;
     await desk.close(why);
   });
   for (const gateway of gateways) {
     const slice = config.gateways[gateway.name];
     const host = hostOf(gateway, config, log, parts, web);
-    if (gateway.agent !== undefined && roles.includes(gateway.home)) {
+    if (gateway.agent !== undefined && runsGateway(roles, gateway, 'agent')) {
       const id = `${gateway.name}-${parts.process}`;
       const agent = gateway.agent(host, slice, id);
       desk.add(id, gateway.name, agent);
       addresses.push(...(await agent.start()));
     }
-    if (gateway.front !== undefined && roles.includes('front')) {
+    if (gateway.front !== undefined && runsGateway(roles, gateway, 'front')) {
       const front = gateway.front(host, slice);
       fronts.push(front);
       addresses.push(...(await front.start()));
@@ -113,6 +116,7 @@ function hostOf(gateway: Gateway, config: Loaded, log: RootLog, parts: Parts, we
     clock: systemClock,
     http: web?.http,
     externalAddress: config.platform.externalAddress,
+    sessionKeepMs: config.platform.rooms.sessionKeep,
     // Every gateway masks its own steps; this is the net below.
     ladder: (leg, step) =>
       parts.ladders.add(leg, {

@@ -4,12 +4,18 @@ export const subjects = {
   advert: 'roombridge.advert',
   /** `{ process }`: a polite goodbye. */
   goodbye: 'roombridge.goodbye',
+  /** Request `PlaceAsk` → `Candidate`, to any manager: which agent to ask for a leg. */
+  place: 'roombridge.manager.place',
   /** Request `TakeAsk` → `Taken`. */
   take: (agent: string) => `roombridge.agent.${agent}.take`,
   /** `{ leg, command }`. */
   command: (agent: string) => `roombridge.agent.${agent}.command`,
   /** Request `{ on }`: no new legs. */
   drain: (agent: string) => `roombridge.agent.${agent}.drain`,
+  /** Request `{ on }`: no new legs, and those there are move or end. */
+  outOfService: (agent: string) => `roombridge.agent.${agent}.out-of-service`,
+  /** Request `LegDrillAsk` → true: impairs a leg, or no longer. */
+  drill: (agent: string) => `roombridge.agent.${agent}.drill`,
   /** Request `{ ask, token }` → URL, to an agent that listens on its own. */
   ticket: (agent: string) => `roombridge.agent.${agent}.ticket`,
   /** `{ leg, event }`, to the process whose front asked for the leg. */

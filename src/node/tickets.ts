@@ -1,7 +1,9 @@
-import type { AgentAdvert, ProcessAdvert } from '../agents/advert.ts';
+import type { AgentAdvert } from '../agents/advert.ts';
+import { noAgent } from '../agents/manager.ts';
 import type { Bus } from '../bus/port.ts';
+import { runsGateway } from '../config/roles.ts';
 import type { Json, Ticket, TicketRequest } from '../contract.ts';
-import { refuse } from '../kit/refusal.ts';
+import { Refusal, refuse } from '../kit/refusal.ts';
 import type { Tickets } from '../ops/tickets.ts';
 import type { LegDesk } from './leg-desk.ts';
 import type { Mesh } from './mesh.ts';
@@ -10,25 +12,20 @@ import { subjects } from './subjects.ts';
 const SERVED_BY = { rtmp: 'rtmp', whip: 'webrtc', whep: 'webrtc' } as const;
 
 export interface TicketDeskOptions {
+  readonly process: string;
   readonly tickets: Tickets;
   readonly bus: Bus;
   readonly mesh: Mesh;
   readonly legs: LegDesk;
-  /** First address of the HTTP server, for WHIP and WHEP. */
-  readonly httpBase: () => string;
+  readonly region: string;
 }
 
 /** Gives out short-lived addresses: the way a mini-program gets its push and play URLs. */
 export function ticketDesk(o: TicketDeskOptions): (ask: TicketRequest) => Promise<Ticket> {
   return async ask => {
     const gateway = SERVED_BY[ask.protocol];
-    const agent = freest(gateway, o.mesh.table.processes());
-    if (agent === undefined)
-      throw refuse(
-        'server',
-        'no-agent',
-        `No ${gateway} agent is free or alive; start one, or wait for calls to end.`,
-      );
+    const agent = o.mesh.table.best({ gateway }, NONE, o.region)?.advert;
+    if (agent === undefined) throw new Refusal(noAgent(gateway));
     // The member who asks for itself gives the ticket its own resume secret, so that the new leg becomes its own.
     const secret = ask.participant === undefined ? undefined : o.legs.secretOf(ask.room, ask.participant);
     const issued = o.tickets.issue({ ...ask, ...(secret && { secret }) }, Date.now());
@@ -36,16 +33,25 @@ export function ticketDesk(o: TicketDeskOptions): (ask: TicketRequest) => Promis
   };
 }
 
-function freest(gateway: string, processes: Iterable<ProcessAdvert>): AgentAdvert | undefined {
-  let best: AgentAdvert | undefined;
-  for (const p of processes)
-    for (const a of p.agents)
-      if (a.gateway === gateway && !a.draining && a.legs < a.capacity)
-        if (best === undefined || a.legs / a.capacity < best.legs / best.capacity) best = a;
-  return best;
+const NONE: ReadonlySet<string> = new Set();
+
+/** Whether a process of these roles has the web front that WHIP and WHEP come in by. */
+export const servesWhip = (roles: readonly string[]): boolean =>
+  runsGateway(roles, { name: SERVED_BY.whip, home: 'agent' }, 'front');
+
+/** The first address browsers are served at: here, or in another process. */
+function webBase({ mesh, process }: TicketDeskOptions): string {
+  const base =
+    mesh.table.get(process)?.web ?? [...mesh.table.processes()].find(p => p.web !== undefined)?.web;
+  if (base !== undefined) return base;
+  throw refuse(
+    'server',
+    'no-web-front',
+    'No process that serves browsers is alive: start one with the role webrtc.',
+  );
 }
 
-/** An agent that listens on its own (RTMP) knows its URL; WHIP and WHEP are served here. */
+/** An agent that listens on its own (RTMP) knows its URL; WHIP and WHEP are served by a web front. */
 async function urlOf(
   ask: TicketRequest,
   token: string,
@@ -59,6 +65,6 @@ async function urlOf(
   const room = encodeURIComponent(ask.room);
   const user = encodeURIComponent(ask.user);
   if (ask.protocol === 'whip')
-    return `${o.httpBase()}/whip/${room}?user=${user}${ask.track === 'screen' ? '&track=screen' : ''}`;
-  return `${o.httpBase()}/whep/${room}${ask.track ? `/${encodeURIComponent(ask.track)}` : ''}?as=${user}`;
+    return `${webBase(o)}/whip/${room}?user=${user}${ask.track === 'screen' ? '&track=screen' : ''}`;
+  return `${webBase(o)}/whep/${room}${ask.track ? `/${encodeURIComponent(ask.track)}` : ''}?as=${user}`;
 }

@@ -1,3 +1,4 @@
+import { runsPart } from '../config/roles.ts';
 import type { Loaded } from '../config.ts';
 import type { Clock } from '../contract.ts';
 import { watchFiles } from '../io/tls-keys.ts';
@@ -5,7 +6,7 @@ import type { Closing } from '../kit/closing.ts';
 import { mountApi } from '../ops/api/api.ts';
 import { keptCertificate, readCertificate, type ServerCertificate } from '../ops/http/certificate.ts';
 import { ownNames } from '../ops/http/names.ts';
-import { HttpServer } from '../ops/http/server.ts';
+import { HttpServer, type HttpServerOptions } from '../ops/http/server.ts';
 import type { RootLog } from '../ops/log.ts';
 import { createBackend } from './backend.ts';
 import { roomPage } from './page.ts';
@@ -16,7 +17,7 @@ export interface Web {
   readonly certificate: ServerCertificate;
 }
 
-/** Opens the HTTP server of a front process: page, API, and room for what the gateways mount. */
+/** Opens the HTTP server of a process that needs one: page, API where it is served, and room for what the gateways mount. */
 export async function openWeb(
   {
     config,
@@ -32,6 +33,9 @@ export async function openWeb(
   const { access, metrics } = parts;
   const backend = createBackend({ ...parts, notReady });
   const certificate = await certificateOf(config);
+  const api: HttpServerOptions['api'] = runsPart(platform.roles, 'api')
+    ? app => mountApi(app, { backend, access, metrics, version, now: () => Date.now() })
+    : undefined;
   const http = new HttpServer({
     ...platform.http,
     externalAddress: platform.externalAddress,
@@ -40,7 +44,7 @@ export async function openWeb(
     log,
     metrics,
     clock,
-    api: app => mountApi(app, { backend, access, metrics, version, now: () => Date.now() }),
+    ...(api && { api }),
   });
   await http.listen();
   closing.add(() => http.close(), renewCertificate(config, http, log, clock));

@@ -194,6 +194,38 @@ test('tickets are bounded by user and in all, and leave when they expire', () =>
   tickets.issue(grant('a'), 1500);
 });
 
+test('a ticket that was used brings its member back after it has expired, and nobody else in', async () => {
+  const tickets = new Tickets({ random: randomBytes, lifeMs: 1000 });
+  const access = new Access({ apps: [app], adminKey: KEY, tickets });
+  const issue = () =>
+    tickets.issue({ room: '1000', user: 'alice', protocol: 'rtmp', role: 'publish', secret: 's' }, NOW).token;
+  const push = (credential: string, now: number, user = 'alice') => {
+    const who: Who = { user, proof: 'claimed', credential };
+    const begin = { type: 'make-offer' } as const;
+    return access.authorize(
+      {
+        v: 1,
+        leg: 'l',
+        trace: 't',
+        gateway: 'rtmp',
+        direction: 'in',
+        room: '1000',
+        roles: ['send'],
+        begin,
+        who,
+      },
+      now,
+    );
+  };
+  const [used, unused] = [issue(), issue()];
+  expect((await push(used, NOW + 999)).returning).toBeUndefined();
+  const hours = NOW + 5 * 3_600_000;
+  expect(await push(used, hours)).toMatchObject({ proof: 'ticket', credential: 's', returning: true });
+  expect((await refusalOf(push(unused, hours))).why.reason).toBe('not-authorized');
+  expect((await refusalOf(push(used, hours, 'mallory'))).why.reason).toBe('not-authorized');
+  expect((await refusalOf(push(used, NOW + 25 * 3_600_000))).why.reason).toBe('not-authorized');
+});
+
 test('wrong credentials are throttled by address; a good one always passes', async () => {
   const { ask } = world();
   const reasons: string[] = [];

@@ -62,6 +62,7 @@ export class Access {
     const verdict = await this.#judge(request, now);
     if (typeof verdict !== 'string') {
       for (const role of request.roles) this.#permit(request, verdict, role);
+      if (verdict.proof === 'ticket') this.#tickets.used(request.who.credential ?? '', now);
       return verdict;
     }
     this.#onFault(request.gateway, verdict);
@@ -73,9 +74,13 @@ export class Access {
     const { credential } = who;
     if (credential !== undefined && isTicket(credential)) {
       const grant = this.#tickets.find(credential, now);
-      return grant === undefined ? 'expired' : ticketHolder(grant, who, room, gateway, roles);
+      if (grant !== undefined) return ticketHolder(grant, who, room, gateway, roles);
+      const before = this.#tickets.returning(credential, now);
+      const holder = before === undefined ? 'expired' : ticketHolder(before, who, room, gateway, roles);
+      return typeof holder === 'string' ? holder : { ...holder, returning: true };
     }
-    if (who.proof === 'trunk') return { ...who, can: EVERYTHING };
+    // Of a member that comes back its agents vouch, by a seal of their own: what it once proved may have expired.
+    if (who.proof === 'trunk' || who.proof === 'resumed') return { ...who, can: EVERYTHING };
     if (!this.required) return { ...who, proof: 'claimed', can: EVERYTHING }; // a PIN or a resume secret: the room's
     if (credential === undefined) return 'missing';
     if (who.proof === 'digest') {

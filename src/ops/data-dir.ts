@@ -58,6 +58,10 @@ export async function keep(dir: string, name: string, text: string, first = fals
 
 const ADMIN_KEY_FILE = 'admin.key';
 
+/** The configured admin key, else the kept one: for commands beside the server. Undefined when there is none. */
+export const keptAdminKey = async (dir: string, configured?: string): Promise<string | undefined> =>
+  configured ?? (await readKept(dir, ADMIN_KEY_FILE))?.trim();
+
 /** The configured admin key, else the kept one, else a new one that is kept from now on. */
 export async function adminKey(
   dir: string,

@@ -23,6 +23,9 @@ interface Kept {
   readonly expiresAt: number;
 }
 
+/** A ticket that was used is good for this long for coming back to where its member still is, ms. */
+const RETURN_MS = 24 * 3_600_000;
+
 /**
  * Short-lived permits for one user, room, protocol and role: random 128-bit words that mean something here only.
  * Good any number of times until they expire, because a player that lost its connection dials the same URL again.
@@ -31,6 +34,8 @@ interface Kept {
 export class Tickets {
   /** In order of expiry, because every ticket lives equally long (as far as the wall clock only goes forward). */
   readonly #kept = new Map<string, Kept>();
+  /** Those that were used, in order of their first use. */
+  readonly #used = new Map<string, Kept>();
   readonly #perUser = new Map<string, number>();
   readonly #random: (n: number) => Buffer;
   readonly #lifeMs: number;
@@ -65,6 +70,26 @@ export class Tickets {
     this.#kept.set(token, { grant, expiresAt });
     this.#perUser.set(owner, (this.#perUser.get(owner) ?? 0) + 1);
     return { token, expiresAt };
+  }
+
+  /** Somebody came in with it. */
+  used(token: string, now: number): void {
+    const grant = this.#kept.get(token)?.grant;
+    if (grant === undefined || this.#used.has(token)) return;
+    if (this.#used.size >= this.#max) this.#used.delete(this.#used.keys().next().value as string);
+    this.#used.set(token, { grant, expiresAt: now + RETURN_MS });
+  }
+
+  /**
+   * What a ticket that has expired permitted while it was used: its member may have been in the room for hours, lost its
+   * connection just now and know no other. Good only for a member who still has its seat.
+   */
+  returning(token: string, now: number): TicketGrant | undefined {
+    for (const [old, { expiresAt }] of this.#used) {
+      if (expiresAt > now) break;
+      this.#used.delete(old);
+    }
+    return this.#used.get(token)?.grant;
   }
 
   /** What a ticket permits; undefined when it never was or is no more. */

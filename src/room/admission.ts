@@ -18,7 +18,9 @@ export function findParticipant(
 ): Participant | undefined {
   const { who } = ask;
   for (const p of all) {
-    if (who.credential !== undefined && who.credential === p.secret) return p;
+    if (ask.reclaim !== undefined && p.isSecret(ask.reclaim.secret)) return p;
+    if (who.credential !== undefined && p.isSecret(who.credential)) return p;
+    if (ask.reclaim !== undefined) continue; // it is who it was, or nobody
     if (p.who.user !== who.user && p.id !== name) continue;
     if (isVerified(ask)) {
       if (p.verified) return p;
@@ -34,7 +36,7 @@ const isVerified = (ask: JoinAsk): boolean =>
 
 function completes(ask: JoinAsk, p: Participant): boolean {
   for (const leg of p.legs.values()) if (leg.gateway !== ask.gateway) return false;
-  if (p.away) return false; // an absent claimed name comes back only by its secret
+  if (p.away || p.legs.size === 0) return false; // an absent claimed name comes back only by its secret
   if (!ask.roles.includes('send')) return !hasBothWays(p);
   return !ask.roles.includes('receive') && p.sendersOf(ask.track).length === 0;
 }
@@ -61,6 +63,12 @@ export function admit(ask: JoinAsk, door: Door, now: Millis): void {
       'client',
       'banned',
       `${ask.who.user} was removed from room ${room} a moment ago; try again in a minute.`,
+    );
+  if (ask.who.returning)
+    throw refuse(
+      'client',
+      'not-authorized',
+      `This ticket has expired, and ${ask.who.user} has no seat in room ${room} any more; ask for a new one.`,
     );
   if (settings.locked)
     throw refuse('client', 'room-locked', `Room ${room} is locked; ask its host to unlock it.`);

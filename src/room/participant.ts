@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { MemberInfo, NewTrack, Role, TrackInfo, Who } from '../contract.ts';
 import { type Millis, NEVER } from '../kit/core.ts';
 
@@ -9,6 +10,8 @@ export interface RoomLeg {
   readonly track: 'screen' | undefined;
   readonly participant: Participant;
   confirmed: boolean;
+  /** Its network is gone for now; the leg waits for it. */
+  absent: boolean;
 }
 
 export interface RoomTrack {
@@ -18,11 +21,20 @@ export interface RoomTrack {
   paused: boolean;
 }
 
+/** A secret is made anew at most once a move of the room. */
+const MAX_FORMER = 3;
+
+/** What may be written down of a resume secret: it does not lead back to it. */
+export const keyOfSecret = (secret: string): string =>
+  createHash('sha256').update(secret).digest('base64url');
+
 /** A joined party: a set of legs. Lives while any leg, or its session keep, lives. */
 export class Participant {
   readonly id: string;
   readonly who: Who;
-  readonly secret: string;
+  /** Undefined: it was restored, and only the key of its secret is known. */
+  secret: string | undefined;
+  readonly #formerKeys: readonly string[];
   readonly legs = new Map<string, RoomLeg>();
   readonly tracks = new Map<string, RoomTrack>();
   readonly muted = { audio: false, video: false };
@@ -32,15 +44,34 @@ export class Participant {
   keepUntil: Millis = NEVER;
   /** The legs it lost since it was here last, so that their final end can be told apart. */
   lostLegs: readonly string[] = [];
+  /** The room has just come here from another process, and its legs are on their way: it is not called away yet. */
+  expected = false;
 
-  constructor(id: string, who: Who, secret: string) {
+  /** `formerKeys`: of resume secrets it had in other processes, which stay good. */
+  constructor(id: string, who: Who, secret: string | undefined, formerKeys: readonly string[] = []) {
     this.id = id;
     this.who = who;
     this.secret = secret;
+    this.#formerKeys = formerKeys;
   }
 
+  /** Whether `credential` is a resume secret of it. */
+  isSecret(credential: string): boolean {
+    if (credential === this.secret) return true;
+    return this.#formerKeys.length > 0 && this.#formerKeys.includes(keyOfSecret(credential));
+  }
+
+  get secretKeys(): readonly string[] {
+    if (this.secret === undefined) return this.#formerKeys;
+    const key = keyOfSecret(this.secret);
+    return [...this.#formerKeys.filter(k => k !== key).slice(-MAX_FORMER), key];
+  }
+
+  /** Nobody hears it now: no leg is left, or all that are wait for their network. */
   get away(): boolean {
-    return this.legs.size === 0;
+    if (this.expected) return false;
+    for (const leg of this.legs.values()) if (!leg.absent) return false;
+    return true;
   }
 
   get verified(): boolean {
@@ -60,7 +91,7 @@ export class Participant {
   member(): MemberInfo {
     const protocols = new Set<string>();
     for (const leg of this.legs.values())
-      if (!leg.roles.every(role => role === 'signal')) protocols.add(leg.gateway);
+      if (!isSignalling(leg.roles)) protocols.add(leg.gateway);
     return {
       participant: this.id,
       display: this.who.display ?? this.id,
@@ -71,6 +102,8 @@ export class Participant {
     };
   }
 }
+
+export const isSignalling = (roles: readonly Role[]): boolean => roles.every(role => role === 'signal');
 
 export const isAudio = (track: Pick<NewTrack, 'source'>): boolean =>
   track.source === 'mic' || track.source === 'prompt';

@@ -16,6 +16,17 @@ export interface JoinAsk {
   readonly who: Who;
   readonly roles: readonly Role[];
   readonly track?: 'screen';
+  /** It was in this room already, at another process: only our own processes say so. */
+  readonly reclaim?: Reclaim;
+}
+
+/** A participant as one of its legs knows it. */
+export interface Reclaim {
+  readonly participant: string;
+  readonly display: string;
+  readonly secret: string;
+  /** By the room, not by itself. */
+  readonly muted: { readonly audio: boolean; readonly video: boolean };
 }
 
 export interface Joined {
@@ -44,6 +55,8 @@ export interface RoomPort extends RoomSource {
   watch(on: (e: RoomEvent) => void): () => void;
   /** Makes the leg's participant visible. Idempotent. */
   confirmed(leg: string): void;
+  /** See `Seat.absent`. Idempotent. */
+  absent(leg: string, on: boolean): void;
   /** Ends the leg and its publications. Idempotent. */
   leave(leg: string, why: Termination): void;
 }

@@ -331,3 +331,180 @@ describe('smaller copies of a picture (simulcast)', () => {
     ]);
   });
 });
+
+describe('who comes back with a ticket that has expired', () => {
+  it('takes the seat that is still there, from the stale leg too, and gets no other', () => {
+    const w = new World();
+    const who = { user: 'wx', proof: 'ticket' } as const;
+    w.join('other', { user: 'bob' });
+    w.join('push1', who, ['send'], 'rtmp');
+    w.feed({ type: 'confirmed', leg: 'push1' });
+    const again = w.join('push2', { ...who, returning: true }, ['send'], 'rtmp');
+    expect(again.id).toBe('wx');
+    expect(again.outs[0]).toMatchObject({
+      type: 'notice',
+      leg: 'push1',
+      notice: { why: { reason: 'replaced' } },
+    });
+    w.feed({ type: 'leave', leg: 'push2', why: LOST });
+    expect(w.members()).toEqual(['wx:away']); // bob was not seen yet
+    expect(w.join('push3', { ...who, returning: true }, ['send'], 'rtmp').id).toBe('wx');
+    w.feed({ type: 'leave', leg: 'push3', why: HUNG_UP });
+    expect(w.join('push4', { ...who, returning: true }, ['send'], 'rtmp').refused).toBe('not-authorized');
+  });
+});
+
+describe('a leg without a network', () => {
+  const stateTold = (outs: RoomOutput[]): string[] =>
+    outs.flatMap(o => (o.type === 'event' && o.event.type === 'member' ? [o.event.member.state] : []));
+
+  it('makes its participant away only when all its legs are absent, and back with the first that returns', () => {
+    const w = new World();
+    const { secret } = w.join('a', { user: 'bob' });
+    w.join('b', { user: 'bob', credential: secret! }, ['receive']);
+    w.feed({ type: 'confirmed', leg: 'a' });
+    w.feed({ type: 'track', leg: 'a', id: 'a/0', track: MIC });
+    expect(stateTold(w.feed({ type: 'absent', leg: 'a', on: true }))).toEqual([]);
+    expect(stateTold(w.feed({ type: 'absent', leg: 'b', on: true }))).toEqual(['away']);
+    expect(w.feed({ type: 'absent', leg: 'b', on: true })).toEqual([]);
+    expect(w.members()).toEqual(['bob:away']);
+    expect([...w.room.tracks()].map(t => t.info.id)).toEqual(['a/0']);
+    expect(stateTold(w.feed({ type: 'absent', leg: 'a', on: false }))).toEqual(['here']);
+    expect(w.members()).toEqual(['bob:here']);
+  });
+  it('is not given up by the room: the leg decides', () => {
+    const w = new World();
+    w.join('a', { user: 'bob' });
+    w.feed({ type: 'confirmed', leg: 'a' });
+    w.feed({ type: 'absent', leg: 'a', on: true });
+    w.now += 10 * TIMES.sessionKeepMs;
+    w.feed({ type: 'tick' });
+    expect(w.members()).toEqual(['bob:away']);
+    const outs = w.feed({ type: 'leave', leg: 'a', why: { blame: 'client', reason: 'did-not-return' } });
+    expect(outs.map(o => (o.type === 'event' ? o.event.type : o.type))).toEqual(['left', 'ended']);
+  });
+  it('is replaced by the one its member comes back with', () => {
+    const w = new World();
+    const { secret } = w.join('a', { user: 'bob' });
+    w.feed({ type: 'confirmed', leg: 'a' });
+    w.feed({ type: 'absent', leg: 'a', on: true });
+    const again = w.join('b', { user: 'bob', credential: secret! });
+    expect(again.id).toBe('bob');
+    expect(stateTold(again.outs)).toEqual(['here']);
+    expect(w.feed({ type: 'absent', leg: 'a', on: false })).toEqual([]);
+  });
+  it('is told of nobody who was not seen yet', () => {
+    const w = new World();
+    w.join('a', { user: 'bob' });
+    expect(w.feed({ type: 'absent', leg: 'a', on: true })).toEqual([]);
+  });
+});
+
+describe('a room that comes from another process', () => {
+  const left = (outs: RoomOutput[]): string[] =>
+    outs.flatMap(o => (o.type === 'event' && o.event.type === 'left' ? [o.event.participant] : []));
+  /** Two members at a node that is gone, and the room at its successor. */
+  const moved = () => {
+    const before = new World();
+    const bob = before.join('b', { user: 'bob' });
+    const carol = before.join('c', { user: 'carol', display: 'Carol' });
+    for (const leg of ['b', 'c']) before.feed({ type: 'confirmed', leg });
+    before.join('d', { user: 'dave' }); // still ringing
+    before.feed({ type: 'mute', participant: 'bob', media: 'audio', on: true });
+    const saved = JSON.parse(JSON.stringify(before.room.saved())) as ReturnType<Room['saved']>;
+    const w = new World({ ...SETTINGS, locked: true });
+    w.feed({ type: 'restore', members: saved });
+    return { before, w, saved, bob: bob.secret!, carol: carol.secret! };
+  };
+
+  it('writes down no secret, and nobody who was not seen', () => {
+    const { saved, bob } = moved();
+    expect(saved.map(m => m.id)).toEqual(['bob', 'carol']);
+    expect(JSON.stringify(saved)).not.toContain(bob);
+  });
+  it('has its members from the start; each returns as it was, muted, though the room is locked', () => {
+    const { w, bob } = moved();
+    expect(w.members()).toEqual(['bob:here', 'carol:here']);
+    const back = w.join('b', { user: 'bob', credential: bob });
+    expect([back.id, back.secret]).toEqual(['bob', bob]);
+    expect(back.outs).toContainEqual({
+      type: 'notice',
+      leg: 'b',
+      notice: { type: 'mute', media: 'audio', on: true },
+    });
+    expect(w.join('x', { user: 'bob' }).refused).toBe('room-locked');
+  });
+  it('calls away whom nobody has brought in time, and gives it up after the session keep', () => {
+    const { w, bob } = moved();
+    w.join('b', { user: 'bob', credential: bob });
+    w.now += 5000;
+    w.feed({ type: 'tick' });
+    expect(w.members()).toEqual(['bob:here', 'carol:away']);
+    w.now += TIMES.sessionKeepMs - 5000;
+    expect(left(w.feed({ type: 'tick' }))).toEqual(['carol']);
+  });
+  it('takes who comes back unsaved, keeps names unique and lets no name be had without its secret', () => {
+    const { w } = moved();
+    const muted = { audio: false, video: true };
+    const reclaim = (participant: string, secret: string) => ({
+      participant,
+      display: participant,
+      secret,
+      muted,
+    });
+    const join = (leg: string, user: string, r: ReturnType<typeof reclaim>) => {
+      const ask = {
+        leg,
+        gateway: 'sip',
+        roles: ['send'],
+        who: { user, proof: 'claimed' },
+        reclaim: r,
+      } as const;
+      return w.feed({ type: 'join', ask, secret: 'fresh' });
+    };
+    const dave = join('d', 'dave', reclaim('dave', 's-dave'));
+    expect(dave[0]).toMatchObject({ type: 'joined', joined: { participant: 'dave', secret: 's-dave' } });
+    expect(dave).toContainEqual({
+      type: 'notice',
+      leg: 'd',
+      notice: { type: 'mute', media: 'video', on: true },
+    });
+    expect(join('e', 'carol', reclaim('carol', 'guessed'))[0]).toMatchObject({
+      why: { reason: 'name-taken' },
+    });
+    expect(w.join('f', { user: 'carol' }, ['receive']).refused).toBe('room-locked');
+  });
+  it('keeps both secrets of a member that proved itself by a token first', () => {
+    const before = new World();
+    before.join('x', { user: 'x' }); // so that the secrets of this test differ
+    const old = before.join('a', { user: 'bob', proof: 'token' }).secret!;
+    before.feed({ type: 'confirmed', leg: 'a' });
+    const w = new World();
+    w.feed({ type: 'restore', members: before.room.saved() });
+    const anew = w.join('b', { user: 'bob', proof: 'token' }).secret!;
+    expect(anew).not.toBe(old);
+    expect(w.join('c', { user: 'bob', credential: old }).id).toBe('bob');
+    expect(w.join('d', { user: 'bob', credential: anew }).id).toBe('bob');
+  });
+  it('tells its legs when it goes on, and calls nobody gone', () => {
+    const { before } = moved();
+    const why = { blame: 'server', reason: 'room-moved' } as const;
+    const outs = before.feed({ type: 'move', why });
+    expect(outs.flatMap(o => (o.type === 'notice' ? [[o.leg, o.notice.type]] : []))).toEqual([
+      ['b', 'close'],
+      ['c', 'close'],
+      ['d', 'close'],
+    ]);
+    expect(left(outs)).toEqual([]);
+    expect(outs.at(-1)).toEqual({ type: 'ended' });
+  });
+  it('takes a leg again that came by another link, with what it publishes', () => {
+    const w = new World();
+    const { secret } = w.join('a', { user: 'bob' });
+    w.feed({ type: 'confirmed', leg: 'a' });
+    w.feed({ type: 'track', leg: 'a', id: 'a/0', track: MIC });
+    const again = w.join('a', { user: 'bob', credential: secret! });
+    expect([again.id, w.members(), [...w.room.tracks()]]).toEqual(['bob', ['bob:here'], []]);
+    expect(w.feed({ type: 'track', leg: 'a', id: 'a/0', track: MIC })[0]?.type).toBe('source');
+  });
+});

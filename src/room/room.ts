@@ -1,13 +1,14 @@
 import type { Format, Json, NewTrack, RoomEvent, Termination, TrackInfo } from '../contract.ts';
 import { type Core, type Millis, NEVER, type Tick } from '../kit/core.ts';
-import { terminationOf } from '../kit/refusal.ts';
+import { refuse, terminationOf } from '../kit/refusal.ts';
 import type { SourceEvent, TrackState } from '../media/room-source.ts';
 import type { SpeakerDetector } from '../media/speaker-detector.ts';
 import { admit, findParticipant } from './admission.ts';
 import type { Bans } from './bans.ts';
-import { cleanName, freeName, isAudio, Participant, type RoomLeg, type RoomTrack } from './participant.ts';
+import { cleanName, freeName, isAudio, isSignalling, Participant, type RoomLeg, type RoomTrack } from './participant.ts';
 import { PinTries } from './pin-tries.ts';
-import type { JoinAsk, Joined, LegNotice } from './port.ts';
+import type { JoinAsk, Joined, LegNotice, Reclaim } from './port.ts';
+import { restoreMember, type SavedMember, saveMembers } from './saved.ts';
 import type { RoomSettings, RoomTimes } from './settings.ts';
 import { Speakers } from './speakers.ts';
 
@@ -15,6 +16,7 @@ export type RoomInput =
   /** `secret` is fresh randomness, used when the leg founds a participant. */
   | { type: 'join'; ask: JoinAsk; secret: string }
   | { type: 'confirmed'; leg: string }
+  | { type: 'absent'; leg: string; on: boolean }
   | { type: 'leave'; leg: string; why: Termination }
   /** Its front says that this leg will never return: a participant away because of it leaves at once. */
   | { type: 'gone'; leg: string; why: Termination }
@@ -28,6 +30,10 @@ export type RoomInput =
   /** To the signalling legs of a participant. */
   | { type: 'tell'; participant: string; fact: Json }
   | { type: 'settings'; settings: RoomSettings }
+  /** Before all else: members of the room while it was in another process. They have the session keep to come back. */
+  | { type: 'restore'; members: readonly SavedMember[] }
+  /** The room goes on in another process: its legs are told, and nobody is said to have left. Last input. */
+  | { type: 'move'; why: Termination }
   | { type: 'end'; why: Termination };
 
 export type RoomOutput =
@@ -42,6 +48,9 @@ export type RoomOutput =
 /** Legs of one absence that are remembered: a return may fail a few times. */
 const MAX_LOST = 9;
 
+/** How long the legs of a room that came from another process may take until their members are called away. */
+export const RETURN_MS = 5000;
+
 /** One room: who is in it, with which legs and tracks, who speaks. Control only; media flows beside it (`flow.ts`). */
 export class Room implements Core<RoomInput, RoomOutput> {
   readonly id: string;
@@ -55,6 +64,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
   readonly #tries: PinTries;
   readonly #out: RoomOutput[] = [];
   #ended = false;
+  #expectUntil: Millis = NEVER;
 
   /** `bans` and `tries` outlive the room: nobody gets rid of them by founding it anew. */
   constructor(id: string, settings: RoomSettings, times: RoomTimes, bans: Bans, tries = new PinTries()) {
@@ -70,7 +80,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
   }
 
   get deadline(): Millis {
-    let at = this.#speakers.deadline;
+    let at = Math.min(this.#speakers.deadline, this.#expectUntil);
     for (const p of this.#participants.values()) at = Math.min(at, p.keepUntil);
     return at;
   }
@@ -94,6 +104,18 @@ export class Room implements Core<RoomInput, RoomOutput> {
   get size(): number {
     return this.#participants.size;
   }
+  /** What a successor needs. */
+  saved(): SavedMember[] {
+    return saveMembers(this.#participants.values());
+  }
+  #restore(members: readonly SavedMember[], now: Millis): void {
+    for (const saved of members) {
+      const p = restoreMember(saved);
+      p.keepUntil = now + Math.max(this.#times.sessionKeepMs, RETURN_MS);
+      this.#participants.set(p.id, p);
+    }
+    if (members.length > 0) this.#expectUntil = now + RETURN_MS;
+  }
 
   handle(input: RoomInput | Tick, now: Millis): void {
     if (this.#ended) return;
@@ -102,6 +124,8 @@ export class Room implements Core<RoomInput, RoomOutput> {
         return this.#join(input.ask, input.secret, now);
       case 'confirmed':
         return this.#confirmed(input.leg);
+      case 'absent':
+        return this.#absent(input.leg, input.on);
       case 'leave':
         return this.#leave(input.leg, input.why, now);
       case 'gone':
@@ -131,6 +155,10 @@ export class Room implements Core<RoomInput, RoomOutput> {
         return this.#toSignalling(input.participant, input.fact);
       case 'settings':
         return this.#set(input.settings);
+      case 'restore':
+        return this.#restore(input.members, now);
+      case 'move':
+        return this.#move(input.why);
       case 'end':
         for (const p of [...this.#participants.values()]) this.#remove(p, input.why);
         return this.#endIfEmpty();
@@ -141,9 +169,12 @@ export class Room implements Core<RoomInput, RoomOutput> {
 
   #join(ask: JoinAsk, secret: string, now: Millis): void {
     try {
+      const before = this.#legs.get(ask.leg);
+      if (before !== undefined) this.#drop(before); // its process came back before we knew that it had gone
       const name = cleanName(ask.who.user);
       let p = findParticipant(ask, name, this.#participants.values());
-      if (p === undefined) {
+      if (p === undefined && ask.reclaim !== undefined) p = this.#reclaim(ask, ask.reclaim);
+      else if (p === undefined) {
         const door = {
           room: this.id,
           settings: this.settings,
@@ -159,6 +190,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
         );
         this.#participants.set(p.id, p);
       } else this.#return(p, ask);
+      p.secret ??= ask.reclaim?.secret ?? secret;
       const leg: RoomLeg = {
         id: ask.leg,
         gateway: ask.gateway,
@@ -166,7 +198,9 @@ export class Room implements Core<RoomInput, RoomOutput> {
         track: ask.track,
         participant: p,
         confirmed: false,
+        absent: false,
       };
+      p.expected = false;
       p.legs.set(leg.id, leg);
       this.#legs.set(leg.id, leg);
       p.keepUntil = NEVER;
@@ -182,6 +216,23 @@ export class Room implements Core<RoomInput, RoomOutput> {
       this.#out.push({ type: 'refused', leg: ask.leg, why: terminationOf(error) });
       this.#endIfEmpty(); // a room made for this leg alone
     }
+  }
+
+  /** A participant of this room while it was elsewhere, of whom nothing was saved. */
+  #reclaim(ask: JoinAsk, { participant, display, secret, muted }: Reclaim): Participant {
+    const id = freeName(participant, n => this.#participants.has(n));
+    if (id !== participant && isSignalling(ask.roles))
+      throw refuse(
+        'server',
+        'name-taken',
+        `While room ${this.id} moved to another process somebody else became ${participant}; join again.`,
+      );
+    const name = display === participant ? id : display;
+    const p = new Participant(id, { ...ask.who, display: name }, secret);
+    p.muted.audio = muted.audio;
+    p.muted.video = muted.video;
+    this.#participants.set(p.id, p);
+    return p;
   }
 
   /** A known participant comes with one more leg: what it publishes anew replaces the stale publisher. */
@@ -210,12 +261,21 @@ export class Room implements Core<RoomInput, RoomOutput> {
     for (const track of p.tracks.values()) this.#source(track, p);
   }
 
+  #absent(legId: string, on: boolean): void {
+    const leg = this.#legs.get(legId);
+    if (leg === undefined || leg.absent === on) return;
+    const p = leg.participant;
+    const before = p.away;
+    leg.absent = on;
+    if (p.visible && p.away !== before) this.#tell(p);
+  }
+
   #leave(legId: string, why: Termination, now: Millis): void {
     const leg = this.#legs.get(legId);
     if (leg === undefined) return;
     const p = leg.participant;
     this.#drop(leg);
-    if (!p.away) {
+    if (p.legs.size > 0) {
       if (p.visible) this.#tell(p);
       return;
     }
@@ -229,7 +289,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
 
   #gone(legId: string, why: Termination): void {
     for (const p of this.#participants.values())
-      if (p.away && p.lostLegs.includes(legId)) this.#remove(p, why);
+      if (p.legs.size === 0 && p.lostLegs.includes(legId)) this.#remove(p, why);
     this.#endIfEmpty();
   }
 
@@ -278,6 +338,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
   }
 
   #tick(now: Millis): void {
+    if (this.#expectUntil <= now) this.#expectNobody();
     for (const p of [...this.#participants.values()])
       if (p.keepUntil <= now)
         this.#remove(p, {
@@ -286,6 +347,24 @@ export class Room implements Core<RoomInput, RoomOutput> {
           text: `${p.id} lost its connection and did not come back in time.`,
         });
     this.#lookForSpeakers(now);
+    this.#endIfEmpty();
+  }
+
+  #expectNobody(): void {
+    this.#expectUntil = NEVER;
+    for (const p of this.#participants.values()) {
+      if (!p.expected) continue;
+      p.expected = false;
+      if (p.away) this.#tell(p);
+    }
+  }
+
+  #move(why: Termination): void {
+    for (const leg of [...this.#legs.values()]) {
+      this.#notice(leg, { type: 'close', why });
+      this.#drop(leg);
+    }
+    this.#participants.clear();
     this.#endIfEmpty();
   }
 
@@ -338,7 +417,7 @@ export class Room implements Core<RoomInput, RoomOutput> {
 
   #toSignalling(id: string, fact: Json): void {
     for (const leg of this.#participants.get(id)?.legs.values() ?? [])
-      if (leg.roles.every(role => role === 'signal')) this.#notice(leg, { type: 'fact', fact });
+      if (isSignalling(leg.roles)) this.#notice(leg, { type: 'fact', fact });
   }
 
   #notice(leg: RoomLeg, notice: LegNotice): void {

@@ -1,8 +1,11 @@
 import type { MediaPacket } from '../../src/contract.ts';
 import { VIDEO_TYPE } from '../../src/proto/artp/header.ts';
+import type { Suite } from '../../src/proto/artp/keys.ts';
 import { directionKeys } from '../../src/proto/artp/keys.ts';
 import { MediaReceiver } from '../../src/proto/artp/media-receiver.ts';
 import { MAX_DATAGRAM, MediaSender } from '../../src/proto/artp/media-sender.ts';
+import { Session } from '../../src/proto/artp/session/session.ts';
+import { type Route, SESSION_TIMES } from '../../src/proto/artp/session/types.ts';
 import { TRAILER_BYTES, TrailerView } from '../../src/proto/artp/trailer.ts';
 import { type Bench, CALLS, cpuOf, type Figure } from './measure.ts';
 import { rawForwardUs } from './raw.ts';
@@ -16,7 +19,7 @@ const PAYLOADS = [
 export const artp: Bench = {
   name: 'artp',
   about:
-    'CPU to seal and to open one packet of a link between processes; baseline: its raw node:dgram forward',
+    'CPU to seal and to open one packet, of a link between processes and of a session of a native member; baseline: its raw node:dgram forward',
   async run({ note }) {
     const figures: Figure[] = [];
     for (const { what, bytes } of PAYLOADS) {
@@ -32,9 +35,99 @@ export const artp: Bench = {
         { what: `${what}: open`, value: cost.open, unit: 'µs', baseline },
       );
     }
+    for (const suite of ['aes-128-gcm', 'sm4-gcm'] as const) {
+      const { bytes } = PAYLOADS[1]!;
+      note(`a session, ${suite}`);
+      const baseline = await rawForwardUs(bytes);
+      const { send, take, open } = session(bytes, suite);
+      for (let i = 0; i < CALLS; i++) send();
+      const ready = take();
+      let next = 0;
+      const cost = cpuOf({ send, open: () => open(ready[next++] as Buffer) });
+      const goals = suite === 'aes-128-gcm' ? (['≤ 12 µs', '≤ 8 µs'] as const) : (['', ''] as const);
+      const what = `a packet of video through a session, ${suite}`;
+      figures.push(
+        { what: `${what}: send`, value: cost.send, unit: 'µs', baseline, goal: goals[0] },
+        { what: `${what}: open`, value: cost.open, unit: 'µs', baseline, goal: goals[1] },
+      );
+    }
     return figures;
   },
 };
+
+/** Two sessions that know each other, one way: from `OutTrack.sink` to the datagram, and from there to the listener. */
+function session(bytes: number, suite: Suite) {
+  const route: Route = { kind: 'udp', address: '192.0.2.1', port: 7100 };
+  const ids = [Buffer.alloc(8, 1), Buffer.alloc(8, 2)] as const;
+  const flying: { to: 'client' | 'server'; bytes: Buffer }[] = [];
+  const sent: Buffer[] = [];
+  let collect = false;
+  let now = 0;
+  let random = 0;
+  const end = (side: 'client' | 'server'): Session =>
+    new Session({
+      side,
+      secret: Buffer.alloc(32, 1),
+      suite,
+      ours: side === 'client' ? ids[0] : ids[1],
+      theirs: side === 'client' ? ids[1] : ids[0],
+      random: n => Buffer.alloc(n, ++random),
+      times: SESSION_TIMES,
+      budgetMs: 100,
+      now,
+      transmit: (datagram, length) => {
+        if (collect) sent.push(Buffer.from(datagram.subarray(0, length)));
+        else if (now === 0)
+          flying.push({
+            to: side === 'client' ? 'server' : 'client',
+            bytes: Buffer.from(datagram.subarray(0, length)),
+          });
+      },
+      count: reason => {
+        throw new Error(reason);
+      },
+    });
+  const ends = { client: end('client'), server: end('server') };
+  const settle = (): void => {
+    for (let d = flying.shift(); d !== undefined; d = flying.shift()) ends[d.to].receive(d.bytes, route, now);
+  };
+  ends.client.addRoute(route, now);
+  settle();
+  let heard = 0;
+  ends.server.hear(1, () => void heard++);
+  const track = ends.client.send(1, 'video', 90_000, () => {});
+  const packet: MediaPacket = {
+    seq: 0,
+    pts: 0,
+    marker: false,
+    payload: Buffer.alloc(bytes, 0x5a),
+    frame: { start: true, end: false, key: false, config: false, temporal: 0 },
+  };
+  const step = (): void => {
+    packet.seq++;
+    packet.pts += 1440;
+    track.sink(packet, now);
+  };
+  // The first packet announces its flow, which the listener must hear before it is measured.
+  step();
+  ends.client.tick(now);
+  settle();
+  if (heard !== 1) throw new Error(`the listener heard ${heard} packets of one`);
+  collect = true;
+  return {
+    /** At a rate that waits for nothing: 600 kbit/s. */
+    send: (): void => {
+      now += 16;
+      step();
+    },
+    /** What was sent so far; from here on nothing is kept. */
+    take: (): Buffer[] => {
+      collect = false;
+      return sent.splice(0);
+    },
+    open: (datagram: Buffer): void => ends.server.receive(datagram, route, now),
+  };
+}
 
 /** A sender and the receiver bound to its flows. */
 function link(bytes: number) {

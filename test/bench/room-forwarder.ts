@@ -42,7 +42,6 @@ const seats = new Seats({
   log: silentLog,
   count() {},
   find: async () => room,
-  unreachable: () => {},
 });
 
 const request = (user: string): LegRequest => ({

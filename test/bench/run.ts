@@ -1,5 +1,6 @@
 /** `npm run bench [-- name …] [-- --minutes n]`: all benches, or those named; a table each, no verdicts. */
 import { parseArgs } from 'node:util';
+import { heartbeats, placement } from './agents.ts';
 import { artp } from './artp.ts';
 import { calls } from './calls.ts';
 import { codecs } from './codecs.ts';
@@ -27,6 +28,8 @@ const BENCHES: readonly Bench[] = [
   pictures,
   sip,
   calls,
+  placement,
+  heartbeats,
 ];
 
 const { values, positionals } = parseArgs({

@@ -23,12 +23,13 @@ import {
 } from './harness.ts';
 import { echoes } from './subjects/echo.ts';
 import { openMount } from './subjects/mount.ts';
+import { natives } from './subjects/native.ts';
 import { rtmps } from './subjects/rtmp.ts';
 import { sips } from './subjects/sip.ts';
 import { stomps } from './subjects/stomp.ts';
 import { webrtcs } from './subjects/webrtc.ts';
 
-const subjects: readonly Subject[] = [...echoes, ...sips, ...webrtcs, ...rtmps, ...stomps];
+const subjects: readonly Subject[] = [...echoes, ...sips, ...webrtcs, ...rtmps, ...stomps, ...natives];
 
 /** A sentence tells a person what to do: a capital letter, words, an end. */
 const SENTENCE = /^[A-Z"].* .*[.!]$/s;

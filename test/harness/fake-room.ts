@@ -84,6 +84,9 @@ export class FakeRoom implements RoomPort {
   confirmed(leg: string): void {
     this.calls.push(`confirmed ${leg}`);
   }
+  absent(leg: string, on: boolean): void {
+    this.calls.push(`absent ${leg} ${on}`);
+  }
   leave(leg: string, why: Termination): void {
     if (this.left.has(leg)) return;
     this.calls.push(`leave ${leg} ${why.blame} ${why.reason}`);

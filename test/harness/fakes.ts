@@ -49,6 +49,7 @@ export class FakeSeat implements Seat {
   readonly subscriptions: FakeSubscription[] = [];
   readonly watchers = new Set<(e: RoomEvent) => void>();
   isConfirmed = false;
+  isAbsent = false;
   left: Termination | undefined;
   constructor(room = '1000', participant = 'alice') {
     this.room = room;
@@ -98,6 +99,9 @@ export class FakeSeat implements Seat {
   confirmed(): void {
     this.isConfirmed = true;
   }
+  absent(on: boolean): void {
+    this.isAbsent = on;
+  }
   leave(why: Termination): void {
     this.left ??= why;
   }
@@ -120,6 +124,9 @@ export function fakeHost(overrides: Partial<Host> = {}): Host & { readonly count
     room: { async mute() {}, async text() {} },
     tell() {},
     digestPasswords: () => undefined,
+    secret: async name => Buffer.alloc(32, name),
+    relay: { serve() {}, offers: () => [] },
+    sessionKeepMs: 120_000,
     authRequired: false,
     ladder() {},
     count: (name, reason) => void counts.push(`${name}/${reason}`),

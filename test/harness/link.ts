@@ -59,6 +59,8 @@ export class LinkWorld {
       certPem: this.node.certPem,
       keyPem: this.node.keyPem,
       trusted: f => f === this.agent.fingerprint,
+      tag: 0x0a0b0c,
+      routers: () => [],
       rooms: room => this.room(room),
       clock,
       random: randomBytes,

@@ -7,6 +7,8 @@ export interface Narrowness {
   /** Bits a second, IP and UDP headers counted; 0: no limit. */
   readonly bps: number;
   readonly queueMs: number;
+  /** Nothing passes, either way. */
+  readonly cut?: boolean;
 }
 
 const HEADERS_BYTES = 28;
@@ -46,6 +48,7 @@ function relay(target: number): void {
   const lines: SlowLine[] = [];
   let narrow: Narrowness = { bps: 0, queueMs: 0 };
   front.on('message', (bytes, from) => {
+    if (narrow.cut) return;
     const key = `${from.address} ${from.port}`;
     let back = backs.get(key);
     if (back === undefined) {
@@ -54,6 +57,7 @@ function relay(target: number): void {
       line.narrow = narrow;
       lines.push(line);
       back.on('message', answer => {
+        if (narrow.cut) return;
         const waitMs = line.pass(answer.length, performance.now());
         if (waitMs === undefined) return;
         if (waitMs === 0) front.send(answer, from.port, from.address);

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child.ts';
+import { natsServer } from './nats-server.ts';
 import { freePort } from './ports.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/roombridge.js', import.meta.url));
@@ -18,6 +19,8 @@ export interface Ports {
   readonly webrtc: number;
   /** UDP; TLS is the next one. Open in several processes only. */
   readonly artp: number;
+  /** NATS; open in several processes only. */
+  readonly bus: number;
 }
 
 /** A Roombridge under test: the program as users start it, on free ports of loopback. */
@@ -25,7 +28,8 @@ export class Server {
   readonly ports: Ports;
   readonly processes: ReadonlyMap<string, Child>;
   readonly adminKey: string;
-  readonly #nats: Child | undefined;
+  #nats: Child | undefined;
+  readonly #dir: string;
   readonly #run: (name: string, config?: string) => Child;
   readonly #anotherConfig: () => Promise<string>;
   readonly #ended: Child[] = [];
@@ -37,7 +41,9 @@ export class Server {
     nats: Child | undefined,
     run: (name: string, config?: string) => Child,
     anotherConfig: () => Promise<string>,
+    dir: string,
   ) {
+    this.#dir = dir;
     this.ports = ports;
     this.processes = processes;
     this.adminKey = adminKey;
@@ -46,18 +52,22 @@ export class Server {
     this.#anotherConfig = anotherConfig;
   }
 
-  /** `extra`: more YAML for the config. With a `sip:` of its own, which says `SIP_PORT` where that goes. */
+  /**
+   * `extra`: more YAML for the config. With a `sip:` of its own, which says `SIP_PORT` where that goes. `roles`: of the
+   * processes, where they are several; `manager 2` is a second manager.
+   */
   static async start(
     dir: string,
     arrangement: Arrangement,
     extra = '',
     nodeArgs: readonly string[] = [],
+    roles: readonly string[] = ['room', 'agent', 'front'],
   ): Promise<Server> {
     mkdirSync(dir, { recursive: true });
     const [sip, rtmp, https, http, webrtc, artp, bus] = await Promise.all(
       Array.from({ length: 7 }, freePort),
     );
-    const ports = { sip, rtmp, https, http, webrtc, artp } as Ports;
+    const ports = { sip, rtmp, https, http, webrtc, artp, bus } as Ports;
     const config = join(dir, 'roombridge.yaml');
     writeFileSync(config, configText(dir, ports, extra));
     const processes = new Map<string, Child>();
@@ -77,21 +87,25 @@ export class Server {
       return child;
     };
     const anotherConfig = async (): Promise<string> => {
-      const [rtmp, webrtc] = await Promise.all([freePort(), freePort()]);
+      const [rtmp, webrtc, artp] = (await Promise.all([freePort(), freePort(), freePort()])) as [
+        number,
+        number,
+        number,
+      ];
       const file = join(dir, `roombridge-${rtmp}.yaml`);
-      writeFileSync(file, configText(dir, { ...ports, rtmp, webrtc }, extra));
+      writeFileSync(file, configText(dir, { ...ports, rtmp, webrtc, artp }, extra));
       return file;
     };
     try {
       if (arrangement === 'one process') await run('all').until(/Roombridge is ready/, 30_000);
       else {
-        nats = new Child('nats-server', 'nats-server', ['-a', '127.0.0.1', '-p', String(bus)]);
+        nats = natsServer(bus as number, ['-js', '-sd', join(dir, 'nats')]);
         await nats.until(/Server is ready/);
-        const children = ['room', 'agent', 'front'].map(name => run(name));
+        const children = roles.map(name => run(name));
         await Promise.all(children.map(child => child.until(/Roombridge is ready/, 30_000)));
       }
       const adminKey = readFileSync(join(dir, 'data', 'admin.key'), 'utf8').trim();
-      const server = new Server(ports, processes, adminKey, nats, run, anotherConfig);
+      const server = new Server(ports, processes, adminKey, nats, run, anotherConfig, dir);
       await server.#allKnown(arrangement);
       return server;
     } catch (error) {
@@ -172,8 +186,18 @@ export class Server {
     await this.#run(name).until(/Roombridge is ready/, 30_000);
   }
 
-  /** One more agent beside the first, with ports of its own: `agent 2`, say. */
-  async another(name: `agent ${number}`): Promise<void> {
+  /** NATS dies without a word. */
+  async killNats(): Promise<void> {
+    await this.#nats?.stop('SIGKILL');
+  }
+  /** NATS is started again, and knows nothing of before. */
+  async emptyNats(): Promise<void> {
+    this.#nats = natsServer(this.ports.bus, ['-js', '-sd', join(this.#dir, `nats-${Date.now()}`)]);
+    await this.#nats.until(/Server is ready/);
+  }
+
+  /** One more beside the first, with ports of its own: `agent 2`, say. */
+  async another(name: `${'agent' | 'room'} ${number}`): Promise<void> {
     await this.#run(name, await this.#anotherConfig()).until(/Roombridge is ready/, 30_000);
   }
 
@@ -208,6 +232,7 @@ ${/^sip:/m.test(extra) ? '' : `sip: { address: 127.0.0.1, port: ${p.sip} }`}
 rtmp: { address: 127.0.0.1, port: ${p.rtmp} }
 webrtc: { address: 127.0.0.1, port: ${p.webrtc} }
 artp: { address: 127.0.0.1, port: ${p.artp}, tlsPort: ${p.artp + 1} }
+${/^native:/m.test(extra) ? '' : 'native: { address: 127.0.0.1, port: 0, tlsPort: 0 }'}
 log: { level: info, pretty: false }
 ${extra.replaceAll('SIP_PORT', String(p.sip))}
 `;

@@ -28,9 +28,14 @@ export class Stage {
     this.#dir = dir;
   }
 
-  static async open(arrangement: Arrangement, extra = '', nodeArgs: readonly string[] = []): Promise<Stage> {
+  static async open(
+    arrangement: Arrangement,
+    extra = '',
+    nodeArgs: readonly string[] = [],
+    roles?: readonly string[],
+  ): Promise<Stage> {
     const dir = mkdtempSync(join(tmpdir(), 'roombridge-stage-'));
-    return new Stage(await Server.start(join(dir, 'server'), arrangement, extra, nodeArgs), dir);
+    return new Stage(await Server.start(join(dir, 'server'), arrangement, extra, nodeArgs, roles), dir);
   }
 
   /** An empty name for one peer's folder. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { missing } from '../harness/child.ts';
+import { gapsByPort } from '../harness/gaps.ts';
 import { heardMs, spansOf } from '../harness/heard.ts';
 import { Capture } from '../harness/peers/capture.ts';
 import {
@@ -234,19 +235,4 @@ function watchRoster(s: Stage, room: string): () => Promise<string[]> {
     await watch;
     return seen;
   };
-}
-
-/** The longest silence of each port of RTP that begins or lasts after `since` (Unix ms), in ms. */
-function gapsByPort(lines: string, since: number): Record<string, number> {
-  const last = new Map<string, number>();
-  const gaps: Record<string, number> = {};
-  for (const line of lines.split('\n')) {
-    const [epoch = '', port = ''] = line.trim().split('\t');
-    const at = Number(epoch) * 1000;
-    if (port === '' || Number(port) % 2 !== 0 || Number.isNaN(at)) continue; // odd ones are RTCP
-    const before = last.get(port);
-    if (before !== undefined && at > since) gaps[port] = Math.max(gaps[port] ?? 0, Math.round(at - before));
-    last.set(port, at);
-  }
-  return gaps;
 }

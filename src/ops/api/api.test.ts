@@ -146,6 +146,19 @@ test('agents are listed and drained; trunks are told', async () => {
   const drain = await api('POST', '/agents/a1/drain');
   expect([drain.status, drain.json()]).toEqual([202, { agent: 'a1', draining: true }]);
   expect((await api('POST', '/agents/a9/drain')).status).toBe(404);
+  expect((await api('POST', '/agents/a1/drain', { on: false })).json()).toEqual({
+    agent: 'a1',
+    draining: false,
+  });
+  expect((await api('POST', '/agents/a1/drain', { no: 1 })).status).toBe(400);
+  const out = await api('POST', '/agents/a1/out-of-service');
+  expect([out.status, out.json()]).toEqual([202, { agent: 'a1', outOfService: true }]);
+  await api('POST', '/agents/a1/out-of-service', { on: false });
+  expect(world.backend.calls.slice(-2)).toEqual([
+    ['outOfService', 'a1', true],
+    ['outOfService', 'a1', false],
+  ]);
+  expect((await api('POST', '/agents/a9/out-of-service')).status).toBe(404);
   expect((await api('GET', '/trunks')).json()).toMatchObject([
     { trunk: 'office', proxies: [{ status: 200 }] },
   ]);
@@ -169,6 +182,63 @@ test('calls out: made, listed, withdrawn; what is not allowed says which setting
   expect((await api('GET', '/rooms/1000/calls/other')).status).toBe(404);
   expect((await api('DELETE', '/rooms/1000/calls/call-1')).status).toBe(204);
   expect((await api('DELETE', '/rooms/2000/calls/call-1')).status).toBe(404);
+});
+
+test('paths between routers: told in numbers and in a sentence', async () => {
+  expect((await api('GET', '/paths')).json()).toEqual(await world.backend.paths());
+});
+
+test('drills: begun in words, listed, ended', async () => {
+  const impairment = { loss: '30%', burst: '80ms', delay: '100ms', rate: '200kbit' };
+  const made = await api('POST', '/drills', { room: '1000', seconds: 30, impairment });
+  expect(made.status).toBe(201);
+  expect(made.headers['location']).toBe('/api/v1/drills/drill-1');
+  expect(made.json()).toMatchObject({ drill: 'drill-1', impairment: { loss: '30%' }, endsAt: 60_001 });
+  expect(world.backend.calls.at(-1)).toEqual([
+    'drill',
+    {
+      room: '1000',
+      seconds: 30,
+      direction: 'both',
+      impairment: { loss: 0.3, burst: { ms: 80 }, delayMs: 100, rateBps: 200_000 },
+    },
+  ]);
+  await api('POST', '/drills', { leg: 'l1', direction: 'to-member', impairment: { delay: '1s' } });
+  expect(world.backend.calls.at(-1)).toEqual([
+    'drill',
+    { leg: 'l1', seconds: 60, direction: 'to-member', impairment: { delayMs: 1000 } },
+  ]);
+  expect((await api('GET', '/drills')).json()).toMatchObject([
+    { drill: 'drill-1', legs: [{ impaired: true }, { impaired: false, text: 'It travels by TCP.' }] },
+  ]);
+  expect((await api('GET', '/drills/drill-1')).json()).toMatchObject({ room: '1000' });
+  expect((await api('GET', '/drills/drill-2')).status).toBe(404);
+  expect((await api('DELETE', '/drills/drill-1')).status).toBe(204);
+  expect((await api('DELETE', '/drills/drill-2')).status).toBe(404);
+});
+
+test.each([
+  [{ room: '1000' }, 400, 'body.impairment'],
+  [{ room: '1000', impairment: {} }, 400, 'A drill needs something to impair'],
+  [{ impairment: { loss: '1%' } }, 400, 'A drill needs a room or a leg, and not both.'],
+  [
+    { room: '1000', leg: 'l1', impairment: { loss: '1%' } },
+    400,
+    'A drill needs a room or a leg, and not both.',
+  ],
+  [{ room: '1000', impairment: { loss: 30 } }, 400, 'body.impairment.loss'],
+  [
+    { room: '1000', impairment: { loss: '130%' } },
+    400,
+    'loss 130% cannot be read: write a share from 0% to 100%.',
+  ],
+  [{ room: '1000', impairment: { lost: '30%' } }, 400, 'Unrecognized key: "lost"'],
+  [{ room: '1000', seconds: 601, impairment: { loss: '1%' } }, 400, 'body.seconds'],
+  [{ room: 'busy', impairment: { loss: '1%' } }, 409, 'A drill runs in room busy already.'],
+])('a drill %j is refused with %d', async (body, status, detail) => {
+  const answer = await api('POST', '/drills', body);
+  expect(answer.status).toBe(status);
+  expect(answer.json()['detail']).toContain(detail);
 });
 
 test('a ticket is given', async () => {
@@ -216,14 +286,18 @@ test('the OpenAPI description has every route with its key', async () => {
   expect(openapi).toBe('3.1.0');
   const all = Object.entries(paths).flatMap(([p, m]) => Object.keys(m).map(k => `${k.toUpperCase()} ${p}`));
   expect(all.sort()).toEqual([
+    'DELETE /api/v1/drills/{drill}',
     'DELETE /api/v1/rooms/{room}',
     'DELETE /api/v1/rooms/{room}/calls/{call}',
     'DELETE /api/v1/rooms/{room}/participants',
     'DELETE /api/v1/rooms/{room}/participants/{participant}',
     'GET /api/v1/agents',
+    'GET /api/v1/drills',
+    'GET /api/v1/drills/{drill}',
     'GET /api/v1/legs',
     'GET /api/v1/legs/{leg}',
     'GET /api/v1/legs/{leg}/ladder',
+    'GET /api/v1/paths',
     'GET /api/v1/rooms',
     'GET /api/v1/rooms/{room}',
     'GET /api/v1/rooms/{room}/calls',
@@ -235,6 +309,8 @@ test('the OpenAPI description has every route with its key', async () => {
     'GET /metrics',
     'GET /readyz',
     'POST /api/v1/agents/{agent}/drain',
+    'POST /api/v1/agents/{agent}/out-of-service',
+    'POST /api/v1/drills',
     'POST /api/v1/rooms/{room}/calls',
     'POST /api/v1/rooms/{room}/participants/{participant}/mute',
     'POST /api/v1/rooms/{room}/tickets',

@@ -9,7 +9,9 @@ import type { Metrics } from '../metrics.ts';
 import { typed } from './app.ts';
 import type { ApiBackend } from './backend.ts';
 import { callRoutes } from './calls.ts';
+import { drillRoutes } from './drills.ts';
 import { legRoutes } from './legs.ts';
+import { pathRoutes } from './paths.ts';
 import { roomRoutes } from './rooms.ts';
 
 export interface ApiOptions {
@@ -61,6 +63,8 @@ function v1(scope: FastifyInstance, { backend, access, now }: ApiOptions): void 
   roomRoutes(typed(scope), backend);
   legRoutes(typed(scope), backend);
   callRoutes(typed(scope), backend);
+  drillRoutes(typed(scope), backend);
+  pathRoutes(typed(scope), backend);
 }
 
 /** For probes and scrapers: no key, and in the clear. */

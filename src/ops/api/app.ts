@@ -6,5 +6,8 @@ import { type Refusal, refuse } from '../../kit/refusal.ts';
 export type ApiApp = ReturnType<typeof typed>;
 export const typed = (app: FastifyInstance) => app.withTypeProvider<ZodTypeProvider>();
 
-export const notFound = (what: 'room' | 'participant' | 'leg' | 'agent' | 'call', id: string): Refusal =>
+export const notFound = (
+  what: 'room' | 'participant' | 'leg' | 'agent' | 'call' | 'drill',
+  id: string,
+): Refusal =>
   refuse('client', `no-such-${what}`, `There is no ${what} ${id}; see the list for those there are.`);

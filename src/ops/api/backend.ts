@@ -9,6 +9,8 @@ import type {
   TicketRequest,
   TrunkState,
 } from '../../contract.ts';
+import type { Impairment } from '../../kit/impairment.ts';
+import type { ImpairmentWords } from '../../kit/impairment-words.ts';
 
 interface RoomSettingsView {
   /** Never leaves the API; it says only whether there is one. */
@@ -57,7 +59,10 @@ interface AgentView {
   readonly formats: readonly string[];
   readonly capacity: number;
   readonly legs: number;
+  /** Legs as a share of the capacity, 0 to 1. */
+  readonly load: number;
   readonly draining: boolean;
+  readonly outOfService: boolean;
 }
 
 export interface CallAsk {
@@ -79,6 +84,58 @@ export interface CallView {
   readonly steps: readonly DialStep[];
 }
 
+export interface DrillAsk {
+  /** One of the two. */
+  readonly room?: string;
+  readonly leg?: string;
+  readonly impairment: Impairment;
+  readonly direction: 'both' | 'to-member' | 'from-member';
+  readonly seconds: number;
+}
+
+export interface DrillView {
+  readonly drill: string;
+  readonly room: string;
+  readonly leg?: string;
+  readonly impairment: ImpairmentWords;
+  readonly direction: DrillAsk['direction'];
+  /** Unix ms. */
+  readonly startedAt: number;
+  readonly endsAt: number;
+  readonly legs: readonly {
+    readonly leg: string;
+    readonly gateway: string;
+    readonly participant: string;
+    readonly impaired: boolean;
+    /** Why it is not. */
+    readonly text?: string;
+  }[];
+}
+
+interface RouterView {
+  readonly process: string;
+  readonly region: string;
+}
+
+/** All paths from one router to another. */
+export interface PairView {
+  readonly from: RouterView;
+  readonly to: RouterView;
+  readonly paths: readonly {
+    /** Process of the router between; absent: the direct path. */
+    readonly via?: string;
+    readonly use: 'chosen' | 'standby' | 'none';
+    readonly state: 'alive' | 'doubt' | 'dead';
+    readonly rttMs?: number;
+    readonly oneWayMs?: number;
+    readonly lossPercent: number;
+    readonly score: number;
+    readonly correlation: number;
+  }[];
+  readonly switchesLastHour: number;
+  readonly text: string;
+}
+
 /** What the API needs of the platform. Undefined and false mean: there is no such thing. Refusals become problems. */
 export interface ApiBackend {
   rooms(): Promise<readonly RoomView[]>;
@@ -93,13 +150,20 @@ export interface ApiBackend {
   leg(leg: string): Promise<LegView | undefined>;
   ladder(leg: string): Promise<readonly LadderStep[] | undefined>;
   agents(): Promise<readonly AgentView[]>;
-  drain(agent: string): Promise<boolean>;
+  drain(agent: string, on: boolean): Promise<boolean>;
+  outOfService(agent: string, on: boolean): Promise<boolean>;
   ticket(ask: TicketRequest): Promise<Ticket>;
   /** Refused (403) with the setting that would allow it. */
   dial(room: string, ask: CallAsk): Promise<CallView>;
   callsOf(room: string): Promise<readonly CallView[]>;
   cancelCall(call: string): Promise<boolean>;
   trunks(): Promise<readonly TrunkState[]>;
+  /** Between routers. */
+  paths(): Promise<readonly PairView[]>;
+  /** A bad network on purpose. Refused when there is no such room or leg, or one runs there already. */
+  drill(ask: DrillAsk): Promise<DrillView>;
+  drills(): Promise<readonly DrillView[]>;
+  stopDrill(drill: string): Promise<boolean>;
   /** Prometheus text of every process of the system. */
   metrics(): Promise<string>;
   /** `why` is a sentence when it is not. */

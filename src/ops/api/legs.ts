@@ -9,6 +9,7 @@ import {
   legView,
   list,
   problemSchema,
+  switchBody,
 } from './schemas.ts';
 
 export function legRoutes(app: ApiApp, backend: ApiBackend): void {
@@ -56,14 +57,34 @@ function agentRoutes(app: ApiApp, backend: ApiBackend): void {
       schema: {
         tags,
         summary:
-          'Takes no new legs from now on; SIP calls move to another agent, where there is one, other legs go on.',
+          'Takes no new legs from now on; SIP calls move to another agent, where there is one, other legs go on. `{"on": false}`: it takes legs again.',
         params: agentParams,
+        body: switchBody,
         response: { 202: agentView.pick({ agent: true, draining: true }), 404: problemSchema },
       },
     },
-    async ({ params: { agent } }, reply) => {
-      if (!(await backend.drain(agent))) throw notFound('agent', agent);
-      return reply.code(202).send({ agent, draining: true });
+    async ({ params: { agent }, body }, reply) => {
+      const draining = body?.on ?? true;
+      if (!(await backend.drain(agent, draining))) throw notFound('agent', agent);
+      return reply.code(202).send({ agent, draining });
+    },
+  );
+  app.post(
+    '/agents/:agent/out-of-service',
+    {
+      schema: {
+        tags,
+        summary:
+          'Takes no new legs from now on and gets rid of those it has: SIP calls move to another agent, other legs, and calls that could not move within 10 s, are ended with a sentence. `{"on": false}`: back in service.',
+        params: agentParams,
+        body: switchBody,
+        response: { 202: agentView.pick({ agent: true, outOfService: true }), 404: problemSchema },
+      },
+    },
+    async ({ params: { agent }, body }, reply) => {
+      const outOfService = body?.on ?? true;
+      if (!(await backend.outOfService(agent, outOfService))) throw notFound('agent', agent);
+      return reply.code(202).send({ agent, outOfService });
     },
   );
 }

@@ -144,8 +144,13 @@ export const agentView = z.object({
   formats: list(z.string()),
   capacity: z.number().describe('Legs it can bear.'),
   legs: z.number().describe('Legs it bears now.'),
-  draining: z.boolean(),
+  load: z.number().describe('Legs as a share of the capacity, 0 to 1.'),
+  draining: z.boolean().describe('Takes no new legs; those it has go on, SIP calls elsewhere.'),
+  outOfService: z.boolean().describe('Takes no new legs, and those it has move or are ended.'),
 });
+
+/** No body: on. */
+export const switchBody = z.strictObject({ on: z.boolean().prefault(true) }).nullish();
 
 export const ticketBody = z.strictObject({
   user: name('Who will use it.'),

@@ -10,7 +10,7 @@ import { systemClock } from '../../io/clock.ts';
 import { refuse } from '../../kit/refusal.ts';
 import { Access } from '../access.ts';
 import { mountApi } from '../api/api.ts';
-import type { ApiBackend, RoomView } from '../api/backend.ts';
+import type { ApiBackend, DrillView, PairView, RoomView } from '../api/backend.ts';
 import { Metrics } from '../metrics.ts';
 import { Tickets } from '../tickets.ts';
 import { keptCertificate } from './certificate.ts';
@@ -74,6 +74,36 @@ function fakeBackend(): ApiBackend & { readonly calls: unknown[][] } {
     openedAt: 1,
     steps: [{ at: 1, state: 'ringing', status: 180, text: 'It rings.' }],
   } as const;
+  const pair: PairView = {
+    from: { process: 'r1', region: 'east' },
+    to: { process: 'r2', region: 'west' },
+    paths: [
+      {
+        use: 'standby',
+        state: 'alive',
+        lossPercent: 20,
+        score: 3.9,
+        correlation: 0.1,
+        rttMs: 40,
+        oneWayMs: 20,
+      },
+      { via: 'r3', use: 'chosen', state: 'alive', lossPercent: 0, score: 4.3, correlation: 1 },
+    ],
+    switchesLastHour: 1,
+    text: 'To router r2 in west traffic takes the path by router r3.',
+  };
+  const drill: DrillView = {
+    drill: 'drill-1',
+    room: '1000',
+    impairment: { loss: '30%' },
+    direction: 'both',
+    startedAt: 1,
+    endsAt: 60_001,
+    legs: [
+      { leg: 'l1', gateway: 'sip', participant: 'alice', impaired: true },
+      { leg: 'l4', gateway: 'rtmp', participant: 'bob', impaired: false, text: 'It travels by TCP.' },
+    ],
+  };
   return {
     calls,
     rooms: async () => [room],
@@ -118,9 +148,12 @@ function fakeBackend(): ApiBackend & { readonly calls: unknown[][] } {
         capacity: 100,
         legs: 1,
         draining: false,
+        load: 0,
+        outOfService: false,
       },
     ],
     drain: did('drain', id => id === 'a1'),
+    outOfService: did('outOfService', id => id === 'a1'),
     ticket: async ask => {
       calls.push(['ticket', ask]);
       return { url: `rtmp://h/room/${ask.room}/${ask.user}`, token: 'tk_x', expiresAt: 2 };
@@ -143,6 +176,14 @@ function fakeBackend(): ApiBackend & { readonly calls: unknown[][] } {
         accounts: [],
       },
     ],
+    drill: async ask => {
+      calls.push(['drill', ask]);
+      if (ask.room === 'busy') throw refuse('client', 'drill-running', 'A drill runs in room busy already.');
+      return drill;
+    },
+    paths: async () => [pair],
+    drills: async () => [drill],
+    stopDrill: did('stopDrill', id => id === drill.drill),
     metrics: async () => '',
     ready: async () => ({ ready: true }),
   };

@@ -4,10 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { missing } from '../../../test/harness/child.ts';
+import { isRtcp } from '../rtp/rtp.ts';
 import { VIDEO_TYPE } from './header.ts';
 import { directionKeys } from './keys.ts';
 import { MAX_DATAGRAM, MediaSender } from './media-sender.ts';
 import { PathSender } from './path.ts';
+import { ControlOpener } from './session/control-seal.ts';
+import { Keys } from './session/key-ring.ts';
+import { Pair } from './session/pair.testing.ts';
+import { TrailerView } from './trailer.ts';
 
 const PORT = 47100;
 const program = 'tshark';
@@ -59,7 +64,11 @@ describe.skipIf(tsharkMissing)('a capture', () => {
     challenge.copy(out);
     datagrams.push(datagram(challenge.length));
 
-    const seen = tshark(pcap(datagrams));
+    expect(controls(pcap(datagrams))).toMatch(/Packet type: Application specific \(204\)/);
+    const seen = tshark(pcap(datagrams)).map(line => [
+      ...line.slice(0, -1),
+      `${line.at(-1)!.split(',').length}`,
+    ]);
     expect(seen).toEqual([
       ['rtp', '2', '97', '0x00000001', '16384', '2147483648', '0', '0xbede', '2'],
       ['rtp', '2', '97', '0x00000001', '16385', '2147486648', '0', '0xbede', '1'],
@@ -68,10 +77,88 @@ describe.skipIf(tsharkMissing)('a capture', () => {
   });
 });
 
+describe.skipIf(tsharkMissing)('a capture of a session', () => {
+  it('opens as RTP with its extensions, and, with the keys, as RTCP with APP packets by name', () => {
+    const p = new Pair(70, { there: { loss: 0.2, delayMs: 20 } }).connect();
+    p.run(1000);
+    const sound = p.client.do(s => s.send(1, 'audio', 48_000, () => {}));
+    const pictures = p.client.do(s => s.send(2, 'video', 90_000, () => {}));
+    for (let n = 0; n < 200; n++) {
+      const now = p.net.clock.now();
+      const frame = { start: true, end: true, key: n % 50 === 0, config: false, temporal: n & 1 };
+      const payload = Buffer.alloc(80, n);
+      p.client.do(() => sound.sink({ seq: n, pts: n * 960, marker: false, payload, level: 40 }, now));
+      p.client.do(() => pictures.sink({ seq: n, pts: n * 1800, marker: true, payload, frame }, now));
+      p.client.do(s => n % 20 === 0 && s.say({ n }, now));
+      p.run(20);
+    }
+    p.server.do((s, now) => s.close({ blame: 'none', reason: 'done', text: 'The meeting is over.' }, now));
+    p.run(200);
+    const media = p.client.sent.map(d => d.bytes).filter(b => !isRtcp(b));
+    const sealed = [p.client, p.server]
+      .flatMap(e => e.sent.map(d => ({ bytes: d.bytes, by: e })))
+      .filter(d => isRtcp(d.bytes));
+
+    const seen = tshark(pcap(media));
+    const types = new Set(seen.map(line => line[2]));
+    for (const type of ['97', '98']) expect(types).toContain(type);
+    expect(seen).toHaveLength(media.length);
+    // Elements: level, frame marks, and what repeats which packet.
+    expect(new Set(seen.flatMap(line => (line[8] ? line[8].split(',') : [])))).toEqual(
+      new Set(['1', '2', '3']),
+    );
+
+    // Sealed, the first packet of a compound still shows its type, and an APP packet its subtype.
+    const outside = sealed.map(({ bytes }) => (bytes[1] === 204 ? `APP ${bytes[0]! & 31}` : `${bytes[1]}`));
+    for (const one of ['APP 5', 'APP 6', 'APP 9', 'APP 11', 'APP 12', '207']) expect(outside).toContain(one);
+
+    const view = new TrailerView();
+    const openers = new Map(
+      [p.client, p.server].map(e => {
+        const direction = e === p.client ? 'from-server' : 'from-client';
+        return [
+          e,
+          new ControlOpener(new Keys({ secret: Buffer.alloc(32, 7), suite: 'aes-128-gcm', direction })),
+        ];
+      }),
+    );
+    const plain = sealed.flatMap(({ bytes, by }) => {
+      view.read(bytes);
+      const opened = openers.get(by)!.open(bytes.subarray(0, view.start), 0);
+      return typeof opened === 'string' ? [] : [opened.plain];
+    });
+    expect(plain.length).toBe(sealed.length);
+    const packets = controls(pcap(plain));
+    expect(packets).toContain('aRTP');
+    for (const subtype of [5, 6, 9, 11, 12]) expect(packets).toMatch(new RegExp(`Subtype: ${subtype}\\b`));
+    expect(packets).toMatch(/Packet type: Extended report \(RFC 3611\) \(207\)/);
+    expect(packets).toMatch(/Transport-wide|Transport wide|Generic RTP Feedback/i);
+  });
+});
+
+/** What is said of all RTCP packets; fails on anything malformed. */
+function controls(capture: Buffer): string {
+  return withFile(capture, run => {
+    expect(run(['-Y', '_ws.malformed'])).toBe('');
+    return run(['-V', '-Y', 'rtcp']);
+  });
+}
+
 const FIELDS = ['version', 'p_type', 'ssrc', 'seq', 'timestamp', 'marker', 'ext.profile', 'ext.rfc5285.id'];
 
 /** Protocol and fields of every packet that reads as RTP, extensions counted; fails on anything malformed. */
 function tshark(capture: Buffer): string[][] {
+  return withFile(capture, run => {
+    expect(run(['-Y', '_ws.malformed'])).toBe('');
+    const fields = FIELDS.flatMap(f => ['-e', `rtp.${f}`]);
+    const lines = run(['-Y', 'rtp && !rtcp', '-T', 'fields', ...fields])
+      .trim()
+      .split('\n');
+    return lines.map(line => ['rtp', ...line.split('\t')]);
+  });
+}
+
+function withFile<T>(capture: Buffer, look: (run: (args: readonly string[]) => string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'artp-'));
   try {
     const file = join(folder, 'artp.pcap');
@@ -83,17 +170,7 @@ function tshark(capture: Buffer): string[][] {
       expect(done.status, done.stderr).toBe(0);
       return done.stdout;
     };
-    expect(run(['-Y', '_ws.malformed'])).toBe('');
-    expect(run(['-V', '-Y', 'rtcp'])).toMatch(/Packet type: Application specific \(204\)/);
-    const fields = FIELDS.flatMap(f => ['-e', `rtp.${f}`]);
-    const lines = run(['-Y', 'rtp && !rtcp', '-T', 'fields', ...fields])
-      .trim()
-      .split('\n');
-    return lines.map(line => {
-      const columns = line.split('\t');
-      const extensions = columns.at(-1)!.split(',').length;
-      return ['rtp', ...columns.slice(0, -1), String(extensions)];
-    });
+    return look(run);
   } finally {
     rmSync(folder, { recursive: true });
   }

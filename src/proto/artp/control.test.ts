@@ -41,7 +41,8 @@ describe('frames', () => {
 
 describe('HELLO', () => {
   const hello = { process: 'agent-1', connection: Buffer.from('0102030405060708', 'hex') };
-  const ack = { ...hello, secret: Buffer.alloc(32, 9), udpPort: 7100 };
+  const router = { id: 'r1', host: '192.0.2.7', port: 7120, ticket: 'dGlja2V0' };
+  const ack = { ...hello, secret: Buffer.alloc(32, 9), udpPort: 7100, routers: [router] };
   const why = (run: () => unknown): Refusal['why'] => {
     try {
       run();
@@ -77,6 +78,8 @@ describe('HELLO', () => {
       { ...good, connection: 'zz' },
       { ...good, udpPort: 0 },
       { ...good, udpPort: '7100' },
+      { ...good, routers: [{ ...router, host: 'example.org' }] },
+      { ...good, routers: new Array(5).fill(router) },
       { ...good, version: '1' },
       { ...good, process: '' },
     ];

@@ -5,13 +5,20 @@ import { RTP_HEADER_BYTES, type RtpView, writeRtpHeader } from '../rtp/rtp.ts';
  * RTP header and the one-byte extensions (RFC 8285 §4.2) of an aRTP packet. They are the same on every hop, so they
  * are inside the seal (as associated data).
  * ```
- * | RTP header, 12 | 0xBEDE | 1 word | level: id 1, len 0 | V=0, level 7 | marks: id 2, len 0 | S E K C 0 temporal 3 |
+ * | RTP header, 12 | 0xBEDE | 1 word | level: id 1, len 0 | V=0, level 7 | marks: id 2, len 0 | S E K C R temporal 3 |
  * ```
- * Level: RFC 6464. Marks: start, end, key frame, configuration (SPS/PPS), temporal layer. Whatever a packet lacks is
+ * Level: RFC 6464. Marks: start, end, key frame, configuration (SPS/PPS), repair follows, temporal layer. Whatever a packet lacks is
  * left out and padded with zeros; a packet without either has no extension.
  */
-const LEVEL = 1;
-const MARKS = 2;
+export const LEVEL = 1;
+export const MARKS = 2;
+/** Bits of the marks. */
+export const START = 0x80;
+export const END = 0x40;
+export const KEY = 0x20;
+export const CONFIG = 0x10;
+/** Of the transport, not of the frame: repair packets for this one will follow (media/). */
+export const REPAIRED = 0x08;
 export const MAX_HEADER_BYTES = RTP_HEADER_BYTES + 8;
 
 /** The payload type says only the medium: the format is known from the control stream. */
@@ -28,30 +35,38 @@ export function writeHeader(
   ssrc: number,
 ): number {
   writeRtpHeader(out, payloadType, p.marker, seq, timestamp, ssrc);
-  if (p.level === undefined && p.frame === undefined) return RTP_HEADER_BYTES;
+  return writeElements(out, p.level ?? NONE, p.frame === undefined ? NONE : marksByte(p.frame));
+}
+
+/** In place of a level or of frame marks: the packet has none. */
+export const NONE = -1;
+
+/** Adds level and marks to the plain header in `out`; returns the length of both. */
+export function writeElements(out: Uint8Array, level: number, marks: number): number {
+  if (level < 0 && marks < 0) return RTP_HEADER_BYTES;
   out[0] = 0x90;
   out[12] = 0xbe;
   out[13] = 0xde;
   out[14] = 0;
   out[15] = 1;
   let at = 16;
-  if (p.level !== undefined) {
+  if (level >= 0) {
     out[at++] = LEVEL << 4;
-    out[at++] = p.level & 0x7f;
+    out[at++] = level & 0x7f;
   }
-  if (p.frame !== undefined) {
+  if (marks >= 0) {
     out[at++] = MARKS << 4;
-    out[at++] = marksByte(p.frame);
+    out[at++] = marks;
   }
   while (at < MAX_HEADER_BYTES) out[at++] = 0;
   return MAX_HEADER_BYTES;
 }
 
-const marksByte = (f: FrameMark): number =>
-  (f.start ? 0x80 : 0) |
-  (f.end ? 0x40 : 0) |
-  (f.key ? 0x20 : 0) |
-  (f.config ? 0x10 : 0) |
+export const marksByte = (f: FrameMark): number =>
+  (f.start ? START : 0) |
+  (f.end ? END : 0) |
+  (f.key ? KEY : 0) |
+  (f.config ? CONFIG : 0) |
   Math.min(7, f.temporal);
 
 /**
@@ -70,24 +85,34 @@ export class PacketShapes {
   of(view: RtpView): MediaPacket {
     const levelAt = view.extension(LEVEL);
     const marksAt = view.extension(MARKS);
-    const p = this.#shape(levelAt, marksAt, view.bytes);
-    p.marker = view.marker;
-    if (marksAt >= 0) readMarks(this.#frame, view.bytes[marksAt] as number);
+    const { bytes } = view;
+    return this.with(
+      levelAt < 0 ? NONE : (bytes[levelAt] as number) & 0x7f,
+      marksAt < 0 ? NONE : (bytes[marksAt] as number),
+      view.marker,
+    );
+  }
+
+  /** The same from what was kept of a header. */
+  with(level: number, marks: number, marker: boolean): MediaPacket {
+    const p = this.#shape(level, marks);
+    p.marker = marker;
+    if (marks >= 0) readMarks(this.#frame, marks);
     return p;
   }
 
-  #shape(levelAt: number, marksAt: number, bytes: Uint8Array): MediaPacket {
-    if (levelAt < 0) return marksAt < 0 ? this.#plain : this.#marked;
-    const p = marksAt < 0 ? this.#level : this.#both;
-    p.level = (bytes[levelAt] as number) & 0x7f;
+  #shape(level: number, marks: number): MediaPacket {
+    if (level < 0) return marks < 0 ? this.#plain : this.#marked;
+    const p = marks < 0 ? this.#level : this.#both;
+    p.level = level;
     return p;
   }
 }
 
 function readMarks(f: FrameMark, b: number): void {
-  f.start = (b & 0x80) !== 0;
-  f.end = (b & 0x40) !== 0;
-  f.key = (b & 0x20) !== 0;
-  f.config = (b & 0x10) !== 0;
+  f.start = (b & START) !== 0;
+  f.end = (b & END) !== 0;
+  f.key = (b & KEY) !== 0;
+  f.config = (b & CONFIG) !== 0;
   f.temporal = b & 7;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Refusal, refuse, type Termination } from '../../kit/refusal.ts';
 import { SECRET_BYTES } from './keys.ts';
+import { MAX_OFFERS, type RouterOffer } from './relay/relay-routes.ts';
 import { CONNECTION_BYTES } from './trailer.ts';
 
 const ARTP_VERSION = 1;
@@ -16,6 +17,17 @@ const secret = z
   .transform(s => Buffer.from(s, 'base64'))
   .refine(b => b.length === SECRET_BYTES);
 const process = z.string().min(1).max(128);
+/** Of HELLO_ACK. */
+export const routerOffers = z
+  .array(
+    z.strictObject({
+      id: process,
+      host: z.union([z.ipv4(), z.ipv6()]),
+      port: z.int().min(1).max(65535),
+      ticket: z.string().max(64),
+    } satisfies Record<keyof RouterOffer, z.ZodType>),
+  )
+  .max(MAX_OFFERS);
 
 const HELLO = z.strictObject({
   type: z.literal('hello'),
@@ -30,6 +42,7 @@ const HELLO_ACK = z.strictObject({
   connection,
   secret,
   udpPort: z.int().min(1).max(65535),
+  routers: routerOffers,
 });
 const REFUSED = z.strictObject({
   type: z.literal('refused'),
@@ -49,6 +62,8 @@ export interface Hello {
 export interface HelloAck extends Hello {
   readonly secret: Uint8Array;
   readonly udpPort: number;
+  /** Other ways to it, for datagrams. */
+  readonly routers: readonly RouterOffer[];
 }
 
 const hex = (b: Uint8Array): string => Buffer.from(b).toString('hex');
@@ -66,6 +81,7 @@ export const writeHelloAck = (h: HelloAck): object => ({
   connection: hex(h.connection),
   secret: Buffer.from(h.secret).toString('base64'),
   udpPort: h.udpPort,
+  routers: h.routers,
 });
 /** Instead of HELLO_ACK, before the stream is closed. */
 export const writeRefused = ({ blame, reason, text }: Termination): object => ({

@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type Core, type Millis, NEVER, type Tick } from '../../kit/core.ts';
 import type { SrtpKeys, SrtpProfile } from '../rtp/srtp/profile.ts';
-import { FlightSender } from './flight-sender.ts';
+import { FlightSender, type FlightTiming } from './flight-sender.ts';
 import {
   digest,
   extendedMasterSecret,
@@ -35,11 +35,14 @@ export type DtlsOutput =
 
 export interface DtlsOptions {
   readonly identity: Identity;
-  /** Of the peer's certificate, from its SDP; one must match. */
-  readonly fingerprints: readonly Fingerprint[];
+  /** Of the peer's certificate, from its SDP; one must match. `anyone`: it proves itself by other means, or need not. */
+  readonly fingerprints: readonly Fingerprint[] | 'anyone';
   /** Those we accept, the preferred first. */
   readonly profiles: readonly SrtpProfile[];
   readonly random: (bytes: number) => Buffer;
+  readonly timing?: FlightTiming;
+  /** Of a server: the hello it is given repeats a cookie (`cookie.ts`), so one message of each side went before. */
+  readonly afterCookie?: boolean;
   /** Told the reason of everything dropped. */
   readonly junk: (reason: string) => void;
 }
@@ -63,12 +66,12 @@ export abstract class DtlsEnd<Step extends string> implements Core<DtlsInput, Dt
   protected kx: KeyExchange | undefined;
   #phase: 'handshake' | 'connected' | 'closed' = 'handshake';
   readonly #outputs: DtlsOutput[] = [];
-  readonly #messages = new Reassembly();
-  readonly #flight = new FlightSender();
+  readonly #messages: Reassembly;
+  readonly #flight: FlightSender;
   readonly #early: Buffer[] = [];
   /** Every handshake message of both sides, unfragmented (RFC 6347 §4.2.6). */
   #transcript: Buffer[] = [];
-  #outSeq = 0;
+  #outSeq: number;
   /** Our ChangeCipherSpec is out. */
   #sealing = false;
   #master: Buffer | undefined;
@@ -80,6 +83,10 @@ export abstract class DtlsEnd<Step extends string> implements Core<DtlsInput, Dt
     this.o = o;
     this.peer = peer;
     this.step = first;
+    const before = o.afterCookie === true ? 1 : 0;
+    this.#messages = new Reassembly(before);
+    this.#outSeq = before;
+    this.#flight = new FlightSender(o.timing);
   }
 
   get state(): Step | 'connected' | 'closed' {

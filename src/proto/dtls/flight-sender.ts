@@ -11,22 +11,34 @@ export interface FlightRecord {
 
 /** What fits every path, with IPv6 and a tunnel (RFC 8200 §5 asks for 1280). */
 const DATAGRAM_BYTES = 1200;
+/** When a flight that is not answered is sent again. */
+export interface FlightTiming {
+  /** Doubles with every sending, up to `maxMs`. */
+  readonly firstMs: Millis;
+  readonly maxMs: Millis;
+  readonly sendings: number;
+}
+
 /** RFC 6347 §4.2.4.1 says 1 s; a caller waits. */
-const FIRST_TIMEOUT_MS = 400;
-const MAX_TIMEOUT_MS = 6_400;
+const TIMING: FlightTiming = { firstMs: 400, maxMs: 6_400, sendings: 16 };
 /** The flight is not repeated faster than this, however often the peer asks: no amplifier. */
 const MIN_REPEAT_MS = 100;
-const MAX_SENDINGS = 16;
 
 /** Writes records, packs a flight into datagrams, and knows when to send it again. */
 export class FlightSender {
   #flight: readonly FlightRecord[] = [];
   #cipher: RecordCipher | undefined;
   readonly #nextSeq: [number, number] = [0, 0];
-  #timeoutMs = FIRST_TIMEOUT_MS;
+  readonly #timing: FlightTiming;
+  #timeoutMs: Millis;
   #sendings = 0;
   #sentAt: Millis = 0;
   #deadline: Millis = NEVER;
+
+  constructor(timing: FlightTiming = TIMING) {
+    this.#timing = timing;
+    this.#timeoutMs = timing.firstMs;
+  }
 
   /** When `send` is due again. */
   get deadline(): Millis {
@@ -40,20 +52,20 @@ export class FlightSender {
 
   begin(flight: readonly FlightRecord[]): void {
     this.#flight = flight;
-    this.#timeoutMs = FIRST_TIMEOUT_MS;
+    this.#timeoutMs = this.#timing.firstMs;
     this.#sendings = 0;
   }
 
   mayRepeat(now: Millis): boolean {
-    return this.#sendings < MAX_SENDINGS && now - this.#sentAt >= MIN_REPEAT_MS;
+    return this.#sendings < this.#timing.sendings && now - this.#sentAt >= MIN_REPEAT_MS;
   }
 
   /** The datagrams of the flight, with fresh record numbers. */
   send(now: Millis): Buffer[] {
     this.#sendings++;
     this.#sentAt = now;
-    this.#deadline = this.#sendings < MAX_SENDINGS ? now + this.#timeoutMs : NEVER;
-    this.#timeoutMs = Math.min(MAX_TIMEOUT_MS, this.#timeoutMs * 2);
+    this.#deadline = this.#sendings < this.#timing.sendings ? now + this.#timeoutMs : NEVER;
+    this.#timeoutMs = Math.min(this.#timing.maxMs, this.#timeoutMs * 2);
     const datagrams: Buffer[] = [];
     let parts: Buffer[] = [];
     let bytes = 0;

@@ -55,8 +55,12 @@ interface Slot {
 /** Puts handshake messages together again, in order, each once. */
 export class Reassembly {
   /** Sequence number of the message waited for. */
-  #next = 0;
+  #next: number;
   readonly #slots = new Map<number, Slot>();
+
+  constructor(first = 0) {
+    this.#next = first;
+  }
 
   /** Takes one fragment in; the reason when it is dropped. Bytes that came before are kept, not overwritten. */
   add(f: Fragment, epoch: number): 'past' | 'ahead' | 'too-long' | 'mismatch' | undefined {

@@ -52,7 +52,7 @@ export interface RateEntry {
   readonly overhead: number;
 }
 
-interface TransportFeedback {
+export interface TransportFeedback {
   readonly type: 'twcc';
   readonly sender: number;
   readonly media: number;

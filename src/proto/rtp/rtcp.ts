@@ -1,5 +1,6 @@
 /**
- * RTCP packets: RFC 3550 §6, feedback in rtcp-feedback.ts; reduced-size packets (RFC 5506) are accepted.
+ * RTCP packets: RFC 3550 §6, feedback in rtcp-feedback.ts, extended reports in rtcp-xr.ts; reduced-size packets
+ * (RFC 5506) are accepted.
  * ```
  *  0                   1                   2                   3
  *  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -15,6 +16,7 @@
  * The length counts words, so a compound is walked by lengths alone and unknown packet types are stepped over.
  */
 import { PT_PSFB, PT_RTPFB, type RtcpFeedback, readFeedback, writeFeedback } from './rtcp-feedback.ts';
+import { type ExtendedReport, PT_XR, readXr, writeXr } from './rtcp-xr.ts';
 
 export interface ReportBlock {
   readonly ssrc: number;
@@ -55,6 +57,7 @@ export type Rtcp =
       readonly name: string;
       readonly data: Uint8Array;
     }
+  | ExtendedReport
   | RtcpFeedback;
 
 /** Larger than any RTCP datagram that fits a network; bounds what one datagram can make us do. */
@@ -96,7 +99,7 @@ export function readRtcp(bytes: Uint8Array): Rtcp[] | string {
   return count === 0 ? 'short' : packets;
 }
 
-/** One packet with its header; undefined for types not known here (XR, say). */
+/** One packet with its header; undefined for types not known here. */
 function readOne(b: Buffer, packetType: number, count: number): Rtcp | string | undefined {
   switch (packetType) {
     case SR:
@@ -124,6 +127,8 @@ function readOne(b: Buffer, packetType: number, count: number): Rtcp | string | 
     case PT_RTPFB:
     case PT_PSFB:
       return readFeedback(b, packetType, count);
+    case PT_XR:
+      return readXr(b);
     default:
       return undefined;
   }
@@ -220,6 +225,8 @@ function writeOne(p: Rtcp): Buffer {
         Buffer.from(p.name.padEnd(4).slice(0, 4), 'latin1'),
         p.data,
       ]);
+    case 'xr':
+      return packet(PT_XR, 0, [word(p.ssrc), writeXr(p)]);
     default: {
       const { packetType, format, body } = writeFeedback(p);
       return packet(packetType, format, [word(p.sender), body]);

@@ -15,6 +15,9 @@ export interface IceCredentials {
 /** RFC 7675 §5.1: consent expires after 30 s without a valid check. */
 const CONSENT_MS = 30_000;
 
+/** Browsers check every 2.5 s, RFC 7675 wants it every 5 s: two in a row may be lost. */
+const ABSENT_MS = 11_000;
+
 /** RFC 8445 §5.3: at least 24 bits for ufrag and 128 for pwd, of letters, digits, + and /. */
 export const iceCredentials = (random: (n: number) => Buffer): IceCredentials => ({
   ufrag: random(6).toString('base64'),
@@ -51,6 +54,11 @@ export class IceLite {
   /** When consent expires unless a valid check comes. */
   get consentUntil(): Millis {
     return this.#lastCheckAt + CONSENT_MS;
+  }
+
+  /** When the peer, which checks every few seconds, has been silent for so long that its network is gone for now. */
+  get absentAt(): Millis {
+    return this.#lastCheckAt + ABSENT_MS;
   }
 
   /** Ufrags that reach this session now. */

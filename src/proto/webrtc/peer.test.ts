@@ -129,12 +129,24 @@ test('consent: 30 s after the last valid check it is over', () => {
   w.check(near, 1, true);
   w.shake(near);
   w.check(near, 20_000);
+  expect(w.peer.deadline).toBe(31_000);
+  expect(tick(w, 30_999)).toEqual([]);
+  expect(tick(w, 31_000)).toEqual([{ type: 'absent', on: true }]);
   expect(w.peer.deadline).toBe(50_000);
   expect(tick(w, 49_999)).toEqual([]);
   expect(tick(w, 50_000)).toMatchObject([
     { type: 'closed', why: { blame: 'client', reason: 'connection-lost' } },
   ]);
   expect(w.check(near, 50_001)).toEqual([]); // closed is closed
+});
+
+test('a peer that is heard again is back, from wherever it is now', () => {
+  const w = world();
+  w.check(near, 1, true);
+  w.shake(near);
+  expect(tick(w, 11_001)).toEqual([{ type: 'absent', on: true }]);
+  expect(w.check(far, 12_000)).toContainEqual({ type: 'absent', on: false });
+  expect(w.check(near, 12_001)).not.toContainEqual({ type: 'absent', on: false });
 });
 
 test('forged checks are junk and keep nothing alive', () => {

@@ -22,6 +22,8 @@ export type PeerOutput =
   | { readonly type: 'path'; readonly from: PeerAddress }
   /** Media flows: keys of what comes and of what goes. */
   | { readonly type: 'connected'; readonly receive: SrtpKeys; readonly send: SrtpKeys }
+  /** Nothing is heard of the peer for now, or it is heard again. */
+  | { readonly type: 'absent'; readonly on: boolean }
   /** Ended by the peer or by time; not emitted after a `close` input. */
   | { readonly type: 'closed'; readonly why: Termination };
 
@@ -47,6 +49,7 @@ export class WebRtcPeer implements Core<PeerInput, PeerOutput> {
   #connectBy: Millis = NEVER;
   #connected = false;
   #closed = false;
+  #absent = false;
   #heard: 'nothing' | 'checks' | 'dtls' = 'nothing';
   /** Before nomination DTLS is answered where it came from: browsers say hello on another pair than the first checked. */
   #lastDtlsFrom: PeerAddress | undefined;
@@ -73,7 +76,8 @@ export class WebRtcPeer implements Core<PeerInput, PeerOutput> {
 
   get deadline(): Millis {
     if (this.#closed) return NEVER;
-    const own = this.#connected ? this.#ice.consentUntil : this.#connectBy;
+    const { consentUntil, absentAt } = this.#ice;
+    const own = !this.#connected ? this.#connectBy : this.#absent ? consentUntil : absentAt;
     return Math.min(own, this.#dtls.deadline);
   }
 
@@ -111,6 +115,7 @@ export class WebRtcPeer implements Core<PeerInput, PeerOutput> {
     if (verdict.valid) {
       if (this.#heard === 'nothing') this.#heard = 'checks';
       this.#outputs.push({ type: 'path', from });
+      this.#setAbsent(false);
     }
     this.#outputs.push({ type: 'send', bytes: verdict.reply, to: from });
   }
@@ -123,8 +128,15 @@ export class WebRtcPeer implements Core<PeerInput, PeerOutput> {
         'connection-lost',
         'Nothing was heard of the browser for 30 s: its network went away.',
       );
+    if (this.#connected && now >= this.#ice.absentAt) this.#setAbsent(true);
     this.#dtls.handle({ type: 'tick' }, now);
     this.#drainDtls();
+  }
+
+  #setAbsent(on: boolean): void {
+    if (this.#absent === on) return;
+    this.#absent = on;
+    this.#outputs.push({ type: 'absent', on });
   }
 
   #whyNot(): string {

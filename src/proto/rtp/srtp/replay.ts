@@ -18,6 +18,14 @@ export class ReplayWindow {
     return this.#highest;
   }
 
+  /** Another that has accepted the same so far. */
+  copy(): ReplayWindow {
+    const other = new ReplayWindow(this.#size);
+    other.#highest = this.#highest;
+    other.#bits.set(this.#bits);
+    return other;
+  }
+
   check(index: number): 'new' | 'replayed' | 'too-old' {
     if (index > this.#highest) return 'new';
     if (index <= this.#highest - this.#size) return 'too-old';

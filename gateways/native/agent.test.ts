@@ -1,0 +1,268 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Format } from '../../src/contract.ts';
+import { refuse } from '../../src/kit/refusal.ts';
+import { isResume } from '../../src/proto/artp/session/resume.ts';
+import { ArtpRelay, portsOf } from '../../test/harness/artp-relay.ts';
+import { VirtualClock } from '../../test/harness/virtual-net.ts';
+import { World } from './world.testing.ts';
+
+const OPUS: Format = { codec: 'opus', clockRate: 48_000, channels: 2 };
+
+/** On a busy machine a connection may take its time. */
+const eventually = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 10_000, interval: 10 });
+
+let world: World;
+beforeEach(async () => void (world = await World.open()));
+afterEach(() => world.close());
+
+describe('joining', () => {
+  it('is a leg of its own, pinned here; the member hears who it is and who is there', async () => {
+    const { member, events } = await world.join({ token: 't0ken', display: 'Alice' });
+    expect(member.participant).toBe('alice');
+    expect(world.requests).toMatchObject([
+      {
+        gateway: 'native',
+        room: '1000',
+        roles: ['send', 'receive', 'signal'],
+        pin: 'native-1',
+        who: { user: 'alice', display: 'Alice', credential: 't0ken', address: '127.0.0.1' },
+      },
+    ]);
+    expect(world.seats[0]?.isConfirmed).toBe(true);
+    await eventually(() => expect(events).toContainEqual({ type: 'roster', members: [] }));
+    await eventually(() => expect(member.state).toBe('active'));
+  });
+
+  it('is refused in the words of the platform', async () => {
+    world.admit = async () => {
+      throw refuse('client', 'room-full', 'Room 1000 is full; try again later.');
+    };
+    await expect(world.join()).rejects.toThrow('Room 1000 is full; try again later.');
+    expect(world.host.counts).toContain('refused/room-full');
+  });
+
+  it('wants a certificate that proves something', async () => {
+    await expect(world.join({ insecure: false })).rejects.toThrow(/is self-signed: give its authority/);
+    await expect(world.join({ fingerprint: 'AA:BB' })).rejects.toThrow(/not the one asked for/);
+    expect(world.requests).toEqual([]);
+  });
+});
+
+describe('where TCP does not come through', () => {
+  it('HELLO goes over DTLS on the UDP port, through half of all datagrams lost both ways', async () => {
+    const relay = await ArtpRelay.open(portsOf(world.url));
+    relay.streams(false);
+    let seed = 5;
+    relay.loses = () => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31 < 0.5;
+    const { member } = await world.join({ url: relay.url('1000') });
+    expect(world.requests).toHaveLength(1);
+    await member.text('through');
+    expect(world.texts).toEqual(['through']);
+    relay.loses = () => false;
+    await member.leave();
+    await relay.close();
+  }, 30_000);
+
+  it('a refusal comes in words, too', async () => {
+    const relay = await ArtpRelay.open(portsOf(world.url));
+    relay.streams(false);
+    world.admit = async () => {
+      throw refuse('client', 'room-full', 'Room 1000 is full; try again later.');
+    };
+    await expect(world.join({ url: relay.url('1000') })).rejects.toThrow('Room 1000 is full');
+    await relay.close();
+  });
+
+  it('several ways that all get through are one joining', async () => {
+    const relay = await ArtpRelay.open(portsOf(world.url));
+    let admit: () => void = () => {};
+    const waiting = new Promise<void>(done => (admit = done));
+    world.admit = () => waiting;
+    const joining = world.join({ url: relay.url('1000') });
+    await new Promise(done => setTimeout(done, 2500)); // DTLS has said HELLO meanwhile
+    admit();
+    await joining;
+    expect(world.requests).toHaveLength(1);
+    await relay.close();
+  });
+});
+
+describe('a member', () => {
+  it('writes and mutes itself; what is too long or refused is told in words', async () => {
+    const { member } = await world.join();
+    await member.text('é'.repeat(2048));
+    await expect(member.text('a'.repeat(4097))).rejects.toThrow(/4096 bytes at most/);
+    await expect(member.text('forbidden')).rejects.toThrow('The room is locked.');
+    await member.mute('audio', true);
+    expect(world.texts).toEqual(['é'.repeat(2048), ['1000', 'alice', 'audio', true]]);
+  });
+
+  it('hears what happens in the room, and what an admin does', async () => {
+    const { events } = await world.join();
+    await eventually(() => expect(world.seats[0]?.watchers.size).toBe(1));
+    for (const watcher of world.seats[0]!.watchers) watcher({ type: 'text', from: 'bob', text: '你好' });
+    world.legs[0]?.handle({ type: 'mute', media: 'audio', on: true });
+    await eventually(() => expect(events).toContainEqual({ type: 'muted', media: 'audio', on: true }));
+    expect(events).toContainEqual({ type: 'text', from: 'bob', text: '你好' });
+  });
+
+  it('leaves, and its leg is closed', async () => {
+    const { member, events } = await world.join();
+    await member.leave();
+    await eventually(() => expect(world.closed).toMatchObject([{ blame: 'none', reason: 'hung-up' }]));
+    expect(events.at(-1)).toMatchObject({ type: 'ended', why: { reason: 'hung-up' } });
+  });
+
+  it('is told why when it is thrown out', async () => {
+    const { member, events } = await world.join();
+    world.legs[0]?.handle({
+      type: 'close',
+      why: { blame: 'client', reason: 'kicked', text: 'An admin threw you out.' },
+    });
+    expect(await member.ended).toMatchObject({ reason: 'kicked', text: 'An admin threw you out.' });
+    expect(events.at(-1)?.type).toBe('ended');
+  });
+});
+
+describe('media', () => {
+  it('goes both ways', async () => {
+    const { member } = await world.join();
+    await eventually(() => expect(member.state).toBe('active'));
+    const mic = member.publish({ source: 'mic', format: OPUS, canKeyframe: false, syncGroup: 'a' });
+    const heard: Buffer[] = [];
+    const serving: unknown[] = [];
+    member.want(
+      { kind: 'mix', codec: OPUS, ptimeMs: 20 },
+      p => void heard.push(Buffer.from(p.payload)),
+      e => void serving.push(e),
+    );
+    await eventually(() => expect(world.seats[0]?.subscriptions).toHaveLength(1));
+    const { sink, on } = world.seats[0]!.subscriptions[0]!;
+    on({ type: 'serving', format: OPUS, how: 'mix' });
+    const now = () => world.host.clock.now();
+    await eventually(() => {
+      mic.sink({ seq: 1, pts: 960, marker: false, payload: Buffer.from('hello'), level: 30 }, now());
+      sink({ seq: 1, pts: 960, marker: false, payload: Buffer.from('there'), level: 20 }, now());
+      const said = world.seats[0]?.publications[0]?.heard[0]?.payload ?? [];
+      expect(Buffer.from(said).toString()).toBe('hello');
+      expect(heard[0]?.toString()).toBe('there');
+    });
+    expect(serving).toEqual([{ type: 'serving', format: OPUS, how: 'mix' }]);
+    expect(world.seats[0]?.publications[0]?.heard[0]).toMatchObject({ level: 30 });
+  });
+});
+
+describe('a lost network', () => {
+  /** As far as everything in between answers, time goes by by itself. */
+  const flowing = (clock: VirtualClock): (() => void) => {
+    const timer = setInterval(() => clock.run(5), 5);
+    return () => clearInterval(timer);
+  };
+
+  it('keeps the seat for 119 s, and frees it at 121 s', async () => {
+    const clock = new VirtualClock();
+    const own = await World.open({}, { clock });
+    const relay = await ArtpRelay.open(portsOf(own.url));
+    const stop = flowing(clock);
+    const { member } = await own.join({ url: relay.url('1000') });
+    const since = clock.now();
+    await eventually(() => expect(clock.now()).toBeGreaterThan(since + 200)); // the server has found its way, too
+    stop();
+    relay.loses = () => true;
+    relay.streams(false);
+    await new Promise(done => setTimeout(done, 50)); // what was under way arrives
+    const lostAt = clock.now();
+    clock.run(119_000);
+    expect(own.seats[0]?.isAbsent).toBe(true);
+    expect(own.closed).toEqual([]);
+    clock.run(2_100);
+    expect(own.closed).toMatchObject([{ blame: 'client', reason: 'session-lost' }]);
+    expect(clock.now() - lostAt).toBeLessThan(122_000);
+    flowing(clock);
+    void member.leave();
+    await own.close();
+    await relay.close();
+  });
+
+  it('is over when packets pass again: the same leg, here again', async () => {
+    const clock = new VirtualClock();
+    const own = await World.open({}, { clock });
+    const relay = await ArtpRelay.open(portsOf(own.url));
+    const stop = flowing(clock);
+    const { member } = await own.join({ url: relay.url('1000') });
+    const since = clock.now();
+    await eventually(() => expect(clock.now()).toBeGreaterThan(since + 200)); // the server has found its way, too
+    stop();
+    relay.loses = () => true;
+    relay.streams(false);
+    await new Promise(done => setTimeout(done, 50));
+    clock.run(100_000);
+    expect(own.seats[0]?.isAbsent).toBe(true);
+    relay.loses = () => false;
+    const again = flowing(clock);
+    await eventually(() => expect(own.seats[0]?.isAbsent).toBe(false));
+    expect(own.requests).toHaveLength(1);
+    void member.leave();
+    await own.close();
+    again();
+    await relay.close();
+  });
+});
+
+describe('an agent that dies', () => {
+  it('is replaced by another one that opens the ticket: the same participant, its tracks again', async () => {
+    const other = await World.open();
+    const relay = await ArtpRelay.open(portsOf(world.url));
+    const { member, events } = await world.join({ url: relay.url('1000'), alternates: [other.url] });
+    const mic = member.publish({ source: 'mic', format: OPUS, canKeyframe: false, syncGroup: 'a' });
+    await eventually(() => expect(world.seats[0]?.publications).toHaveLength(1));
+    relay.loses = () => true;
+    relay.streams(false);
+    await eventually(() => expect(other.seats[0]?.publications).toHaveLength(1));
+    expect(other.requests[0]).toMatchObject({
+      room: '1000',
+      pin: 'native-1',
+      who: { user: 'alice', credential: 'resume-me', proof: 'resumed' },
+    });
+    await eventually(() => {
+      mic.sink(
+        { seq: 9, pts: 960, marker: false, payload: Buffer.from('back'), level: 30 },
+        world.host.clock.now(),
+      );
+      expect(other.seats[0]?.publications[0]?.heard).not.toHaveLength(0);
+    });
+    expect(events.map(e => e.type)).toContain('resumed');
+    await member.leave();
+    await other.close();
+    await relay.close();
+  }, 20_000);
+
+  it('a RESUME that somebody has copied takes nobody’s place', async () => {
+    const other = await World.open();
+    const relay = await ArtpRelay.open(portsOf(world.url));
+    const copies: Buffer[] = [];
+    const spy = await ArtpRelay.open(portsOf(other.url));
+    spy.loses = (bytes, toServer) => {
+      if (toServer && isResume(bytes)) copies.push(Buffer.from(bytes));
+      return false;
+    };
+    const { member } = await world.join({ url: relay.url('1000'), alternates: [spy.url('1000')] });
+    await member.text('here'); // the ticket came before
+    relay.loses = () => true;
+    relay.streams(false);
+    await eventually(() => expect(other.requests).toHaveLength(1));
+    expect(copies.length).toBeGreaterThan(0);
+    const third = await World.open();
+    const thief = createSocket('udp4');
+    for (const copy of copies) thief.send(copy, portsOf(third.url).udpPort, '127.0.0.1');
+    const [answer] = (await once(thief, 'message')) as [Buffer];
+    expect(answer.length).toBeLessThanOrEqual(3 * (copies[0]?.length ?? 0));
+    expect(third.requests).toEqual([]); // nobody has shown keys
+    thief.close();
+    await member.leave();
+    for (const w of [other, third]) await w.close();
+    for (const r of [relay, spy]) await r.close();
+  }, 20_000);
+});

@@ -1,0 +1,64 @@
+import type { Clock, Json } from '../../src/contract.ts';
+import type { Session } from '../../src/proto/artp/session/session.ts';
+import type { SessionEvent } from '../../src/proto/artp/session/types.ts';
+
+/** Runs a session: after everything done with it, `turn` takes what it has to say and arms its timer. */
+export class Running {
+  readonly session: Session;
+  readonly #clock: Clock;
+  readonly #on: (e: SessionEvent) => void;
+  #busy = false;
+  #stopped = false;
+  #armed = Number.POSITIVE_INFINITY;
+  #disarm: (() => void) | undefined;
+
+  constructor(session: Session, clock: Clock, on: (e: SessionEvent) => void) {
+    this.session = session;
+    this.#clock = clock;
+    this.#on = on;
+    this.turn();
+  }
+
+  /** Ignored once stopped. */
+  say(message: object): void {
+    if (this.#stopped) return;
+    this.session.say(message as Json, this.#clock.now());
+    this.turn();
+  }
+
+  /** What is done to the session while its events are told is seen by the turn that tells them. */
+  turn(): void {
+    if (this.#busy || this.#stopped) return;
+    this.#busy = true;
+    try {
+      for (let e = this.session.poll(); e !== undefined; e = this.session.poll()) this.#on(e);
+    } finally {
+      this.#busy = false;
+    }
+    this.#arm();
+  }
+
+  /** Disarms the timer; nothing is told any more. Idempotent. */
+  stop(): void {
+    this.#stopped = true;
+    this.#disarm?.();
+    this.#disarm = undefined;
+  }
+
+  /** A deadline that moves away leaves the timer: it looks again when it rings, which costs less than arming anew. */
+  #arm(): void {
+    const { deadline } = this.session;
+    if (this.#stopped || deadline >= this.#armed) return;
+    this.#disarm?.();
+    this.#armed = deadline;
+    this.#disarm = this.#clock.at(deadline, () => this.#ring());
+  }
+
+  #ring(): void {
+    this.#armed = Number.POSITIVE_INFINITY;
+    this.#disarm = undefined;
+    const now = this.#clock.now();
+    if (now >= this.session.deadline) this.session.tick(now);
+    this.turn();
+  }
+}

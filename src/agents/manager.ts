@@ -1,0 +1,74 @@
+import type { Termination } from '../contract.ts';
+import type { Millis } from '../kit/core.ts';
+import type { Wanted } from './score.ts';
+import type { Candidate, ProcessTable } from './table.ts';
+
+/** What a front asks a manager. */
+export interface PlaceAsk extends Wanted {
+  readonly leg: string;
+  /** Of who asks. */
+  readonly region: string;
+  /** Agents that refused this leg, or were silent. */
+  readonly tried: readonly string[];
+}
+
+/** A reservation speaks for a leg until its agent does: adverts come at once when their load changes. */
+const RESERVED_MS = 1000;
+const MAX_RESERVATIONS = 100_000;
+
+interface Reservation {
+  readonly leg: string;
+  readonly agent: string;
+  readonly until: Millis;
+}
+
+/**
+ * Chooses an agent for each leg, from what it has heard and what it has given away in the last second. Holds nothing that
+ * would be lost with it: the agent is the authority on itself, and there may be many managers.
+ */
+export class Manager {
+  readonly #table: ProcessTable;
+  /** The oldest first. */
+  readonly #reservations: Reservation[] = [];
+  readonly #reserved = new Map<string, number>();
+
+  constructor(table: ProcessTable) {
+    this.#table = table;
+  }
+
+  /** The agent to ask. */
+  choose(ask: PlaceAsk, now: Millis): Candidate | Termination {
+    this.#expire(now);
+    const tried = new Set(ask.tried);
+    const best = this.#table.best(ask, tried, ask.region, agent => this.#reserved.get(agent) ?? 0);
+    if (best === undefined) return noAgent(ask.gateway);
+    this.#reserve({ leg: ask.leg, agent: best.advert.agent, until: now + RESERVED_MS });
+    return best;
+  }
+
+  #reserve(reservation: Reservation): void {
+    if (this.#reservations.length >= MAX_RESERVATIONS) this.#release(this.#reservations.shift());
+    this.#reservations.push(reservation);
+    const { agent } = reservation;
+    this.#reserved.set(agent, (this.#reserved.get(agent) ?? 0) + 1);
+  }
+
+  #release(reservation: Reservation | undefined): void {
+    if (reservation === undefined) return;
+    const left = (this.#reserved.get(reservation.agent) ?? 0) - 1;
+    if (left > 0) this.#reserved.set(reservation.agent, left);
+    else this.#reserved.delete(reservation.agent);
+  }
+
+  #expire(now: Millis): void {
+    const first = this.#reservations.findIndex(r => r.until > now);
+    const gone = this.#reservations.splice(0, first < 0 ? this.#reservations.length : first);
+    for (const reservation of gone) this.#release(reservation);
+  }
+}
+
+export const noAgent = (gateway: string): Termination => ({
+  blame: 'server',
+  reason: 'no-agent',
+  text: `No ${gateway} agent is free or alive; start one, or wait for calls to end.`,
+});

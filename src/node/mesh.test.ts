@@ -1,0 +1,94 @@
+import { expect, it } from 'vitest';
+import { silentLog } from '../../test/harness/fakes.ts';
+import { VirtualClock } from '../../test/harness/virtual-net.ts';
+import type { AgentAdvert, ProcessAdvert } from '../agents/advert.ts';
+import { BusEnd } from '../bus/bus-end.testing.ts';
+import { inProcessBus } from '../bus/in-process.ts';
+import { Mesh } from './mesh.ts';
+import { subjects } from './subjects.ts';
+
+/** Two processes, `a` and `b`, and what was said on the bus. */
+function world() {
+  const clock = new VirtualClock(1000);
+  const bus = inProcessBus({
+    clock,
+    onBug: e => {
+      throw e;
+    },
+    count: () => {},
+  });
+  const said: ProcessAdvert[] = [];
+  bus.subscribe(subjects.advert, data => void said.push(data as unknown as ProcessAdvert));
+  const add = (process: string) => {
+    const end = new BusEnd(bus, clock, () => 1);
+    const told: string[] = [];
+    const node = { end, told, legs: 0 };
+    const agents = (): AgentAdvert[] => [
+      { agent: process, gateway: 'sip', formats: [], capacity: 10, legs: node.legs, draining: false },
+    ];
+    const mesh = new Mesh({
+      ...{ process, version: '1', region: 'r', fingerprint: process, bus: end, clock, log: silentLog },
+      ...{ agents, roomNode: () => undefined },
+    });
+    mesh.onLost((p, { agents: [agent] }) => void told.push(`lost ${p} with ${agent?.legs}`));
+    mesh.onFound(p => void told.push(`found ${p}`));
+    mesh.start();
+    return { ...node, mesh, node };
+  };
+  const run = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 10) {
+      clock.run(Math.min(10, left));
+      for (let i = 0; i < 3; i++) await new Promise(resolve => setImmediate(resolve));
+    }
+  };
+  return { add, run, said };
+}
+
+it('says what changes at once, what changes soon after together, and knows it itself meanwhile', async () => {
+  const w = world();
+  const a = w.add('a');
+  await w.run(500);
+  w.said.length = 0;
+  for (let n = 1; n <= 50; n++) {
+    a.node.legs = n;
+    a.mesh.announce();
+    expect(a.mesh.table.get('a')?.agents[0]?.legs).toBe(n);
+  }
+  await w.run(60);
+  expect(w.said.map(s => s.agents[0]?.legs)).toEqual([1, 50]);
+});
+
+it('a process that is silent for three seconds is lost, one that says goodbye at once, and it may come back', async () => {
+  const w = world();
+  const [a, b] = [w.add('a'), w.add('b')];
+  b.node.legs = 3;
+  await w.run(2000);
+  expect(a.told).toEqual(['found b']);
+  b.end.become('silent');
+  await w.run(4100);
+  expect(a.told).toEqual(['found b', 'lost b with 3']);
+  b.end.become('up');
+  await w.run(1100);
+  expect(a.told.at(-1)).toBe('found b');
+  b.mesh.close();
+  await w.run(20);
+  expect(a.told.at(-1)).toBe('lost b with 3');
+});
+
+it('nobody is lost to one that does not hear itself, nor in the three seconds after', async () => {
+  const w = world();
+  const [a, b] = [w.add('a'), w.add('b')];
+  await w.run(2000);
+  // Cut off without knowing it: to the other it is lost, to it the other is not.
+  a.end.become('silent');
+  await w.run(30_000);
+  expect(a.told).toEqual(['found b']);
+  expect(b.told).toEqual(['found a', 'lost a with 0']);
+  // While it was away the other died: it has three seconds to be heard, and is missed then.
+  b.end.become('dead');
+  a.end.become('up');
+  await w.run(3000);
+  expect(a.told).toEqual(['found b']);
+  await w.run(2000);
+  expect(a.told).toEqual(['found b', 'lost b with 0']);
+});

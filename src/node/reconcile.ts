@@ -1,0 +1,62 @@
+import type { Bus } from '../bus/port.ts';
+import type { Clock, Json } from '../contract.ts';
+import type { AgentDesk } from './agent-desk.ts';
+import type { LegDesk } from './leg-desk.ts';
+import type { Mesh } from './mesh.ts';
+import { subjects } from './subjects.ts';
+
+const EVERY_MS = 15_000;
+/** After the bus came back others come back too: they are given a moment. */
+const SETTLE_MS = 1000;
+const ANSWER_MS = 2000;
+
+export interface ReconcileOptions {
+  readonly bus: Pick<Bus, 'request' | 'onState'>;
+  readonly mesh: Pick<Mesh, 'table' | 'onFound'>;
+  readonly desk: Pick<AgentDesk, 'owned' | 'disowned'>;
+  readonly legs: Pick<LegDesk, 'placed' | 'ended'>;
+  readonly clock: Clock;
+}
+
+/**
+ * Words are lost when the bus is away: a `close`, a `closed`. Both sides of every leg compare what they hold, so that no
+ * agent keeps a leg nobody signals for and no front a call nobody carries. Returns its own undoing.
+ */
+export function reconcile({ bus, mesh, desk, legs, clock }: ReconcileOptions): () => void {
+  let disarm = (): void => {};
+  const arm = (inMs: number): void => {
+    disarm();
+    disarm = clock.at(clock.now() + inMs, () => {
+      arm(EVERY_MS);
+      run();
+    });
+  };
+  /** Asks the living processes which of the legs they do not have. */
+  const compare = (
+    byProcess: Map<string, string[]>,
+    type: 'unsignalled' | 'uncarried',
+    missing: (leg: string) => void,
+  ): void => {
+    for (const [process, held] of byProcess) {
+      if (mesh.table.get(process) === undefined) continue; // whoever is lost is seen to elsewhere
+      const question = { type, legs: held } as unknown as Json;
+      bus.request(subjects.ask(process), question, { timeoutMs: ANSWER_MS }).then(
+        unknown => (unknown as readonly string[]).forEach(missing),
+        () => {}, // next time
+      );
+    }
+  };
+  const run = (): void => {
+    compare(desk.owned(), 'unsignalled', leg => desk.disowned(leg));
+    compare(legs.placed(), 'uncarried', leg => legs.ended(leg));
+  };
+  arm(EVERY_MS);
+  mesh.onFound(() => arm(SETTLE_MS));
+  const undo = bus.onState(state => {
+    if (state === 'up') arm(SETTLE_MS);
+  });
+  return () => {
+    undo();
+    disarm();
+  };
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { expect, it } from 'vitest';
+import type { MediaPacket } from '../../../contract.ts';
+import { isRtcp } from '../../rtp/rtp.ts';
+import type { PacketCipher } from '../../rtp/srtp/packet-cipher.ts';
+import { directionCipher, type Suite } from '../keys.ts';
+import { TrailerView } from '../trailer.ts';
+import { connectionOf, type End, Pair, randomBytes, SERVER, udp } from './pair.testing.ts';
+import { answerResume, callResume, readResume, readResumeAck } from './resume.ts';
+import { openTicket, sealTicket } from './ticket.ts';
+
+/** Every nonce that was ever sealed under, by key, and what was sealed. */
+class Nonces {
+  readonly #seen = new Map<string, string>();
+  readonly broken: string[] = [];
+  readonly kinds = new Map<string, number>();
+  repeats = 0;
+
+  readonly cipher: typeof directionCipher = (secret, direction, epoch, suite, kind) => {
+    const inner = directionCipher(secret, direction, epoch, suite, kind);
+    const key = `${Buffer.from(secret).toString('hex')} ${direction} ${epoch} ${kind}`;
+    return {
+      tagBytes: inner.tagBytes,
+      trailerBytes: inner.trailerBytes,
+      wordFromEnd: inner.wordFromEnd,
+      open: (...a) => inner.open(...a),
+      openRtcp: (...a) => inner.openRtcp(...a),
+      seal: (out, headerBytes, payload, ssrc, roc, seq) => {
+        this.#note(key, ssrc, roc, seq, out.subarray(0, headerBytes), payload);
+        this.#kind(['media', 'rtx', 'repair', 'control'][(ssrc >>> 22) & 3]!);
+        if (((out[1] as number) & 127) === 98) this.#kind('red');
+        return inner.seal(out, headerBytes, payload, ssrc, roc, seq);
+      },
+      sealRtcp: (packet, ssrc, word) => {
+        this.#note(key, ssrc, (word >>> 16) & 0x7fff, word & 0xffff, packet.subarray(0, 8), packet);
+        this.#kind('rtcp');
+        return inner.sealRtcp(packet, ssrc, word);
+      },
+    } satisfies PacketCipher;
+  };
+
+  get size(): number {
+    return this.#seen.size;
+  }
+
+  #kind(kind: string): void {
+    this.kinds.set(kind, (this.kinds.get(kind) ?? 0) + 1);
+  }
+
+  #note(key: string, ssrc: number, high: number, low: number, header: Uint8Array, payload: Uint8Array): void {
+    const nonce = `${key} ${ssrc.toString(16)} ${high} ${low}`;
+    const what = createHash('sha256').update(header).update(' ').update(payload).digest('base64');
+    const before = this.#seen.get(nonce);
+    this.#seen.set(nonce, what);
+    if (before === undefined) return;
+    this.repeats++;
+    if (before !== what) this.broken.push(nonce);
+  }
+}
+
+/** Sound and pictures from one end to the other. */
+function publish(p: Pair, from: End, to: End, track: number): () => void {
+  const sound = from.do(s => s.send(track, 'audio', 48_000, () => {}));
+  const pictures = from.do(s => s.send(track + 1, 'video', 90_000, () => {}));
+  for (const t of [track, track + 1]) to.do(s => s.hear(t, () => {}));
+  let n = 0;
+  const stop = p.net.clock.every(20, now => {
+    const base = { seq: n, marker: false, payload: Buffer.alloc(60, n) } satisfies Partial<MediaPacket>;
+    from.do(() => sound.sink({ ...base, pts: n * 960, level: 20 }, now));
+    for (const i of [0, 1, 2]) {
+      const frame = { start: i === 0, end: i === 2, key: n % 100 === 0, config: false, temporal: n % 2 };
+      const payload = Buffer.alloc(300, n + i);
+      const seq = 3 * n + i;
+      from.do(() => pictures.sink({ seq, pts: n * 1800, marker: i === 2, payload, frame }, now));
+    }
+    if (n % 170 === 0) sound.renew();
+    n++;
+  });
+  return stop;
+}
+
+it.each<Suite>(['aes-128-gcm', 'sm4-gcm'])('no nonce is used twice with different bytes: %s', suite => {
+  const nonces = new Nonces();
+  const wire = new Map<string, string>();
+  const run = (p: Pair, seconds: number, secret: Buffer): void => {
+    p.connect();
+    p.net.impair('192.0.2.1', '203.0.113.2', { loss: 0.3, delayMs: 30 });
+    p.client.do((s, now) => s.addRoute(udp('203.0.113.2'), now));
+    p.run(1000);
+    const stops = [publish(p, p.client, p.server, 1), publish(p, p.server, p.client, 1)];
+    for (let second = 0; second < seconds; second++) {
+      p.run(1000);
+      for (const end of [p.client, p.server])
+        end.do((s, now) => s.say({ second, text: 'z'.repeat(1500) }, now));
+      if (second % 3 === 2) for (const end of [p.client, p.server]) end.do((s, now) => s.rekey(now));
+      if (second === 5) {
+        p.net.impair('192.0.2.77', SERVER, { loss: 0.3, delayMs: 30, duplicate: 0.1, reorder: 0.1 });
+        p.rebind('192.0.2.77');
+      }
+    }
+    for (const stop of stops) stop();
+    expect(p.client.session.stats().sendEpoch).toBeGreaterThan(1);
+    const view = new TrailerView();
+    for (const end of [p.client, p.server])
+      for (const { bytes } of end.sent) {
+        view.read(bytes);
+        const sealed = bytes.subarray(0, view.start);
+        const at = isRtcp(sealed) ? [4, sealed.length - 4] : [8, 2];
+        const number = `${sealed.readUInt32BE(at[0])} ${isRtcp(sealed) ? sealed.readUInt32BE(at[1]) : sealed.readUInt16BE(at[1])}`;
+        const name = `${secret.toString('hex')} ${end === p.client} ${isRtcp(sealed)} ${number}`;
+        const content = createHash('sha256').update(sealed).digest('base64');
+        if (wire.has(name)) expect(wire.get(name)).toBe(content);
+        wire.set(name, content);
+      }
+  };
+  const there = { loss: 0.3, delayMs: 30, duplicate: 0.1, reorder: 0.1 };
+  const secret = Buffer.alloc(32, 7);
+  const seconds = suite === 'sm4-gcm' ? 6 : 12;
+  run(new Pair(40, { suite, there, stream: true, cipher: nonces.cipher }), seconds, secret);
+  const first = nonces.size;
+
+  // Another agent, the same member: keys of its own, although everything counts from the beginning again.
+  const key = Buffer.alloc(32, 1);
+  const random = randomBytes('resume');
+  const ticket = sealTicket({ secret, suite, expiresUnixMs: 1000, data: null }, key, random);
+  const call = callResume({ ticket, secret, connection: connectionOf('client') }, random);
+  const asked = readResume(call.datagram.subarray(0, -7), sealed => openTicket(sealed, key, 0))!;
+  const answer = answerResume(asked, { connection: connectionOf('server'), ticket }, random);
+  const resumed = readResumeAck(answer.datagram.subarray(0, -7), call)!;
+  expect(resumed.secret).toEqual(answer.secret);
+  run(
+    new Pair(41, { suite, there, stream: true, cipher: nonces.cipher, secret: resumed.secret }),
+    seconds,
+    resumed.secret,
+  );
+
+  expect(nonces.broken).toEqual([]);
+  expect(nonces.size).toBeGreaterThan(first * 1.5);
+  for (const kind of ['media', 'red', 'rtx', 'repair', 'rtcp'])
+    expect([kind, nonces.kinds.get(kind)! > 10]).toEqual([kind, true]);
+});
