@@ -226,8 +226,8 @@ function look(member: Joined['member'], trip: Trip): () => void {
 function rtp(format: Format, to: (bytes: Uint8Array, now: Millis) => void): Sink<MediaPacket> {
   const sender = new RtpSender(randomBytes, 0);
   sender.format(PAYLOAD_TYPES[format.codec as keyof typeof PAYLOAD_TYPES], format.clockRate);
-  const bytes = Buffer.alloc(MAX_PACKET_BYTES);
   return (packet, now) => {
+    const bytes = Buffer.allocUnsafe(MAX_PACKET_BYTES); // a picture is put together of several
     const length = sender.write(packet, bytes, now);
     if (length > 0) to(bytes.subarray(0, length), now);
   };

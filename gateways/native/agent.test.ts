@@ -1,9 +1,10 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Format } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
 import { isResume } from '../../src/proto/artp/session/resume.ts';
+import { openMount } from '../../test/contract/subjects/mount.ts';
 import { ArtpRelay, portsOf } from '../../test/harness/artp-relay.ts';
 import { VirtualClock } from '../../test/harness/virtual-net.ts';
 import { World } from './world.testing.ts';
@@ -65,6 +66,23 @@ describe('where TCP does not come through', () => {
     await relay.close();
   }, 30_000);
 
+  it('nor UDP, all goes by a WebSocket', async () => {
+    const mount = await openMount();
+    const own = await World.open({}, { http: mount });
+    const relay = await ArtpRelay.open(portsOf(own.url));
+    relay.streams(false);
+    relay.loses = () => true;
+    const webSocket = `ws://127.0.0.1:${mount.port}/artp`;
+    const { member } = await own.join({ url: relay.url('1000'), webSocket });
+    await member.text('through');
+    expect(own.texts).toEqual(['through']);
+    expect(member.paths().find(p => p.active)?.route.kind).toBe('stream');
+    await member.leave();
+    await own.close();
+    await mount.close();
+    await relay.close();
+  });
+
   it('a refusal comes in words, too', async () => {
     const relay = await ArtpRelay.open(portsOf(world.url));
     relay.streams(false);
@@ -123,6 +141,58 @@ describe('a member', () => {
     });
     expect(await member.ended).toMatchObject({ reason: 'kicked', text: 'An admin threw you out.' });
     expect(events.at(-1)?.type).toBe('ended');
+  });
+});
+
+describe('strangers', () => {
+  const udp = (): Promise<Socket> => {
+    const socket = createSocket('udp4');
+    return new Promise(done => socket.bind(0, '127.0.0.1', () => done(socket)));
+  };
+  const throwAt = async (bytes: readonly Buffer[]): Promise<Buffer[]> => {
+    const socket = await udp();
+    const answers: Buffer[] = [];
+    socket.on('message', answer => void answers.push(answer));
+    for (const b of bytes) socket.send(b, portsOf(world.url).udpPort, '127.0.0.1');
+    await new Promise(done => setTimeout(done, 200));
+    socket.close();
+    return answers;
+  };
+
+  it('on UDP are counted; what is answered is shorter than what they sent, and rare', async () => {
+    const rtp = (length: number, last: number): Buffer => {
+      const bytes = Buffer.alloc(length, 1);
+      bytes[0] = 0x80;
+      bytes[1] = 96;
+      bytes[length - 1] = last;
+      return bytes;
+    };
+    const long = 0x2f; // a trailer with a connection id, of nobody
+    const sent = [rtp(100, 0), rtp(200, 0x27), ...Array.from({ length: 50 }, () => rtp(1200, long))];
+    const answers = await throwAt([...sent, Buffer.from('hello'), Buffer.alloc(60, 22)]);
+    expect(answers.length).toBeLessThanOrEqual(6);
+    for (const answer of answers) expect(answer.length).toBeLessThan(100);
+    expect(world.host.counts).toEqual(
+      expect.arrayContaining([
+        'dropped/cleartext',
+        'dropped/unknown-address',
+        'dropped/unknown-connection',
+        'dropped/short',
+        'dropped/dtls-hello',
+      ]),
+    );
+    expect(world.requests).toEqual([]);
+  });
+
+  it('who say HELLO again and again are not listened to for a while', async () => {
+    const own = await World.open({ hellosPerSecond: 1 });
+    own.admit = async () => {
+      throw refuse('client', 'room-full', 'Room 1000 is full.');
+    };
+    for (let i = 0; i < 2; i++) await expect(own.join()).rejects.toThrow('full');
+    await expect(own.join()).rejects.toThrow(/Too many members from 127.0.0.1/);
+    expect(own.requests).toHaveLength(2);
+    await own.close();
   });
 });
 

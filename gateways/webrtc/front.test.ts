@@ -251,3 +251,27 @@ describe('sessions', () => {
     await front.close({ blame: 'server', reason: 'shutting-down' });
   });
 });
+
+describe('a page is told through its signalling', () => {
+  const opened = async (): Promise<string> =>
+    String((await post('/whip/1000?user=alice')).headers?.location ?? '');
+
+  test('that a session has ended without it, and which', async () => {
+    const session = await opened();
+    placed[0]?.on({ type: 'closed', why: { blame: 'server', reason: 'agent-lost' } });
+    expect(facts).toEqual([['1000', 'alice', { type: 'session-ended', session }]]);
+    await expect(
+      mount.ask('PATCH', session, { body: '', headers: { ...FRAGMENT, 'if-match': '*' } }),
+    ).rejects.toMatchObject({ why: { reason: 'not-found' } }); // so that a restart begins anew
+  });
+  test('not of one that it ended itself', async () => {
+    await mount.ask('DELETE', await opened());
+    expect(facts).toEqual([]);
+  });
+  test('that it should open another, when its agent is emptied', async () => {
+    const session = await opened();
+    placed[0]?.on({ type: 'move' });
+    expect(facts).toEqual([['1000', 'alice', { type: 'session-moves', session }]]);
+    expect(placed[0]?.request.returns).toBe(true);
+  });
+});

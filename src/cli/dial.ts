@@ -54,7 +54,7 @@ export const dialCommand = (dial: Dialer): Command => ({
     },
     token: { value: 'TOKEN', describe: 'Room token (roombridge token mints one).' },
     'token-file': { value: 'FILE', describe: 'Where the token stands, out of sight of ps; - is stdin.' },
-    insecure: { describe: 'Takes any https certificate. This machine is trusted without.' },
+    insecure: { describe: 'Takes any certificate (https, artp). This machine is trusted without.' },
     json: { describe: 'Prints one JSON object instead of the table.' },
   },
   async run(args, io) {

@@ -391,6 +391,17 @@ describe('agents', () => {
     expect(w.rooms.size).toBe(0);
     expect(w.executed).toEqual([]); // it left no will
   });
+  it('keep the seat of a leg that returns by itself, when its front dies or its agent does', async () => {
+    const { w: world, die } = await withAnother();
+    const never = new AbortController().signal;
+    await world.legs.place(request('alice', { returns: true }), () => {}, never);
+    await die();
+    expect([world.states(), world.gone]).toEqual([['alice:away'], []]);
+    await world.legs.place(request('bob', { returns: true }), () => {}, never);
+    world.desk.ownerLost('p');
+    await settle();
+    expect(world.states()).toEqual(['alice:away', 'bob:away']);
+  });
   it('execute the newest will of a front that died', async () => {
     const alice = await w.place('alice');
     const bob = await w.place('bob');

@@ -1,5 +1,5 @@
 import type { Bus } from '../bus/port.ts';
-import type { Clock, Json } from '../contract.ts';
+import type { Clock } from '../contract.ts';
 import type { AgentDesk } from './agent-desk.ts';
 import type { LegDesk } from './leg-desk.ts';
 import type { Mesh } from './mesh.ts';
@@ -9,6 +9,8 @@ const EVERY_MS = 15_000;
 /** After the bus came back others come back too: they are given a moment. */
 const SETTLE_MS = 1000;
 const ANSWER_MS = 2000;
+/** So that a question stays well below what the bus carries in one message. */
+const LEGS_AT_ONCE = 2000;
 
 export interface ReconcileOptions {
   readonly bus: Pick<Bus, 'request' | 'onState'>;
@@ -39,11 +41,14 @@ export function reconcile({ bus, mesh, desk, legs, clock }: ReconcileOptions): (
   ): void => {
     for (const [process, held] of byProcess) {
       if (mesh.table.get(process) === undefined) continue; // whoever is lost is seen to elsewhere
-      const question = { type, legs: held } as unknown as Json;
-      bus.request(subjects.ask(process), question, { timeoutMs: ANSWER_MS }).then(
-        unknown => (unknown as readonly string[]).forEach(missing),
-        () => {}, // next time
-      );
+      for (let from = 0; from < held.length; from += LEGS_AT_ONCE) {
+        const question = { type, legs: held.slice(from, from + LEGS_AT_ONCE) };
+        bus.request(subjects.ask(process), question, { timeoutMs: ANSWER_MS }).then(
+          // A process of another version may not understand the question.
+          unknown => Array.isArray(unknown) && (unknown as string[]).forEach(missing),
+          () => {}, // next time
+        );
+      }
     }
   };
   const run = (): void => {

@@ -290,6 +290,34 @@ describe('a room moves', () => {
     expect(w.factsOf('1000')).toEqual(['participant.joined bob']);
   });
 
+  it('with two of one name in its halves: one goes on as another, and neither hears itself', async () => {
+    await two();
+    const [a, b] = [await w.add('a'), await w.add('b')];
+    const first = await a.join('1000', 'l1', 'host');
+    await w.run(300);
+    const [host] = hostAndOther('1000');
+    host.bus.cut();
+    await w.run(4000);
+    const here = await a.join('1000', 'l2', 'ann'); // by the link that lives
+    const joining = b.join('1000', 'l3', 'ann');
+    await w.run(2000);
+    const there = await joining;
+    expect([here.participant, there.participant]).toEqual(['ann', 'ann']);
+    host.bus.heal();
+    await w.run(500);
+    expect([here.participant, there.participant]).toEqual(['ann-2', 'ann']);
+    expect([here.told, there.told]).toEqual([[], []]);
+    first.leave(); // there is one line to hear by
+    await w.settle();
+    await hearEachOther(here, there);
+    here.heard.length = 0;
+    for (let pts = 0; pts < 160 * 40; pts += 160) {
+      here.say(pts);
+      await w.run(20);
+    }
+    expect(here.heard).toEqual([]);
+  });
+
   it('nowhere when the store is lost: its key is written again', async () => {
     const [r1] = [await w.add('r1')];
     const ann = await r1.join('1000', 'l1', 'ann');

@@ -300,7 +300,9 @@ export class TestNode {
     );
     let seq = 0;
     return {
-      participant: seat.participant,
+      get participant() {
+        return seat.participant;
+      },
       secret,
       told,
       heard,

@@ -80,8 +80,7 @@ export class RouterNode {
           'end the program that has it or set router.port to another one.',
       );
     });
-    this.#host =
-      config.externalAddress ?? (isWildcard(address) ? ownAddress() : address);
+    this.#host = config.externalAddress ?? (isWildcard(address) ? ownAddress() : address);
     this.#look();
   }
 

@@ -1,7 +1,6 @@
 import type {
   Clock,
   Feedback,
-  Format,
   MediaPacket,
   NewTrack,
   Publication,
@@ -13,6 +12,7 @@ import { Refusal, terminationOf } from '../kit/refusal.ts';
 import type { ClockSink, Layout, Pull, SourceEvent, TrackState } from '../media/room-source.ts';
 import { isSignalling } from '../room/participant.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
+import { SteadyPublication } from './steady-publication.ts';
 
 export interface SteadyRoomOptions {
   readonly room: string;
@@ -136,7 +136,11 @@ export class SteadyRoom implements RoomPort {
       // Who signals has told its peer who it is, and speaks in that name: it must ask anew.
       if (isSignalling(ask.roles)) {
         port.leave(leg, LEFT);
-        throw new Refusal({ blame: 'server', reason: 'name-taken', text: `You are ${made.participant} now; join again.` });
+        throw new Refusal({
+          blame: 'server',
+          reason: 'name-taken',
+          text: `You are ${made.participant} now; join again.`,
+        });
       }
       this.#o.renamed(leg, made.participant);
     }
@@ -343,57 +347,3 @@ const LEFT: Termination = {
   reason: 'left',
   text: 'The leg left before it had joined.',
 };
-
-const NOTHING: Publication = { id: '', sink() {}, clock() {}, format() {}, pause() {}, close() {} };
-
-/** A track that is published again wherever its room goes on. */
-class SteadyPublication implements Publication {
-  readonly id: string;
-  #inner: Publication = NOTHING;
-  #track: NewTrack;
-  #paused = false;
-  #clock: readonly [pts: number, captureMs: number] | undefined;
-  #closed = false;
-  readonly #on: (f: Feedback) => void;
-  readonly #onClosed: () => void;
-
-  constructor(id: string, track: NewTrack, on: (f: Feedback) => void, onClosed: () => void) {
-    this.id = id;
-    this.#track = track;
-    this.#on = on;
-    this.#onClosed = onClosed;
-  }
-
-  begin(port: RoomPort, leg: string): void {
-    this.#inner = port.publish(leg, this.id, this.#track, this.#on);
-    if (this.#paused) this.#inner.pause(true);
-    if (this.#clock !== undefined) this.#inner.clock(...this.#clock);
-  }
-  /** There is no room for now. */
-  rest(): void {
-    this.#inner = NOTHING;
-  }
-
-  readonly sink: Sink<MediaPacket> = (packet, now) => this.#inner.sink(packet, now);
-
-  clock(pts: number, captureMs: number): void {
-    this.#clock = [pts, captureMs];
-    this.#inner.clock(pts, captureMs);
-  }
-  format(format: Format): void {
-    if (format.clockRate !== this.#track.format.clockRate) this.#clock = undefined;
-    this.#track = { ...this.#track, format };
-    this.#inner.format(format);
-  }
-  pause(on: boolean): void {
-    this.#paused = on;
-    this.#inner.pause(on);
-  }
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#inner.close();
-    this.#inner = NOTHING;
-    this.#onClosed();
-  }
-}

@@ -90,8 +90,7 @@ export class Participant {
 
   member(): MemberInfo {
     const protocols = new Set<string>();
-    for (const leg of this.legs.values())
-      if (!isSignalling(leg.roles)) protocols.add(leg.gateway);
+    for (const leg of this.legs.values()) if (!isSignalling(leg.roles)) protocols.add(leg.gateway);
     return {
       participant: this.id,
       display: this.who.display ?? this.id,

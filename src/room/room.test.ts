@@ -469,7 +469,19 @@ describe('a room that comes from another process', () => {
       leg: 'd',
       notice: { type: 'mute', media: 'video', on: true },
     });
-    expect(join('e', 'carol', reclaim('carol', 'guessed'))[0]).toMatchObject({
+    // Another carol, of whom nothing was saved: who only sends and hears gets another name, who signals must ask.
+    expect(join('e', 'carol', reclaim('carol', 's'))[0]).toMatchObject({
+      joined: { participant: 'carol-2', display: 'carol-2' },
+    });
+    const who = { user: 'carol', proof: 'claimed' } as const;
+    const signals = {
+      leg: 's',
+      gateway: 'stomp',
+      roles: ['signal'],
+      who,
+      reclaim: reclaim('carol', 'other'),
+    } as const;
+    expect(w.feed({ type: 'join', ask: signals, secret: 'fresh' })[0]).toMatchObject({
       why: { reason: 'name-taken' },
     });
     expect(w.join('f', { user: 'carol' }, ['receive']).refused).toBe('room-locked');

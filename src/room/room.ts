@@ -5,7 +5,15 @@ import type { SourceEvent, TrackState } from '../media/room-source.ts';
 import type { SpeakerDetector } from '../media/speaker-detector.ts';
 import { admit, findParticipant } from './admission.ts';
 import type { Bans } from './bans.ts';
-import { cleanName, freeName, isAudio, isSignalling, Participant, type RoomLeg, type RoomTrack } from './participant.ts';
+import {
+  cleanName,
+  freeName,
+  isAudio,
+  isSignalling,
+  Participant,
+  type RoomLeg,
+  type RoomTrack,
+} from './participant.ts';
 import { PinTries } from './pin-tries.ts';
 import type { JoinAsk, Joined, LegNotice, Reclaim } from './port.ts';
 import { restoreMember, type SavedMember, saveMembers } from './saved.ts';

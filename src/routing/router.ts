@@ -1,18 +1,11 @@
-import { type Millis, NEVER } from '../kit/core.ts';
+import type { Millis } from '../kit/core.ts';
 import { BIND } from '../proto/artp/relay/bind.ts';
 import { NO_TAG, tagOf } from '../proto/artp/relay/connection-id.ts';
 import { SHORT_TRAILER_BYTES, TrailerView } from '../proto/artp/trailer.ts';
-import { type Binding, Bindings } from './bindings.ts';
-import { ANNOUNCE_MS, BoundElsewhere } from './bound-elsewhere.ts';
-import {
-  type Announced,
-  CONTROL,
-  type ControlBody,
-  controlKey,
-  MAX_ANNOUNCED,
-  readControl,
-  writeControl,
-} from './control.ts';
+import { Announcements } from './announcements.ts';
+import { Bindings } from './bindings.ts';
+import { BoundElsewhere } from './bound-elsewhere.ts';
+import { CONTROL, type ControlBody, controlKey, readControl, writeControl } from './control.ts';
 import { type PathView, PeerLink } from './peer-link.ts';
 import type { ScorePath } from './score.ts';
 
@@ -55,9 +48,6 @@ export interface PairView {
 
 const MAX_DATAGRAM = 2048;
 const MAX_ROUTERS = 64;
-/** A new binding is announced so many times, so fast: its first answer may already be under way. */
-const FRESH_TIMES = 5;
-const FRESH_MS = 50;
 const EXPIRE_MS = 5000;
 /** In, between, out: a datagram passes no more routers. */
 const MAX_HOPS = 3;
@@ -87,10 +77,7 @@ export class Router {
   #servers = new Map<number, ServerAt>();
   /** Routers and servers by address, by port. */
   #places = new Map<string, Map<number, Place>>();
-  readonly #fresh: { readonly announced: Announced; left: number }[] = [];
-  #announcements = 0;
-  #freshAt: Millis = NEVER;
-  #announceAt: Millis;
+  readonly #announcements: Announcements;
   #expireAt: Millis;
   /** Datagrams relayed, and those of them sent by a second path as well. */
   readonly stats = { relayed: 0, relayedBytes: 0, twice: 0 };
@@ -99,7 +86,7 @@ export class Router {
     this.#o = options;
     this.#key = controlKey(options.shared);
     this.#bindings = new Bindings(options);
-    this.#announceAt = options.now + ANNOUNCE_MS;
+    this.#announcements = new Announcements(body => this.#tellAll(body), options.now);
     this.#expireAt = options.now + EXPIRE_MS;
   }
 
@@ -144,21 +131,17 @@ export class Router {
   }
 
   get deadline(): Millis {
-    let first = Math.min(this.#freshAt, this.#announceAt, this.#expireAt);
+    let first = Math.min(this.#announcements.deadline, this.#expireAt);
     for (const { link } of this.#peers.values()) first = Math.min(first, link.deadline);
     return first;
   }
 
   tick(now: Millis): void {
     for (const { link } of this.#peers.values()) link.tick(now);
-    if (now >= this.#freshAt) this.#announceFresh(now);
-    if (now >= this.#announceAt) {
-      this.#announceAt = now + ANNOUNCE_MS;
-      this.#announce([...this.#bindings.all()].map(b => announced(b, true)));
-    }
+    this.#announcements.tick(this.#bindings.all(), now);
     if (now >= this.#expireAt) {
       this.#expireAt = now + EXPIRE_MS;
-      for (const binding of this.#bindings.expire(now)) this.#freshly(announced(binding, false), now);
+      for (const binding of this.#bindings.expire(now)) this.#announcements.changed(binding, false, now);
       this.#elsewhere.expire(now);
       this.#setBetween();
     }
@@ -276,32 +259,16 @@ export class Router {
     const result = this.#bindings.bind(b, address, port, now);
     if (result.type === 'junk') return result.reason;
     this.#o.send(result.bytes, address, port);
-    if (result.type === 'bound' && result.isNew) this.#freshly(announced(result.binding, true), now);
+    if (result.type === 'bound' && result.isNew) this.#announcements.changed(result.binding, true, now);
     return undefined;
   }
 
-  #freshly(what: Announced, now: Millis): void {
-    this.#fresh.push({ announced: what, left: FRESH_TIMES });
-    if (this.#freshAt === NEVER) this.#announceFresh(now);
-  }
-
-  #announceFresh(now: Millis): void {
-    this.#announce(this.#fresh.map(f => f.announced));
-    for (const f of this.#fresh) f.left--;
-    this.#fresh.splice(0, this.#fresh.length, ...this.#fresh.filter(f => f.left > 0));
-    this.#freshAt = this.#fresh.length > 0 ? now + FRESH_MS : NEVER;
-  }
-
-  #announce(all: readonly Announced[]): void {
-    for (let at = 0; at < all.length; at += MAX_ANNOUNCED) {
-      const bindings = all.slice(at, at + MAX_ANNOUNCED);
-      const number = ++this.#announcements;
-      for (const [tag, { link }] of this.#peers) {
-        const { chosen, along } = link.chooser;
-        this.#say(tag, chosen, { kind: 'bindings', number, bindings });
-        if (along !== undefined && along !== chosen)
-          this.#say(tag, along, { kind: 'bindings', number, bindings });
-      }
+  /** By the path traffic takes, and by a second one while that does. */
+  #tellAll(body: ControlBody): void {
+    for (const [tag, { link }] of this.#peers) {
+      const { chosen, along } = link.chooser;
+      this.#say(tag, chosen, body);
+      if (along !== undefined && along !== chosen) this.#say(tag, along, body);
     }
   }
 
@@ -347,9 +314,3 @@ export class Router {
     }));
   }
 }
-
-const announced = ({ client, serverTag }: Binding, isBound: boolean): Announced => ({
-  client,
-  serverTag,
-  isBound,
-});

@@ -72,7 +72,10 @@ export class Server {
     writeFileSync(config, configText(dir, ports, extra));
     const processes = new Map<string, Child>();
     let nats: Child | undefined;
-    const run = (name: string, file = config): Child => {
+    /** Of processes with ports of their own, so that a successor has them, too. */
+    const configs = new Map<string, string>();
+    const run = (name: string, file = configs.get(name) ?? config): Child => {
+      configs.set(name, file);
       const roles = name.replace(/ \d+$/, '');
       const args = roles === 'all' ? [] : ['--roles', roles, '--bus', `nats://127.0.0.1:${bus}`];
       const child = new Child(`roombridge ${name}`, process.execPath, [

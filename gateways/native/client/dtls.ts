@@ -16,7 +16,7 @@ import { type Greeted, resolve } from './greet.ts';
 import type { Target } from './target.ts';
 import type { Trust } from './trust.ts';
 
-const HELLO_MS = 20_000;
+const HELLO_MS = 15_000;
 
 /** HELLO over DTLS on the UDP port: for networks where TCP does not come through, or hardly. Rejects with a Refusal. */
 export async function byDtls(

@@ -24,6 +24,9 @@ const NO_OUT: OutStats = {
 };
 const NO_IN: InStats = { packets: 0, recovered: 0, lost: 0, repeated: 0, asked: 0, frames: 0 };
 
+/** A picture group that comes at once. */
+const MAX_EARLY = 512;
+
 /** What came of a track at the server, after repairs. */
 export interface Heard {
   readonly packets: number;
@@ -122,6 +125,7 @@ export class WantedTrack {
   readonly #sink: Sink<MediaPacket>;
   readonly #on: (e: TrackEvent) => void;
   #want: Want;
+  readonly #early: { readonly packet: MediaPacket; readonly now: Millis }[] = [];
   #in: InTrack | undefined;
   #format: Format | undefined;
   #clock: { readonly pts: number; readonly atMs: number } | undefined;
@@ -142,23 +146,26 @@ export class WantedTrack {
   }
 
   attach(running: Running): void {
-    this.#in = running.session.hear(this.#n, this.#sink);
+    this.#in = running.session.hear(this.#n, (p, now) => this.#heard(p, now));
     this.#ask('want');
   }
   detach(): void {
     if (this.#in === undefined) return;
     this.#in = undefined;
+    this.#format = undefined;
+    this.#early.length = 0;
     this.#tell({ type: 'idle' });
   }
 
   /** The server's word about it. */
   told(e: TrackEvent): void {
     if (this.#closed) return;
-    if (e.type === 'serving') {
-      this.#format = e.format;
+    if (e.type !== 'lacking') {
+      this.#format = e.type === 'serving' ? e.format : undefined;
       this.#clock = undefined;
     }
     this.#tell(e);
+    for (const { packet, now } of this.#early.splice(0)) if (!this.#closed) this.#sink(packet, now);
   }
   clockTold(pts: number, atMs: number): void {
     this.#clock = { pts, atMs };
@@ -192,6 +199,15 @@ export class WantedTrack {
     this.#closed = true;
     this.#in?.close();
     this.#owner.forget(this.#n);
+  }
+
+  /** Packets may overtake the word about them. */
+  #heard(packet: MediaPacket, now: Millis): void {
+    if (this.#format !== undefined) return this.#sink(packet, now);
+    if (this.#early.length === MAX_EARLY) this.#early.shift();
+    const { frame, payload } = packet;
+    const kept = { ...packet, payload: payload.slice(), ...(frame && { frame: { ...frame } }) };
+    this.#early.push({ packet: kept, now });
   }
 
   #ask(t: 'want' | 'update'): void {

@@ -4,7 +4,14 @@ import { FrameReader, PING, writeFrame } from './frames.ts';
 import { readHello, readHelloAck, writeHello, writeHelloAck, writeRefused } from './hello.ts';
 import { directionKeys } from './keys.ts';
 import { PathReceiver, PathSender } from './path.ts';
-import { connectionKey, isConnection, TRAILER_BYTES, TrailerView, writeTrailer } from './trailer.ts';
+import {
+  connectionKey,
+  isConnection,
+  SHORT_TRAILER_BYTES,
+  TRAILER_BYTES,
+  TrailerView,
+  writeTrailer,
+} from './trailer.ts';
 
 describe('frames', () => {
   const messages = [{ t: 'join', n: 1, text: 'ünï €' }, [], null, 'x'.repeat(900)];
@@ -100,6 +107,19 @@ describe('the hop trailer', () => {
   const connection = Buffer.from('fedcba9876543210', 'hex');
   const datagram = Buffer.alloc(40 + TRAILER_BYTES, 0xee);
   datagram[0] = 0x80;
+  it('without connection is shorter, reads back, and matches none', () => {
+    const out = Buffer.alloc(40 + SHORT_TRAILER_BYTES, 0xee);
+    out[0] = 0x80;
+    expect(writeTrailer(out, 40, undefined, 61, 77, 5)).toBe(47);
+    const view = new TrailerView();
+    expect(view.read(out)).toBeUndefined();
+    expect(view).toMatchObject({ hasConnection: false, path: 61, hops: 0, sequence: 77, start: 40 });
+    expect(isConnection(out, view.start, connection)).toBe(false);
+    out[40]! |= 0x80;
+    view.read(out);
+    expect(view).toMatchObject({ path: 61, hops: 2 });
+    for (let cut = 0; cut < 15; cut++) expect(view.read(out.subarray(out.length - cut))).toBe('short');
+  });
   it('reads back, and names its connection', () => {
     expect(writeTrailer(datagram, 40, connection, 3, 65535, 1_000_000)).toBe(datagram.length);
     const view = new TrailerView();

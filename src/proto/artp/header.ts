@@ -16,7 +16,7 @@ export const MARKS = 2;
 export const START = 0x80;
 export const END = 0x40;
 export const KEY = 0x20;
-export const CONFIG = 0x10;
+const CONFIG = 0x10;
 /** Of the transport, not of the frame: repair packets for this one will follow (media/). */
 export const REPAIRED = 0x08;
 export const MAX_HEADER_BYTES = RTP_HEADER_BYTES + 8;

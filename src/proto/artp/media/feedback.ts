@@ -2,7 +2,7 @@ import type { Feedback } from '../../../contract.ts';
 import type { Rtcp } from '../../rtp/rtcp.ts';
 
 /** RTCP APP `aRTP`: a track shall pause or go on. RTCP knows no such request that one source can be told by. */
-export const PAUSE_SUBTYPE = 13;
+const PAUSE_SUBTYPE = 13;
 
 /**
  * What the source of a flow is told: PLI (RFC 4585 §6.3.1), REMB, or

@@ -12,7 +12,7 @@ import { KIND, withKind } from './ssrc.ts';
 import type { MediaKind, OutStats, OutTrack } from './types.ts';
 
 /** Payload type of a packet sent again (RFC 4588): the original sequence number, then the original payload. */
-export const RTX_TYPE = 99;
+const RTX_TYPE = 99;
 /** Header, tag and what RTX and repair put before a payload. */
 const MAX_PAYLOAD = MAX_DATAGRAM - 64;
 const HISTORY = {

@@ -13,7 +13,6 @@ export const REPAIR_TYPE = 100;
  * ```
  * The symbol is the sum of the members' symbols, each times its coefficient (erasure.ts).
  */
-export const REPAIR_HEADER_BYTES = 4 + MAX_SOURCES / 8;
 export const SYMBOL_HEADER_BYTES = 4;
 const MASKED = 0x80;
 

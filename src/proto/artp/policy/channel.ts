@@ -1,6 +1,6 @@
 import type { PathView } from '../rate/path-meter.ts';
 
-export const WINDOW_MS = 10_000;
+const WINDOW_MS = 10_000;
 /** Packets of one slot that are looked at. */
 const MOST_SAMPLES = 32;
 /** Where the fate of a packet nobody sent is looked up: so many slots on for each, beyond the reach of any pattern. */
@@ -11,6 +11,8 @@ const AROUND = 16;
 const BESIDE = 3;
 /** Pairs needed to measure how copies of one slot fare together. */
 const LEAST_PAIRS = 60;
+/** Correlations are taken within parts of this length. */
+const PART_MS = 2000;
 /** Packets this close together are as good as copies of one tick. */
 const CLOSE_MS = 7;
 /** Mostly the line itself: a little less is an error of measurement, and would let each of many copies slip out of a burst. */
@@ -84,19 +86,29 @@ export class Channel {
 
   #share(view: PathView, slotMs: number): number {
     const [close, next] = [new Pairs(), new Pairs()];
-    let apartMs = 0;
+    let [apartMs, pairs] = [0, 0];
+    let partAt = view.sentAt[0] ?? 0;
     for (let i = 1; i < view.lost.length; i++) {
       const ms = view.sentAt[i]! - view.sentAt[i - 1]!;
+      if (view.sentAt[i]! - partAt > PART_MS) {
+        close.part();
+        partAt = view.sentAt[i]!;
+      }
       if (ms > CLOSE_MS) continue;
       close.add(view.lost[i - 1]!, view.lost[i]!);
       apartMs += ms;
+      pairs++;
     }
-    for (let slot = 0; slot + 1 < this.slots; slot++)
+    close.part();
+    for (let slot = 0; slot + 1 < this.slots; slot++) {
       if (this.#counts[slot]! > 0 && this.#counts[slot + 1]! > 0)
         next.add(this.#samples[slot * MOST_SAMPLES]!, this.#samples[(slot + 1) * MOST_SAMPLES]!);
+      if ((slot + 2) % Math.ceil(PART_MS / slotMs) === 0) next.part();
+    }
+    next.part();
     const r = next.correlation;
     if (close.count < LEAST_PAIRS) return next.phi + next.doubt >= BURSTY ? 1 : r;
-    const closeMs = Math.min(apartMs / close.count, slotMs / 2);
+    const closeMs = Math.min(apartMs / pairs, slotMs / 2);
     const share = atNoDistance(close.correlation, r, closeMs / (slotMs - closeMs));
     return share + close.doubt >= WHOLLY ? 1 : share;
   }
@@ -108,26 +120,40 @@ function atNoDistance(near: number, far: number, ratio: number): number {
   return far === 0 || far >= near ? near : Math.min(1, near * (near / far) ** ratio);
 }
 
-/** Of pairs of bits. */
-export class Pairs {
+/** Of pairs of bits, within parts of the time: what differs from part to part is an onset, not a burst. */
+class Pairs {
+  /** In parts that were told of, and in which something was lost and something came. */
   count = 0;
+  #together = 0;
+  #deviation = 0;
+  #n = 0;
   #first = 0;
   #second = 0;
   #both = 0;
 
   add(first: number, second: number): void {
-    this.count++;
+    this.#n++;
     this.#first += first;
     this.#second += second;
     this.#both += first & second;
   }
 
-  /** −1 … 1; 0 when one side never changes. */
-  get phi(): number {
-    const n = this.count;
+  /** A part of the time is over. */
+  part(): void {
+    const n = this.#n;
     const [p, q] = [this.#first / n, this.#second / n];
     const deviation = Math.sqrt(p * (1 - p) * q * (1 - q));
-    return deviation > 0 ? (this.#both / n - p * q) / deviation : 0;
+    if (deviation > 0) {
+      this.count += n;
+      this.#together += n * (this.#both / n - p * q);
+      this.#deviation += n * deviation;
+    }
+    this.#n = this.#first = this.#second = this.#both = 0;
+  }
+
+  /** −1 … 1; 0 when one side never changes. */
+  get phi(): number {
+    return this.#deviation > 0 ? this.#together / this.#deviation : 0;
   }
 
   /** One standard deviation of `phi` where there is no correlation. */
@@ -143,7 +169,7 @@ export class Pairs {
 }
 
 /** 0–1, the same for the same arguments (the finalizer of MurmurHash3 is a known good mixer). */
-export function draw(slot: number, n: number): number {
+function draw(slot: number, n: number): number {
   let h = Math.imul(slot + 1, 0x9e3779b1) ^ Math.imul(n + 1, 0x85ebca77);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
@@ -151,7 +177,7 @@ export function draw(slot: number, n: number): number {
 }
 
 /** Ticks do not begin at multiples of their length: where the slots must end so that no tick is cut in two. */
-export function alignedEnd(view: PathView, slotMs: number): number {
+function alignedEnd(view: PathView, slotMs: number): number {
   const BINS = 16;
   const bins = new Uint32Array(BINS);
   for (let i = 0; i < view.sentAt.length; i++)

@@ -3,7 +3,7 @@ import type { PathView } from '../rate/path-meter.ts';
 import { BURSTY } from './channel.ts';
 
 /** What may be missing. */
-export const TARGET = 0.01;
+const TARGET = 0.01;
 /**
  * So many candidates are tried on one window that the luckiest wins: it must do better than the target by this. A window
  * holds fewer frames than packets, and so more luck.
@@ -11,7 +11,7 @@ export const TARGET = 0.01;
 export const LUCK = { audio: 0.8, video: 0.5 } as const;
 /** The last two seconds count on their own, more loosely: an onset of loss must not be diluted by the good time before. */
 export const RECENT_MS = 2000;
-export const RECENT_TARGET = 0.025;
+const RECENT_TARGET = 0.025;
 
 /** Shares missing of `slots` slots, and of the last two seconds. */
 export const isEnough = (all: number, recent: number, slots: number, luck: number): boolean =>

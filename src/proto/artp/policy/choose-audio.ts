@@ -44,7 +44,7 @@ export function audioCandidates(i: PolicyInput): AudioPolicy[] {
 const payloadOf = (i: PolicyInput): number => Math.ceil((i.sourceBps * i.packetMs) / 8000);
 
 /** What `policy` adds to the delay. */
-export function audioDelayMs(p: AudioPolicy, packetMs: number, rttMs: number | undefined): number {
+function audioDelayMs(p: AudioPolicy, packetMs: number, rttMs: number | undefined): number {
   const red = (RED_PATTERNS[p.pattern]!.at(-1) ?? 0) * packetMs;
   const asked = p.nack ? packetMs + (rttMs ?? 0) + NACK_MS : 0;
   return Math.max(red, asked, p.fec ? packetMs : 0);

@@ -27,7 +27,7 @@ const SOURCES = [1, 0.75, 0.5, 0.35, 0.25, 0.15] as const;
 const NEARLY = 1.5;
 const NEARLY_MORE = 0.02;
 
-export function videoCandidates(i: PolicyInput): VideoPolicy[] {
+function videoCandidates(i: PolicyInput): VideoPolicy[] {
   const all: VideoPolicy[] = [];
   const layered = (i.temporalLayers ?? 1) > 1;
   const asks = i.rttMs !== undefined && triesWithin(i.budgetMs, i.packetMs, i.rttMs) > 0 ? [0, 1, 2, 3] : [0];

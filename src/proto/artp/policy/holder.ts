@@ -1,9 +1,9 @@
 import type { Millis } from '../../../kit/core.ts';
 import type { MediaPolicy } from '../media/policy-types.ts';
-import { type Choice, samePolicy } from './choice.ts';
+import type { Choice } from './choice.ts';
 
 /** What is weaker must have been enough for so long. */
-export const WEAKER_AFTER_MS = 10_000;
+const WEAKER_AFTER_MS = 10_000;
 /** Costs that differ by less are the same strength. */
 const SAME = 1.005;
 
@@ -29,11 +29,6 @@ export class PolicyHolder<P extends MediaPolicy = MediaPolicy> {
       this.#weaker = choice;
     } else if (choice.bitrateBps >= this.#weaker.bitrateBps) this.#weaker = choice;
     return now - this.#weakerSince >= WEAKER_AFTER_MS ? this.#use(this.#weaker) : held;
-  }
-
-  /** True when `policy` is what is in use. */
-  uses(policy: P): boolean {
-    return this.#held !== undefined && samePolicy(this.#held.policy, policy);
   }
 
   #use(choice: Choice<P>): Choice<P> {

@@ -1,8 +1,8 @@
 import type { Millis } from '../../../kit/core.ts';
 import type { Comparison } from './loss-judge.ts';
 
-export const LEAST_BPS = 10_000;
-export const MOST_BPS = 10_000_000;
+const LEAST_BPS = 10_000;
+const MOST_BPS = 10_000_000;
 /** Believed of a path until it shows something else: enough to meet heavy loss in the first second. */
 const START_BPS = 1_000_000;
 /** Congestion: down to this share of what the line passes. */

@@ -43,6 +43,12 @@ export class MessageSender {
     return this.#bytes;
   }
 
+  /** Since when the oldest message that was said waits for an answer, ms; 0: none does. */
+  unacknowledgedMs(now: Millis): number {
+    const oldest = this.#waiting[0];
+    return oldest === undefined || oldest.firstAt === NEVER ? 0 : now - oldest.firstAt;
+  }
+
   /** False when more waits already than may. A longer message than MAX_MESSAGE_BYTES is a bug: RangeError. */
   say(message: Json, flow: boolean, now: Millis): boolean {
     const text = Buffer.from(JSON.stringify(message));

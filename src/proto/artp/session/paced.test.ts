@@ -40,6 +40,15 @@ describe('pacing', () => {
     expect(frame.at(-1)!.at).toBeLessThan(300);
     expect(l.paced.deadline).toBe(Number.POSITIVE_INFINITY);
   });
+  it('goes on at once when the rate rises while something waits', () => {
+    const l = line(20_000);
+    for (let mark = 0; mark < 10; mark++) l.send(VIDEO_TYPE, mark, 0);
+    l.paced.setRate(10_000_000, 500);
+    expect(l.paced.deadline).toBeLessThanOrEqual(500);
+    l.paced.tick(500);
+    l.run(600);
+    expect(l.left).toHaveLength(10);
+  });
   it('keeps little, and nothing that is too old', () => {
     const l = line(20_000);
     for (let mark = 0; mark < 300; mark++) l.send(VIDEO_TYPE, mark & 255, 0);

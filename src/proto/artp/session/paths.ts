@@ -20,7 +20,7 @@ const STANDBY_MS = 1000;
 /** The path in use loses so much that the policy has to know what the other one would lose. */
 const LOSSY = 0.02;
 /** Everything is silent, for long: still asked. */
-const LOST_MS = 1000;
+const LOST_MS = 500;
 /** Until both sides know an address it is asked this often: at 80 % loss one question in 25 is answered. */
 const MEET_MS = 100;
 /** Afterwards they have other troubles. */
@@ -113,6 +113,15 @@ export class Paths {
   heard(path: Path, now: Millis): void {
     if (path.state !== 'silent') return;
     path.nextProbeAt = Math.min(path.nextProbeAt, Math.max(now, path.probedAt + this.#o.times.probeMs));
+  }
+
+  /** Where to say what concerns the session: also where they were heard last; all that is ready when in doubt. */
+  forControl(unsure: boolean): readonly Path[] {
+    const { active } = this;
+    if (active === undefined) return [];
+    return this.all.filter(
+      p => p === active || (p.state === 'ready' && (unsure || p.heardAt > active.heardAt)),
+    );
   }
 
   /** All are asked at once. */

@@ -133,6 +133,25 @@ describe('the ways', () => {
   });
 });
 
+describe('an idle session', () => {
+  it.each(['client', 'server'] as const)(
+    'that says something on a dead path is heard over another: %s',
+    side => {
+      const p = new Pair(10, { stream: true }).connect();
+      p.run(5000);
+      p.impair({ loss: 1 });
+      const [from, to] = side === 'client' ? [p.client, p.server] : [p.server, p.client];
+      from.do((s, now) => s.say('is anybody there', now));
+      p.run(1000);
+      expect(to.messages).toEqual(['is anybody there']);
+      expect(from.session.stats().unsaidBytes).toBe(0);
+      to.do((s, now) => s.say('yes', now));
+      p.run(1000);
+      expect(from.messages).toEqual(['yes']);
+    },
+  );
+});
+
 /** A packet of sound every 20 ms from `from`, and what is heard of it at the other end, by time. */
 function speak(p: Pair, from: 'client' | 'server') {
   const [speaker, listener] = from === 'client' ? [p.client, p.server] : [p.server, p.client];
@@ -226,6 +245,39 @@ describe('media', () => {
     expect(up.gap(at, p.net.clock.now())).toBeLessThan(3000);
     expect(down.gap(at, p.net.clock.now())).toBeLessThan(3000);
     expect(p.client.activeRoute).toEqual(STREAM);
+  });
+
+  it('is nearly whole although half of all packets are lost both ways, reports too', () => {
+    const p = new Pair(25, { there: { loss: 0.5, delayMs: 30 } }).connect();
+    p.run(2000);
+    const up = speak(p, 'client');
+    const down = speak(p, 'server');
+    p.run(5000);
+    const from = up.sent;
+    p.run(15_000);
+    for (const s of [up, down]) {
+      const late = new Set(s.heard.filter(h => h.seq >= from).map(h => h.seq));
+      expect(late.size / (s.sent - from - 10)).toBeGreaterThan(0.985);
+      expect(new Set(s.heard.map(h => h.seq)).size).toBe(s.heard.length);
+    }
+    expect(p.client.states).toEqual(['active']);
+  });
+
+  it('after 119 s of silence goes on where it was, from another address', () => {
+    const p = new Pair(26).connect();
+    p.run(200);
+    const up = speak(p, 'client');
+    p.run(5000);
+    p.impair({ loss: 1 });
+    p.run(119_000);
+    expect(p.server.states).toEqual(['active', 'suspect', 'detached']);
+    p.net.impair('192.0.2.88', SERVER, { delayMs: 20 });
+    p.rebind('192.0.2.88');
+    const at = p.net.clock.now();
+    p.run(3000);
+    expect(p.server.states.at(-1)).toBe('active');
+    expect(up.heard.filter(h => h.at > at)[0]!.at - at).toBeLessThan(1200);
+    expect(p.client.drops.get('detached')).toBeGreaterThan(5000);
   });
 
   it('goes on through changes of keys, also while half of it is lost', () => {

@@ -25,6 +25,8 @@ type Probe = Extract<Control, { readonly token: Uint8Array }>;
 
 /** While media flows everything is looked at this often. */
 const BEAT_MS = 50;
+/** No acknowledgement for this long beyond two round trips. */
+const UNHEARD_MS = 150;
 /** Media that came or went so lately makes a session busy. */
 const BUSY_MS = 2000;
 /** Keys are changed long before their numbers run out, and after this time whatever was sent. */
@@ -422,8 +424,12 @@ export class Session {
     if (active.rttMs !== undefined) this.#plane.setRtt(active.rttMs);
     this.#paced.setRate(active.meter.rateBps, now);
     this.#policies.tick(active, standby, now);
-    const unsure = this.state !== 'active' || active.unanswered > 1 || active.meter.loss > 0.1;
-    this.#line.flush(unsure && standby !== undefined ? [active, standby] : [active], now);
+    // A message nobody acknowledges asks whether there is anybody on this path, and takes the others meanwhile.
+    const unheard =
+      this.#messagesOut.unacknowledgedMs(now) > UNHEARD_MS + 2 * (active.rttMs ?? UNKNOWN_RTT_MS);
+    if (unheard) active.askSoon(Math.max(now, active.probedAt + this.#o.times.probeMs));
+    const unsure = unheard || this.state !== 'active' || active.unanswered > 1 || active.meter.loss > 0.1;
+    this.#line.flush(this.#paths.forControl(unsure), now);
   }
 
   /** CLOSE, on every path there is. */
