@@ -1,4 +1,4 @@
-import type { Host, HttpMount, LegEvent, LegRequest, PlacedLeg, Termination } from '../../src/contract.ts';
+import type { Host, LegEvent, LegRequest, PlacedLeg, Termination } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
 import { Events, FakeSeat, fakeHost } from '../../test/harness/fakes.ts';
 import { NativeAgent } from './agent.ts';
@@ -91,6 +91,3 @@ export class World {
     };
   }
 }
-
-/** An HTTP server's place for upgrades. */
-export type Upgrades = Map<string, Parameters<HttpMount['upgrade']>[1]>;

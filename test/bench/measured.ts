@@ -59,6 +59,14 @@ export class Measured {
     return answer;
   }
 
+  /** Says a word to the process, and resolves with what it sends back under that key. */
+  asked<T>(word: string): Promise<T> {
+    if (!this.#process.connected) throw this.#gone();
+    const answer = this.said<T>(word);
+    this.#process.send(word);
+    return answer;
+  }
+
   usage(afterGc = false): Promise<Usage> {
     if (!this.#process.connected) throw this.#gone();
     const answer = this.said<Usage>('usage');

@@ -6,6 +6,7 @@ import { calls } from './calls.ts';
 import { codecs } from './codecs.ts';
 import { forward } from './forward.ts';
 import { grid } from './grid.ts';
+import { link } from './link.ts';
 import { type Bench, machine, table } from './measure.ts';
 import { mix } from './mix.ts';
 import { phones } from './phones.ts';
@@ -22,6 +23,7 @@ const BENCHES: readonly Bench[] = [
   grid,
   phones,
   artp,
+  link,
   srtp,
   mix,
   codecs,

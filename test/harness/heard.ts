@@ -42,3 +42,16 @@ export const gapsOf = (spans: readonly Span[]): number[] =>
   spans.slice(1).map((s, i) => s.fromMs - (spans[i] as Span).toMs);
 
 export const heardMs = (spans: readonly Span[]): number => spans.reduce((ms, s) => ms + s.toMs - s.fromMs, 0);
+
+/** The longest time, ms, for which the tone of member `index` was missing of the last `lastMs` of a recording. */
+export function silenceMs(sound: Sound, index: number, lastMs: number): number {
+  const endMs = (sound.samples.length / sound.rateHz) * 1000;
+  let heardTo = endMs - lastMs; // before its beginning, when it is shorter: what is not in it was not heard
+  let longest = 0;
+  for (const { fromMs, toMs } of spansOf(sound, index)) {
+    if (toMs <= heardTo) continue;
+    longest = Math.max(longest, fromMs - heardTo);
+    heardTo = toMs;
+  }
+  return Math.max(longest, endMs - heardTo);
+}

@@ -138,11 +138,15 @@ export class ManualClock implements Clock {
   }
 }
 
-/** A TCP hop that can be cut, or frozen: it takes bytes and passes none on, as a dead host behind a live switch. */
+/**
+ * A TCP hop that can be cut, or frozen: it takes bytes and passes none on, as a dead host behind a live switch. Or held,
+ * as a network that is away for a while: what was sent meanwhile comes late, because TCP sends it again.
+ */
 export class TcpHop {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #frozen = false;
+  #held = false;
   port = 0;
   constructor(to: number) {
     this.#server = createServer(near => {
@@ -155,6 +159,7 @@ export class TcpHop {
         from.on('data', d => void (this.#frozen || into.write(d)));
         from.on('error', () => {});
         from.on('close', () => into.destroy());
+        if (this.#held) from.pause();
       }
     });
   }
@@ -165,6 +170,14 @@ export class TcpHop {
   }
   freeze(): void {
     this.#frozen = true;
+  }
+  hold(): void {
+    this.#held = true;
+    for (const s of this.#sockets) s.pause();
+  }
+  release(): void {
+    this.#held = false;
+    for (const s of this.#sockets) s.resume();
   }
   cut(): void {
     for (const s of this.#sockets) s.destroy();

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child.ts';
+import { TcpHop } from './link.ts';
 import { natsServer } from './nats-server.ts';
 import { freePort } from './ports.ts';
 
@@ -33,6 +34,7 @@ export class Server {
   readonly #run: (name: string, config?: string) => Child;
   readonly #anotherConfig: () => Promise<string>;
   readonly #ended: Child[] = [];
+  readonly #hop: TcpHop | undefined;
 
   private constructor(
     ports: Ports,
@@ -42,7 +44,9 @@ export class Server {
     run: (name: string, config?: string) => Child,
     anotherConfig: () => Promise<string>,
     dir: string,
+    hop: TcpHop | undefined,
   ) {
+    this.#hop = hop;
     this.#dir = dir;
     this.ports = ports;
     this.processes = processes;
@@ -54,7 +58,7 @@ export class Server {
 
   /**
    * `extra`: more YAML for the config. With a `sip:` of its own, which says `SIP_PORT` where that goes. `roles`: of the
-   * processes, where they are several; `manager 2` is a second manager.
+   * processes, where they are several; `manager 2` is a second manager. `beyond`: those whose way to NATS can be held.
    */
   static async start(
     dir: string,
@@ -62,6 +66,7 @@ export class Server {
     extra = '',
     nodeArgs: readonly string[] = [],
     roles: readonly string[] = ['room', 'agent', 'front'],
+    beyond?: RegExp,
   ): Promise<Server> {
     mkdirSync(dir, { recursive: true });
     const [sip, rtmp, https, http, webrtc, artp, bus] = await Promise.all(
@@ -72,12 +77,14 @@ export class Server {
     writeFileSync(config, configText(dir, ports, extra));
     const processes = new Map<string, Child>();
     let nats: Child | undefined;
+    let hop: TcpHop | undefined;
     /** Of processes with ports of their own, so that a successor has them, too. */
     const configs = new Map<string, string>();
     const run = (name: string, file = configs.get(name) ?? config): Child => {
       configs.set(name, file);
       const roles = name.replace(/ \d+$/, '');
-      const args = roles === 'all' ? [] : ['--roles', roles, '--bus', `nats://127.0.0.1:${bus}`];
+      const port = beyond?.test(name) ? hop?.port : bus;
+      const args = roles === 'all' ? [] : ['--roles', roles, '--bus', `nats://127.0.0.1:${port}`];
       const child = new Child(`roombridge ${name}`, process.execPath, [
         ...nodeArgs,
         PROGRAM,
@@ -104,15 +111,18 @@ export class Server {
       else {
         nats = natsServer(bus as number, ['-js', '-sd', join(dir, 'nats')]);
         await nats.until(/Server is ready/);
+        if (beyond !== undefined) hop = await new TcpHop(bus as number).listen();
+        for (const name of roles) if (/^(agent|room) \d/.test(name)) configs.set(name, await anotherConfig());
         const children = roles.map(name => run(name));
         await Promise.all(children.map(child => child.until(/Roombridge is ready/, 30_000)));
       }
       const adminKey = readFileSync(join(dir, 'data', 'admin.key'), 'utf8').trim();
-      const server = new Server(ports, processes, adminKey, nats, run, anotherConfig, dir);
-      await server.#allKnown(arrangement);
+      const server = new Server(ports, processes, adminKey, nats, run, anotherConfig, dir, hop);
+      await server.#allKnown(arrangement, roles);
       return server;
     } catch (error) {
       for (const child of [...processes.values(), ...(nats ? [nats] : [])]) await child.stop('SIGKILL');
+      await hop?.close();
       throw error;
     }
   }
@@ -194,9 +204,24 @@ export class Server {
     await this.#nats?.stop('SIGKILL');
   }
   /** NATS is started again, and knows nothing of before. */
-  async emptyNats(): Promise<void> {
-    this.#nats = natsServer(this.ports.bus, ['-js', '-sd', join(this.#dir, `nats-${Date.now()}`)]);
+  emptyNats(): Promise<void> {
+    return this.#startNats(`nats-${Date.now()}`);
+  }
+  /** NATS is started again with what it kept. */
+  sameNats(): Promise<void> {
+    return this.#startNats('nats');
+  }
+  async #startNats(kept: string): Promise<void> {
+    this.#nats = natsServer(this.ports.bus, ['-js', '-sd', join(this.#dir, kept)]);
     await this.#nats.until(/Server is ready/);
+  }
+
+  /** Those beyond the hop and NATS cannot reach each other; what they say meanwhile comes when they can again. */
+  part(): void {
+    this.#hop?.hold();
+  }
+  join(): void {
+    this.#hop?.release();
   }
 
   /** One more beside the first, with ports of its own: `agent 2`, say. */
@@ -208,12 +233,14 @@ export class Server {
   async stop(): Promise<(number | null)[]> {
     const codes = await Promise.all([...this.processes.values()].map(child => child.stop('SIGTERM', 8000)));
     await this.#nats?.stop();
+    await this.#hop?.close();
     return codes;
   }
 
   /** In several processes the front must have heard of the others before calls are placed. */
-  async #allKnown(arrangement: Arrangement): Promise<void> {
-    const gateways = arrangement === 'one process' ? 1 : 4;
+  async #allKnown(arrangement: Arrangement, roles: readonly string[]): Promise<void> {
+    const known = roles.reduce((n, r) => n + (r.startsWith('agent') ? 4 : r.startsWith('sip-agent') ? 1 : 0), 0);
+    const gateways = arrangement === 'one process' ? 1 : known;
     await this.until(
       'agents',
       () => this.api<{ gateway: string }[]>('GET', '/agents'),

@@ -33,9 +33,11 @@ export class Stage {
     extra = '',
     nodeArgs: readonly string[] = [],
     roles?: readonly string[],
+    beyond?: RegExp,
   ): Promise<Stage> {
     const dir = mkdtempSync(join(tmpdir(), 'roombridge-stage-'));
-    return new Stage(await Server.start(join(dir, 'server'), arrangement, extra, nodeArgs, roles), dir);
+    const server = await Server.start(join(dir, 'server'), arrangement, extra, nodeArgs, roles, beyond);
+    return new Stage(server, dir);
   }
 
   /** An empty name for one peer's folder. */

@@ -108,7 +108,7 @@ export class Baresip {
     return this.#child.until(pattern, timeoutMs, from);
   }
 
-  /** What its newest call decoded. */
+  /** What its newest call decoded since its last description: every new one begins another file. */
   heard(): Sound {
     const file = readdirSync(this.#dir)
       .filter(f => /^dump-.*dec\.wav$/.test(f))

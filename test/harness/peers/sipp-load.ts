@@ -2,20 +2,22 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Child } from '../child.ts';
 import { freePort } from '../ports.ts';
-import { plainScenario } from './sipp-scenario.ts';
+import { plainScenario, standingScenario } from './sipp-scenario.ts';
 
 export interface LoadOptions {
   readonly dir: string;
   readonly server: string;
   readonly calls: number;
   readonly perSecond: number;
-  /** From ACK to BYE, ms. */
-  readonly callMs: number;
+  /** From ACK to BYE, ms. `standing`: they go on, and take new offers, until they are hung up on. */
+  readonly callMs: number | 'standing';
   readonly rooms: number;
   /** Messages lost in either direction, percent. */
   readonly lostPercent?: number;
   /** The callers ask for session timers of this length. */
   readonly sessionExpiresS?: number;
+  /** Ends sipp before its time. */
+  readonly signal?: AbortSignal;
 }
 
 export interface LoadResult {
@@ -34,7 +36,8 @@ export async function sippLoad(o: LoadOptions): Promise<LoadResult> {
   const rooms = join(o.dir, 'rooms.csv');
   const session =
     o.sessionExpiresS && `Max-Forwards: 70\nSupported: timer\nSession-Expires: ${o.sessionExpiresS}`;
-  const plain = plainScenario(o.callMs, '[field0]');
+  const plain =
+    o.callMs === 'standing' ? standingScenario('[field0]') : plainScenario(o.callMs, '[field0]');
   writeFileSync(script, session ? plain.replace('Max-Forwards: 70', session) : plain); // of the first message, the INVITE
   writeFileSync(rooms, `SEQUENTIAL\n${Array.from({ length: o.rooms }, (_, i) => `load-${i};\n`).join('')}`);
   const sipp = new Child('sipp', 'sipp', [
@@ -55,6 +58,7 @@ export async function sippLoad(o: LoadOptions): Promise<LoadResult> {
     ...['-timeout', '120s', '-timeout_error'],
     ...(o.lostPercent === undefined ? [] : ['-lost', String(o.lostPercent)]),
   ]);
+  o.signal?.addEventListener('abort', () => void sipp.stop('SIGKILL'));
   const exit = await sipp.exited;
   // The last screen: `Successful call | periodic | cumulative`.
   const total = (what: string): number =>

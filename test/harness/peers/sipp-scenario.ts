@@ -169,3 +169,14 @@ export const speaks = (files: Played, ms: number): string =>
 /** A call without media of its own, for many at once. `room`: a field of an injection file. */
 export const plainScenario = (ms: number, room?: string): string =>
   scenario('a plain call', call(room === undefined ? {} : { room }), pause(ms), bye(2));
+
+/** A call without media of its own that takes every new offer, until it is hung up on. */
+export const standingScenario = (room?: string): string =>
+  scenario(
+    'a call that stands',
+    call(room === undefined ? {} : { room }),
+    '<label id="1"/>\n<recv request="BYE" optional="true" next="2"/>\n<recv request="INVITE"/>',
+    send(ok(sdp({ version: 2 })), AGAIN),
+    '<recv request="ACK" next="1"/>\n<label id="2"/>',
+    send(ok()),
+  );

@@ -2,6 +2,7 @@ import type { Feedback, MediaPacket, Millis, Sink } from '../../../contract.ts';
 import { ReplayWindow } from '../../rtp/srtp/replay.ts';
 import { NONE } from '../header.ts';
 import { FIRST_SEQ, FIRST_TIMESTAMP, FLOW_WINDOW } from '../media-sender.ts';
+import { Seen } from '../seen.ts';
 import { FrameMeter } from './frame-meter.ts';
 import { Gaps } from './gaps.ts';
 import { History } from './history.ts';
@@ -134,9 +135,9 @@ export class InFlow {
   handed = 0;
   highest = FIRST_SEQ - 1;
   /** Sequence numbers of packets opened, each kind its own. */
-  readonly #media = new ReplayWindow(FLOW_WINDOW);
-  #rtx: ReplayWindow | undefined;
-  #repair: ReplayWindow | undefined;
+  readonly #media = new Seen(FLOW_WINDOW);
+  #rtx: Seen | undefined;
+  #repair: Seen | undefined;
   /** Of packets handed on. Undefined while these are those opened: until something comes by another packet than its own. */
   #known: ReplayWindow | undefined;
 
@@ -156,18 +157,18 @@ export class InFlow {
     if (this.#media.highest >= 0) this.#known = new ReplayWindow(FLOW_WINDOW);
   }
 
-  /** Was a packet of this kind and number opened before? Looked at before it is decrypted. */
-  check(kind: number, seq: number): 'new' | 'replayed' | 'too-old' {
-    if (kind === KIND.media) return this.#media.check(seq);
-    return (kind === KIND.rtx ? this.#rtx : this.#repair)?.check(seq) ?? 'new';
+  /** Was a packet of this kind and number opened before, and is this a copy of it? Looked at before it is decrypted. */
+  check(kind: number, seq: number, tag: number): ReturnType<Seen['check']> {
+    if (kind === KIND.media) return this.#media.check(seq, tag);
+    return (kind === KIND.rtx ? this.#rtx : this.#repair)?.check(seq, tag) ?? 'new';
   }
 
   /** It was authentic. `brings`: it may bring other packets than its own. */
-  accept(kind: number, seq: number, brings: boolean): void {
-    if (brings && this.#known === undefined) this.#known = this.#media.copy();
-    if (kind === KIND.media) this.#media.accept(seq);
-    else if (kind === KIND.rtx) (this.#rtx ??= new ReplayWindow(FLOW_WINDOW)).accept(seq);
-    else (this.#repair ??= new ReplayWindow(FLOW_WINDOW)).accept(seq);
+  accept(kind: number, seq: number, tag: number, brings: boolean): void {
+    if (brings && this.#known === undefined) this.#known = this.#media.window();
+    if (kind === KIND.media) this.#media.accept(seq, tag);
+    else if (kind === KIND.rtx) (this.#rtx ??= new Seen(FLOW_WINDOW)).accept(seq, tag);
+    else (this.#repair ??= new Seen(FLOW_WINDOW)).accept(seq, tag);
   }
 
   /** True once for each number of the media: it is to be handed on. `original`: it came of itself, and was accepted. */

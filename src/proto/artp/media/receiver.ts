@@ -4,6 +4,7 @@ import { RedView } from '../../rtp/red.ts';
 import { type RtpJunk, RtpView } from '../../rtp/rtp.ts';
 import { KEY, LEVEL, MARKS, NONE, PacketShapes, REPAIRED } from '../header.ts';
 import { MAX_DATAGRAM } from '../media-sender.ts';
+import { tagBefore } from '../seen.ts';
 import { Asker } from './asker.ts';
 import { Flows } from './in-flows.ts';
 import { type InFlow, InTrackStage } from './in-track.ts';
@@ -127,15 +128,15 @@ export class PlaneReceiver {
     if (kind === KIND.rtcp) return 'not-media';
     const flow = this.#flows.get(flowKey(ssrc));
     if (flow?.track === undefined) return this.#stranger(flow, packet, kind, now);
-    const known = flow.check(kind, seq);
-    if (known === 'too-old') return known;
-    if (known === 'replayed') {
-      flow.track.repeated++;
-      return 'known';
+    const tag = tagBefore(packet, packet.length);
+    const known = flow.check(kind, seq, tag);
+    if (known !== 'new') {
+      if (known === 'known') flow.track.repeated++;
+      return known;
     }
     const forged = this.#open(packet);
     if (forged !== undefined) return forged;
-    flow.accept(kind, seq, this.#brings(kind));
+    flow.accept(kind, seq, tag, this.#brings(kind));
     this.#options.keys.opened(epochOf(ssrc), now);
     const bad = this.#deliver(flow, flow.track, packet.length - TAG_BYTES, now);
     if (bad !== undefined) this.#options.count(bad);
@@ -164,17 +165,19 @@ export class PlaneReceiver {
   ): 'opened' | 'known' | PlaneJunk {
     const { ssrc, seq } = this.#view;
     if (flow === undefined && this.#flows.isOver(ssrc)) return 'late';
-    if (flow?.deaf) return 'unheard';
-    const known = flow?.check(kind, seq) ?? 'new';
-    if (known === 'too-old') return known;
-    if (known === 'replayed') return 'known';
-    if (!this.#flows.hasRoom(packet.length)) return 'hold-full';
+    const tag = tagBefore(packet, packet.length);
+    const known = flow?.check(kind, seq, tag) ?? 'new';
+    if (known !== 'new') return known;
+    const isDeaf = flow?.deaf === true;
+    if (!isDeaf && !this.#flows.hasRoom(packet.length)) return 'hold-full';
     const forged = this.#open(packet);
     if (forged !== undefined) return forged;
     this.#options.keys.opened(epochOf(ssrc), now);
     const into = flow ?? this.#flows.make(ssrc, now);
-    into.accept(kind, seq, this.#brings(kind));
-    this.#flows.hold(into, packet);
+    into.accept(kind, seq, tag, this.#brings(kind));
+    // What nobody wants has come all the same: it is not to be told of as lost.
+    if (isDeaf) this.#options.count('unheard');
+    else this.#flows.hold(into, packet);
     return 'opened';
   }
 

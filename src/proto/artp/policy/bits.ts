@@ -3,8 +3,6 @@ export type Bits = Uint32Array;
 
 export const bitsFor = (slots: number): Bits => new Uint32Array((slots + 31) >>> 5);
 
-export const hasBit = (bits: Bits, at: number): boolean => ((bits[at >>> 5]! >>> (at & 31)) & 1) === 1;
-
 export function setBit(bits: Bits, at: number): void {
   bits[at >>> 5]! |= 1 << (at & 31);
 }

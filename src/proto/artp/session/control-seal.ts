@@ -1,6 +1,6 @@
 import type { Millis } from '../../../kit/core.ts';
-import { ReplayWindow } from '../../rtp/srtp/replay.ts';
 import { epochOf, KIND, ssrcOf } from '../media/ssrc.ts';
+import { Seen, tagBefore } from '../seen.ts';
 import type { Keys } from './key-ring.ts';
 
 export type ControlJunk =
@@ -9,6 +9,7 @@ export type ControlJunk =
   | 'foreign-ssrc'
   | 'unencrypted'
   | 'old-epoch'
+  /** A copy of what was opened before. */
   | 'replayed'
   | 'too-old'
   | 'forged';
@@ -63,7 +64,7 @@ export interface OpenedControl {
 export class ControlOpener {
   readonly #keys: Keys;
   /** By epoch: those the ring still opens. */
-  readonly #windows = new Map<number, ReplayWindow>();
+  readonly #windows = new Map<number, Seen>();
   #newestEpoch = 0;
 
   constructor(keys: Keys) {
@@ -85,26 +86,27 @@ export class ControlOpener {
     const cipher = this.#keys.opener(epoch8, 'rtcp');
     if (epoch === undefined || cipher === undefined) return 'old-epoch';
     const index = word & 0x7fffffff;
-    const verdict = this.#windows.get(epoch)?.check(index) ?? 'new';
-    if (verdict !== 'new') return verdict;
+    const tag = tagBefore(packet, n - 4);
+    const verdict = this.#windows.get(epoch)?.check(index, tag) ?? 'new';
+    if (verdict !== 'new') return verdict === 'known' ? 'replayed' : verdict;
     const plain = cipher.openRtcp(packet, ssrc, word);
     if (plain === undefined) return 'forged';
     this.#keys.opened(epoch8, now);
-    return { plain, newest: this.#accept(epoch, index) };
+    return { plain, newest: this.#accept(epoch, index, tag) };
   }
 
   /** True when it is the newest of all. */
-  #accept(epoch: number, index: number): boolean {
+  #accept(epoch: number, index: number, tag: number): boolean {
     let window = this.#windows.get(epoch);
     if (window === undefined) {
-      window = new ReplayWindow(WINDOW);
+      window = new Seen(WINDOW);
       this.#windows.set(epoch, window);
       // Not opened any more: one before the epoch before.
       for (const e of this.#windows.keys()) if (e < this.#keys.receiveEpoch - 1) this.#windows.delete(e);
     }
     const newest = epoch >= this.#newestEpoch && index > window.highest;
     this.#newestEpoch = Math.max(this.#newestEpoch, epoch);
-    window.accept(index);
+    window.accept(index, tag);
     return newest;
   }
 }

@@ -3,15 +3,15 @@ import { NEVER } from '../../../kit/core.ts';
 import { type Rtcp, readRtcp } from '../../rtp/rtcp.ts';
 import { isRtcp } from '../../rtp/rtp.ts';
 import { MediaPlane } from '../media/plane.ts';
-import type { Announcement, InTrack, MediaKind, OutTrack, Spread } from '../media/types.ts';
+import type { InTrack, MediaKind, OutTrack, Spread } from '../media/types.ts';
 import { isConnection, TrailerView } from '../trailer.ts';
-import { type Control, readControl, SUBTYPE } from './app.ts';
 import { ControlLine } from './control-line.ts';
 import { ControlOpener } from './control-seal.ts';
 import type { Farewell } from './farewell.ts';
+import { Incoming, isAsking } from './incoming.ts';
 import { Keys } from './key-ring.ts';
 import { Life } from './life.ts';
-import { MessageReceiver, MessageSender } from './messages.ts';
+import { MessageSender } from './messages.ts';
 import { Paced } from './paced.ts';
 import type { Path } from './path.ts';
 import { Paths, type Traffic } from './paths.ts';
@@ -20,8 +20,6 @@ import { Probes } from './probes.ts';
 import { Recorders } from './recorders.ts';
 import { isReset, showsToken } from './reset.ts';
 import type { PathReport, Route, SessionEvent, SessionOptions, SessionState, SessionStats } from './types.ts';
-
-type Probe = Extract<Control, { readonly token: Uint8Array }>;
 
 /** While media flows everything is looked at this often. */
 const BEAT_MS = 50;
@@ -51,9 +49,9 @@ export class Session {
   readonly #paths: Paths;
   readonly #recorders: Recorders;
   readonly #probes: Probes;
+  readonly #incoming: Incoming;
   readonly #life: Life;
   readonly #messagesOut = new MessageSender();
-  readonly #messagesIn: MessageReceiver;
   readonly #trailer = new TrailerView();
   readonly #traffic: { -readonly [K in keyof Traffic]: Traffic[K] } = { state: 'opening', busy: false };
   #wakeAt: Millis;
@@ -93,7 +91,16 @@ export class Session {
     this.#recorders = new Recorders(o.count);
     this.#probes = new Probes({ ...o, keys: this.#keys, line: this.#line });
     this.#life = new Life(o.times, o.side === 'server' ? 'client' : 'upstream', o.now);
-    this.#messagesIn = new MessageReceiver((message, flow, now) => this.#said(message, flow, now));
+    this.#incoming = new Incoming({
+      ...o,
+      keys: this.#keys,
+      paths: this.#paths,
+      probes: this.#probes,
+      life: this.#life,
+      plane: this.#plane,
+      messagesOut: this.#messagesOut,
+      traffic: this.#traffic,
+    });
     this.#wakeAt = this.#life.deadline;
     this.#rekeyAt = o.now + EPOCH_MS;
   }
@@ -245,8 +252,7 @@ export class Session {
     const path = known ?? this.#learn(route, opened.newest, now);
     this.#recorders.note(this.#trailer, this.#elicits(parts), now);
     this.#heard(path, bytes, now);
-    const others = parts.filter(p => !this.#ours(p, path, opened.newest, now));
-    if (others.length > 0 && this.state !== 'gone') this.#plane.rtcp(others, now);
+    this.#incoming.take(parts, path, opened.newest, now);
     this.#pulse(now);
   }
 
@@ -263,75 +269,6 @@ export class Session {
     const path = this.#paths.add(relayed, route.kind === 'stream' ? 'ready' : 'new', now);
     if (path === undefined) this.#o.count('too-many-routes');
     return path;
-  }
-
-  /** True when the packet was for the session itself. */
-  #ours(p: Rtcp, path: Path | undefined, newest: boolean, now: Millis): boolean {
-    if (p.type === 'xr' || p.type === 'twcc') this.#report(p, now);
-    if (p.type !== 'app') return p.type === 'xr' || p.type === 'twcc';
-    const c = readControl(p);
-    if (c === undefined) return false;
-    this.#act(c, path, newest, now);
-    return true;
-  }
-
-  #act(c: Control, path: Path | undefined, newest: boolean, now: Millis): void {
-    switch (c.type) {
-      case 'challenge':
-        if (path !== undefined) this.#challenged(c, path, newest, now);
-        return;
-      case 'response':
-        if (path !== undefined) this.#answered(c, path, now);
-        return;
-      case 'fragment': {
-        const junk = this.#messagesIn.receive(c, now);
-        if (junk !== undefined) this.#o.count(junk);
-        return;
-      }
-      case 'ack':
-        return this.#messagesOut.acknowledged(c.next, c.bits, now);
-      case 'close':
-        return this.#closed(c.why, path, now);
-      case 'closed':
-        if (this.#life.farewell !== undefined) this.#life.end(this.#life.farewell.why);
-    }
-  }
-
-  #challenged(c: Probe, path: Path, newest: boolean, now: Millis): void {
-    path.knownThere = c.known;
-    if (newest && c.preferred) this.#paths.prefer(path);
-    this.#probes.answer(path, c.token, path === this.#paths.active, now);
-  }
-
-  #answered(c: Probe, path: Path, now: Millis): void {
-    const epoch = path.answered(c.token, now);
-    if (epoch === undefined) return this.#o.count('unasked-response');
-    path.knownThere = c.known;
-    if (c.preferred) this.#paths.prefer(path);
-    this.#keys.confirm(epoch);
-    const before = this.#paths.active;
-    this.#paths.answered(path, this.#traffic, now);
-    this.#life.heard(true, now);
-    // The other side shall know at once that this is the way.
-    if (this.#o.side === 'client' && this.#paths.active !== before) this.#paths.active?.askSoon(now);
-  }
-
-  #report(part: Extract<Rtcp, { type: 'xr' | 'twcc' }>, now: Millis): void {
-    for (const p of this.#paths.all) {
-      p.meter.handle(part, now);
-      if (part.type === 'xr') p.reported(part, now);
-    }
-  }
-
-  #said(message: Json, flow: boolean, now: Millis): void {
-    if (this.state === 'gone') return;
-    if (!flow) this.#life.tell({ type: 'message', message });
-    else this.#plane.announced(message as unknown as Announcement, now);
-  }
-
-  #closed(why: Termination, path: Path | undefined, now: Millis): void {
-    if (path !== undefined) this.#probes.say(path, [{ type: 'closed' }], now);
-    this.#life.end(this.#life.farewell?.why ?? why);
   }
 
   #reset(packet: Uint8Array, now: Millis): void {
@@ -417,7 +354,7 @@ export class Session {
     const { ssrc } = this.#line;
     this.#recorders.report(ssrc, now, parts => this.#line.add(parts));
     if (active === undefined) return this.#line.drop();
-    if (this.#messagesIn.owesAck) this.#line.say(this.#messagesIn.ack());
+    if (this.#incoming.owesAck) this.#line.say(this.#incoming.ack());
     const share = this.#traffic.busy ? 0.5 : 1; // of what media leaves
     const bytesPerMs = Math.max(8, (active.meter.rateBps / 8000) * share);
     this.#messagesOut.due(now, active.rttMs ?? UNKNOWN_RTT_MS, bytesPerMs, f => this.#line.say(f));
@@ -440,7 +377,3 @@ export class Session {
     this.#wakeAt = farewell.deadline;
   }
 }
-
-/** Of what is said by this a report is wanted; reports of reports would never end. */
-const isAsking = (p: Rtcp): boolean =>
-  p.type === 'app' && (p.subtype === SUBTYPE.fragment || p.subtype === SUBTYPE.challenge);
