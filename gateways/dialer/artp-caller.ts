@@ -223,7 +223,7 @@ function look(member: Joined['member'], trip: Trip): () => void {
 }
 
 /** Packets of a track as RTP, for what reads RTP. */
-function rtp(format: Format, to: (bytes: Uint8Array, now: Millis) => void): Sink<MediaPacket> {
+export function rtp(format: Format, to: (bytes: Uint8Array, now: Millis) => void): Sink<MediaPacket> {
   const sender = new RtpSender(randomBytes, 0);
   sender.format(PAYLOAD_TYPES[format.codec as keyof typeof PAYLOAD_TYPES], format.clockRate);
   return (packet, now) => {

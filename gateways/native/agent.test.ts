@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Format } from '../../src/contract.ts';
+import type { Format, Json } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
 import { isResume } from '../../src/proto/artp/session/resume.ts';
 import { openMount } from '../../test/contract/subjects/mount.ts';
@@ -111,10 +111,29 @@ describe('a member', () => {
   it('writes and mutes itself; what is too long or refused is told in words', async () => {
     const { member } = await world.join();
     await member.text('é'.repeat(2048));
-    await expect(member.text('a'.repeat(4097))).rejects.toThrow(/4096 bytes at most/);
+    await expect(member.text(`${'é'.repeat(2048)}a`)).rejects.toThrow(/4096 bytes at most.* 4097/);
     await expect(member.text('forbidden')).rejects.toThrow('The room is locked.');
     await member.mute('audio', true);
     expect(world.texts).toEqual(['é'.repeat(2048), ['1000', 'alice', 'audio', true]]);
+  });
+
+  it('whose client looks at no text is told by the server that one is too long', async () => {
+    const { member, events } = await world.join();
+    world.legs[0]?.message({ t: 'text', id: 77, text: `${'字'.repeat(1365)}aa` });
+    await eventually(() =>
+      expect(events).toContainEqual({
+        type: 'refused',
+        of: 'text',
+        why: {
+          blame: 'client',
+          reason: 'text-too-long',
+          text: 'A text has 4096 bytes at most, and this one has 4097: send it in parts.',
+        },
+      }),
+    );
+    expect(world.texts).toEqual([]);
+    await member.text(`${'字'.repeat(1365)}a`); // 4096
+    expect(world.texts).toHaveLength(1);
   });
 
   it('hears what happens in the room, and what an admin does', async () => {
@@ -281,6 +300,38 @@ describe('a lost network', () => {
   });
 });
 
+describe('an agent that is emptied', () => {
+  it('sends its members to another one; they are heard all the while', async () => {
+    const other = await World.open();
+    const own = await World.open({}, { siblings: () => [other.agent.reach as Json] });
+    const { member, events } = await own.join();
+    const mic = member.publish({ source: 'mic', format: OPUS, canKeyframe: false, syncGroup: 'a' });
+    const { clock } = own.host;
+    let said = 0;
+    const packet = { marker: false, payload: Buffer.from('word'), level: 30 };
+    const talking = setInterval(() => mic.sink({ ...packet, seq: ++said, pts: said * 960 }, clock.now()), 20);
+    const heardBy = (w: World) => w.seats[0]?.publications[0]?.heard.length ?? 0;
+    await eventually(() => expect(heardBy(own)).toBeGreaterThan(5));
+    own.fronts[0]?.({ type: 'move' });
+    await eventually(() => expect(heardBy(other)).toBeGreaterThan(5));
+    clearInterval(talking);
+    expect(said - heardBy(own) - heardBy(other)).toBeLessThan(15); // 300 ms
+    expect(events.filter(e => e.type === 'resumed')).toHaveLength(1);
+    expect(own.requests[0]).toMatchObject({ returns: true });
+    await eventually(() => expect(own.closed).toMatchObject([{ blame: 'none', reason: 'moved' }]));
+    await member.leave();
+    for (const w of [own, other]) await w.close();
+  }, 20_000);
+
+  it('keeps those that have nowhere to go', async () => {
+    const { member, events } = await world.join();
+    world.fronts[0]?.({ type: 'move' });
+    await member.text('still here');
+    expect(world.texts).toEqual(['still here']);
+    expect(events.map(e => e.type)).not.toContain('ended');
+  });
+});
+
 describe('an agent that dies', () => {
   it('is replaced by another one that opens the ticket: the same participant, its tracks again', async () => {
     const other = await World.open();
@@ -306,6 +357,29 @@ describe('an agent that dies', () => {
     expect(events.map(e => e.type)).toContain('resumed');
     await member.leave();
     await other.close();
+    await relay.close();
+  }, 20_000);
+
+  it('is replaced by one it has told of, which offers routers for the new session', async () => {
+    const offered: string[] = [];
+    const offers = (...ids: Uint8Array[]) => {
+      offered.push(ids.map(id => Buffer.from(id).toString('hex')).join());
+      return [];
+    };
+    const other = await World.open({}, { relay: { serve() {}, offers } });
+    const own = await World.open({}, { siblings: () => ['not ours', other.agent.reach as Json] });
+    const relay = await ArtpRelay.open(portsOf(own.url));
+    const { member, events } = await own.join({ url: relay.url('1000') });
+    await member.text('here'); // the ticket came before
+    relay.loses = () => true;
+    relay.streams(false);
+    await eventually(() => expect(events.map(e => e.type)).toContain('resumed'));
+    expect(other.requests).toMatchObject([{ who: { proof: 'resumed' }, returns: true }]);
+    expect(offered).toHaveLength(1);
+    await member.text('there');
+    expect(other.texts).toEqual(['there']);
+    await member.leave();
+    for (const w of [own, other]) await w.close();
     await relay.close();
   }, 20_000);
 

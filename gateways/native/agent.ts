@@ -25,16 +25,16 @@ import { isDtls } from '../../src/proto/dtls/record.ts';
 import { type NativeCertificate, openCertificate } from './certificate.ts';
 import type { NativeConfig } from './config.ts';
 import { DtlsHellos, identityOf } from './dtls-hello.ts';
-import { Greeter } from './greeting.ts';
+import { type Admitted, Greeter } from './greeting.ts';
 import { HELLO_LIMIT } from './hello.ts';
 import { NativeLeg } from './leg.ts';
 import { Members } from './members.ts';
 import { PIPE_LIMITS, type Pipe, type PipeHandlers, tlsPipe, webSocketPipe } from './pipe.ts';
-import type { TellOut } from './protocol.ts';
+import { type Alternate, readAlternates, type Ways } from './protocol.ts';
 import { Resuming } from './resuming.ts';
 import { Served, type SessionMaterial } from './served.ts';
 import { Streams } from './streams.ts';
-import { RENEW_MS, type Seated, Tickets } from './tickets.ts';
+import { type Seated, Tickets } from './tickets.ts';
 
 const FORMATS = ['opus', 'PCMU', 'PCMA', 'G722', 'H264', 'VP8'];
 /** More than this waiting in the socket: the network takes no more, and neither do we. */
@@ -88,11 +88,7 @@ export class NativeAgent implements Agent {
       udpPort: () => this.#udp?.port ?? config.port,
       connection: () => this.#newId(),
       resetToken: c => resetToken(this.#resetKey, c),
-      admitted: ({ leg, material, seated }) => {
-        const served = this.#begin(material);
-        this.#seat(served, leg);
-        this.#ticketed(served, material, seated);
-      },
+      admitted: a => this.#seat(this.#begin(a.material), a),
     });
     this.#resuming = new Resuming({
       host,
@@ -101,8 +97,7 @@ export class NativeAgent implements Agent {
       connection: () => this.#newId(),
       transmit: (bytes, length, route) => this.#transmit(bytes, length, route),
       begin: (material, opened) => this.#begin(material, opened),
-      seat: (served, leg) => this.#seat(served, leg),
-      ticketed: (served, material, seated) => this.#ticketed(served, material, seated),
+      seat: (served, a) => this.#seat(served, a),
     });
     this.#streams = new Streams({
       host,
@@ -116,6 +111,12 @@ export class NativeAgent implements Agent {
       maxPayload: HELLO_LIMIT,
       perMessageDeflate: false,
     });
+  }
+
+  get reach(): Alternate | undefined {
+    if (this.#udp === undefined || this.#tls === undefined) return undefined;
+    const host = this.#host.advertisedAddress(this.#config.address);
+    return { host, udpPort: this.#udp.port, tlsPort: this.#tls.port };
   }
 
   async start(): Promise<readonly Address[]> {
@@ -153,7 +154,7 @@ export class NativeAgent implements Agent {
         transmit: (bytes, length, route) => this.#transmit(bytes, length, route),
       });
     this.#mount(path);
-    const name = host.advertisedAddress();
+    const { host: name } = this.reach as Alternate;
     const shown = name.includes(':') ? `[${name}]` : name;
     const note = port === 0 || this.#udp.port !== this.#tls.port - 1 ? `?udp=${this.#udp.port}` : '';
     return [{ url: `artp://${shown}:${this.#tls.port}/<room>${note}`, what: 'native members (aRTP)' }];
@@ -214,20 +215,19 @@ export class NativeAgent implements Agent {
     return served;
   }
 
-  #seat(served: Served, leg: NativeLeg): void {
+  #seat(served: Served, { leg, material, seated }: Admitted): void {
     if (this.#legs.has(leg)) this.#legs.set(leg, served);
-    served.seat(leg);
+    served.seat(leg, () => this.#ways(material, seated));
   }
 
-  /** A fresh ticket now and then, for as long as the session lasts. */
-  #ticketed(served: Served, material: SessionMaterial, seated: Seated): void {
-    const { clock } = this.#host;
-    if (served.over.signal.aborted) return;
-    const ticket = this.#tickets?.seal(material.secret, material.suite, seated, Date.now());
-    if (ticket === undefined || ticket.length === 0) return;
-    served.running.say({ t: 'ticket', ticket: ticket.toString('base64') } satisfies TellOut);
-    const undo = clock.at(clock.now() + RENEW_MS, () => this.#ticketed(served, material, seated));
-    served.over.signal.addEventListener('abort', undo, { once: true });
+  #ways({ secret, suite, ours, theirs }: SessionMaterial, seated: Seated): Ways {
+    const ticket = this.#tickets?.seal(secret, suite, seated, Date.now());
+    return {
+      t: 'ways',
+      ...(ticket !== undefined && { ticket: ticket.toString('base64') }),
+      alternates: readAlternates(this.#host.siblings()),
+      routers: [...this.#host.relay.offers(theirs, ours)],
+    };
   }
 
   #packet(bytes: Buffer, kind: Route['kind'], address: string, port: number, now: Millis): void {

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Host, LegRequest, PlacedLeg, Proof, Role } from '../../src/contract.ts';
+import type { Host, LegEvent, LegRequest, PlacedLeg, Proof, Role } from '../../src/contract.ts';
 import { RateLimit, RateLimits } from '../../src/kit/limits.ts';
 import { Refusal, refuse, terminationOf } from '../../src/kit/refusal.ts';
 import { SECRET_BYTES, type Suite } from '../../src/proto/artp/keys.ts';
@@ -123,7 +123,6 @@ export class Greeter {
       reset: this.#needs.resetToken(ours),
       suite,
       udpPort: udpPort(),
-      routers: [...host.relay.offers(hello.connection, ours)],
       keepMs: host.sessionKeepMs,
     });
   }
@@ -157,6 +156,7 @@ export class Greeter {
       room,
       roles,
       pin: this.#needs.agent,
+      returns: true,
       begin: { type: 'offer', native: { connection: leg } },
     };
   }
@@ -166,7 +166,9 @@ export class Greeter {
     const waiting: Waiting = {};
     this.waiting.set(request.leg, waiting);
     try {
-      const placed = await this.#needs.host.place(request, () => {}, gone); // the leg tells its session itself
+      // Of what a leg tells, only this is asked of it: the rest it knows.
+      const on = (e: LegEvent): void => void (e.type === 'move' && waiting.leg?.move());
+      const placed = await this.#needs.host.place(request, on, gone);
       if (waiting.leg === undefined) throw new Error('a native leg was placed elsewhere');
       if (waiting.leg.over !== undefined) throw new Refusal(waiting.leg.over); // kicked already
       return { leg: waiting.leg, placed };

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
-import { routerOffers } from '../../src/proto/artp/hello.ts';
 import { SECRET_BYTES, SUITES } from '../../src/proto/artp/keys.ts';
 import { RESET_TOKEN_BYTES } from '../../src/proto/artp/session/reset.ts';
 import { CONNECTION_BYTES } from '../../src/proto/artp/trailer.ts';
@@ -61,8 +60,6 @@ const HELLO_ACK = z.strictObject({
   reset: bytes(RESET_TOKEN_BYTES),
   suite,
   udpPort: z.int().min(1).max(65535),
-  /** Other ways to it, for datagrams. */
-  routers: routerOffers,
   /** How long the seat is kept while nothing is heard, ms. */
   keepMs: z.number().nonnegative(),
 });

@@ -5,7 +5,6 @@ import type {
   LegDrill,
   LegEvent,
   LegRequest,
-  MemberInfo,
   NewTrack,
   RoomEvent,
   Seat,
@@ -15,13 +14,13 @@ import type {
 import { Refusal, refuse, terminationOf } from '../../src/kit/refusal.ts';
 import { checkText } from '../../src/kit/text.ts';
 import { readWant } from './formats.ts';
-import { type Ask, MEMBER_LIMITS, readAsk, type TellOut } from './protocol.ts';
+import { type Ask, MEMBER_LIMITS, readAsk, type TellOut, type Ways } from './protocol.ts';
 import { Publishing } from './publishing.ts';
+import { rosterParts } from './roster.ts';
 import type { Running } from './running.ts';
+import { RENEW_MS } from './tickets.ts';
 import { Wanting } from './wanting.ts';
 
-/** One message of a roster; a session takes 32 KB. */
-const ROSTER_BYTES = 16 * 1024;
 /** How often the member hears what came of its tracks. */
 const HEARD_MS = 1000;
 /** What a member may ask for again and again has no end otherwise. */
@@ -33,6 +32,15 @@ const NO_OFFERS: Termination = {
   text: 'A native member has no offers: it publishes and wants tracks one by one.',
 };
 
+/** What a leg has once its member's session stands. */
+export interface Standing {
+  readonly running: Running;
+  /** Its datagrams, for a drill. */
+  readonly impair: (d: LegDrill | null) => void;
+  /** What the member needs to find another way here, or to come back, as of now. */
+  readonly ways: () => Ways;
+}
+
 /** A native member's place in its room: what it asks, and what it is told. */
 export class NativeLeg implements Leg {
   readonly seat: Seat;
@@ -43,12 +51,12 @@ export class NativeLeg implements Leg {
   readonly #published = new Map<number, Publishing>();
   readonly #wanted = new Map<number, Wanting>();
   readonly #muted = { audio: false, video: false };
-  #running: Running | undefined;
+  #standing: Standing | undefined;
   #drill: LegDrill | null = null;
-  #impair: (d: LegDrill | null) => void = () => {};
   #stopWatching: () => void = () => {};
   #refused = 0;
   #disarm: (() => void) | undefined;
+  #disarmWays: () => void = () => {};
   #closed: Termination | undefined;
 
   /** `ended` is called once, after `closed` was emitted. */
@@ -71,12 +79,12 @@ export class NativeLeg implements Leg {
     return this.#closed;
   }
 
-  /** The session stands: the member hears who is there. `impair`: its datagrams, for a drill. */
-  begin(running: Running, impair: (d: LegDrill | null) => void): void {
+  /** The session stands: the member hears who is there. */
+  begin(standing: Standing): void {
     if (this.#closed !== undefined) return;
-    this.#running = running;
-    this.#impair = impair;
-    if (this.#drill !== null) impair(this.#drill);
+    this.#standing = standing;
+    if (this.#drill !== null) standing.impair(this.#drill);
+    this.#sayWays();
     this.#stopWatching = this.seat.watch(e => this.#watched(e));
     this.#emit({ type: 'media', state: 'up' });
   }
@@ -105,6 +113,13 @@ export class NativeLeg implements Leg {
     }
   }
 
+  /** Its agent is being emptied: the member is asked to go on by another one. */
+  move(): void {
+    this.#sayWays();
+    this.#tell({ t: 'move' });
+    this.note('asked to move to another agent');
+  }
+
   handle(c: LegCommand): void {
     if (this.#closed !== undefined) return;
     switch (c.type) {
@@ -124,7 +139,7 @@ export class NativeLeg implements Leg {
 
   drill(d: LegDrill | null): void {
     this.#drill = d;
-    this.#impair(d);
+    this.#standing?.impair(d);
   }
 
   stats(): readonly StreamStats[] {
@@ -144,6 +159,7 @@ export class NativeLeg implements Leg {
     this.#closed = why;
     this.#stopWatching();
     this.#disarm?.();
+    this.#disarmWays();
     for (const p of this.#published.values()) p.close();
     for (const w of this.#wanted.values()) w.close();
     this.#published.clear();
@@ -182,7 +198,7 @@ export class NativeLeg implements Leg {
   }
 
   #publish(n: number, track: NewTrack): void {
-    const running = this.#running;
+    const running = this.#standing?.running;
     if (running === undefined) return;
     this.#permit('send', 'publish');
     if (this.#published.has(n)) throw refuse('client', 'bad-message', `Track ${n} is published already.`);
@@ -204,6 +220,15 @@ export class NativeLeg implements Leg {
     this.note(`publishes its ${track.source} in ${track.format.codec}`);
   }
 
+  /** Now, and again while the member is here. */
+  #sayWays(): void {
+    const { clock } = this.#host;
+    if (this.#closed !== undefined || this.#standing === undefined) return;
+    this.#tell(this.#standing.ways());
+    this.#disarmWays();
+    this.#disarmWays = clock.at(clock.now() + RENEW_MS, () => this.#sayWays());
+  }
+
   /** While something is published. */
   #report(): void {
     const { clock } = this.#host;
@@ -215,7 +240,7 @@ export class NativeLeg implements Leg {
   }
 
   #want({ n, want }: Extract<Ask, { t: 'want' }>): void {
-    const running = this.#running;
+    const running = this.#standing?.running;
     if (running === undefined) return;
     this.#permit('receive', 'hear and see others');
     if (this.#wanted.has(n)) throw refuse('client', 'bad-message', `Something is wanted as ${n} already.`);
@@ -279,27 +304,11 @@ export class NativeLeg implements Leg {
   }
 
   #watched(event: RoomEvent): void {
-    if (event.type === 'roster') return this.#roster(event.members);
-    this.#tell({ t: 'event', event });
-  }
-
-  #roster(members: readonly MemberInfo[]): void {
-    let part: MemberInfo[] = [];
-    let bytes = 0;
-    for (const member of members) {
-      const size = JSON.stringify(member).length;
-      if (part.length > 0 && bytes + size > ROSTER_BYTES) {
-        this.#tell({ t: 'roster', members: part, more: true });
-        part = [];
-        bytes = 0;
-      }
-      part.push(member);
-      bytes += size;
-    }
-    this.#tell({ t: 'roster', members: part, more: false });
+    if (event.type !== 'roster') return this.#tell({ t: 'event', event });
+    for (const part of rosterParts(event.members)) this.#tell(part);
   }
 
   #tell(t: TellOut): void {
-    if (this.#closed === undefined) this.#running?.say(t);
+    if (this.#closed === undefined) this.#standing?.running.say(t);
   }
 }

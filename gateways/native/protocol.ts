@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Json } from '../../src/contract.ts';
+import { routerOffers } from '../../src/proto/artp/hello.ts';
 import {
   format,
   media,
@@ -20,6 +21,14 @@ import {
 export const MEMBER_VERSION = 1;
 /** Of one member at one time. */
 export const MEMBER_LIMITS = { publications: 8, wants: 64 } as const;
+
+/** So many other agents are told. */
+export const MAX_ALTERNATES = 4;
+
+const port = z.int().min(1).max(65_535);
+/** Where an agent is reached. */
+const alternate = z.strictObject({ host: z.string().min(1).max(255), udpPort: port, tlsPort: port });
+export type Alternate = z.infer<typeof alternate>;
 
 const n = z.int().min(1).max(0xffff);
 const id = z.int().nonnegative();
@@ -65,8 +74,18 @@ const TELL = z.discriminatedUnion('t', [
     id: id.exactOptional(),
     why: termination,
   }),
-  /** What brings the member back through another agent; the newest counts. */
-  z.strictObject({ t: z.literal('ticket'), ticket: z.base64() }),
+  /**
+   * What brings the member back through another agent, and the others there are; routers between it and this one. Anew
+   * now and then: the newest counts.
+   */
+  z.strictObject({
+    t: z.literal('ways'),
+    ticket: z.base64().exactOptional(),
+    alternates: z.array(alternate).max(MAX_ALTERNATES),
+    routers: routerOffers,
+  }),
+  /** This agent is being emptied: the member is to come back through another one, while this one still serves it. */
+  z.strictObject({ t: z.literal('move') }),
 ]);
 
 export type Ask = z.infer<typeof ASK>;
@@ -74,6 +93,7 @@ export type Tell = z.infer<typeof TELL>;
 /** As written: the types of the seam, readonly arrays and all. */
 export type AskOut = Outgoing<Ask>;
 export type TellOut = Outgoing<Tell>;
+export type Ways = Extract<TellOut, { t: 'ways' }>;
 type Outgoing<T> = [Json] extends [T]
   ? T
   : T extends (infer E)[]
@@ -87,6 +107,9 @@ export function readAsk(message: unknown): Ask | { readonly t: 'junk'; readonly 
   const read = ASK.safeParse(message);
   return read.success ? read.data : { t: 'junk', why: fault(read.error) };
 }
+/** Where the others of this gateway say that they are; one of another version may say it in another way. */
+export const readAlternates = (reaches: readonly Json[]): Alternate[] =>
+  reaches.flatMap(reach => alternate.safeParse(reach).data ?? []).slice(0, MAX_ALTERNATES);
 export const readTell = (message: unknown): Tell | undefined => TELL.safeParse(message).data;
 
 export function fault(error: z.ZodError): string {

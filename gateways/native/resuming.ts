@@ -4,8 +4,7 @@ import { terminationOf } from '../../src/kit/refusal.ts';
 import { answerResume, type ResumeAsked, readResume } from '../../src/proto/artp/session/resume.ts';
 import type { Route } from '../../src/proto/artp/session/types.ts';
 import { TrailerView } from '../../src/proto/artp/trailer.ts';
-import type { Greeter } from './greeting.ts';
-import type { NativeLeg } from './leg.ts';
+import type { Admitted, Greeter } from './greeting.ts';
 import type { Served, SessionMaterial } from './served.ts';
 import { readSeated, type Seated, type Tickets } from './tickets.ts';
 
@@ -21,9 +20,7 @@ export interface ResumingNeeds {
   readonly transmit: (bytes: Uint8Array, length: number, route: Route) => void;
   /** A session without a leg; `opened` is called once the member has shown that it has its keys. */
   readonly begin: (material: SessionMaterial, opened: (served: Served) => void) => Served;
-  readonly seat: (served: Served, leg: NativeLeg) => void;
-  /** Keeps the ticket of a member fresh. */
-  readonly ticketed: (served: Served, material: SessionMaterial, seated: Seated) => void;
+  readonly seat: (served: Served, a: Admitted) => void;
 }
 
 /**
@@ -77,7 +74,7 @@ export class Resuming {
 
   /** Never rejects. */
   async #seat(served: Served, material: SessionMaterial, seated: Seated, route: Route): Promise<void> {
-    const { host, greeter, seat, ticketed } = this.#needs;
+    const { host, greeter, seat } = this.#needs;
     const request: LegRequest = greeter.request(
       { address: route.kind === 'udp' ? route.address : '' },
       { ...seated, credential: seated.secret, proof: 'resumed' },
@@ -90,8 +87,7 @@ export class Resuming {
     });
     try {
       const { leg, placed } = await greeter.place(request, served.over.signal);
-      seat(served, leg);
-      ticketed(served, material, { ...seated, secret: placed.secret });
+      seat(served, { leg, material, seated: { ...seated, secret: placed.secret } });
     } catch (error) {
       const why = terminationOf(error);
       if (why.reason === 'internal-error') host.log.error({ err: error }, 'bug while a member came back');

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { Host, Json, LegDrill, Termination } from '../../src/contract.ts';
+import type { Host, Json, Termination } from '../../src/contract.ts';
 import { DrillLine } from '../../src/io/impaired.ts';
 import { terminationOf } from '../../src/kit/refusal.ts';
 import type { Suite } from '../../src/proto/artp/keys.ts';
 import { Session } from '../../src/proto/artp/session/session.ts';
 import { type Route, SESSION_TIMES, type SessionEvent } from '../../src/proto/artp/session/types.ts';
-import type { NativeLeg } from './leg.ts';
+import type { NativeLeg, Standing } from './leg.ts';
 import type { Receiver } from './members.ts';
 import { Running } from './running.ts';
 
@@ -80,21 +80,16 @@ export class Served implements Receiver {
   }
 
   /** From here on it is this leg's. */
-  seat(leg: NativeLeg): void {
+  seat(leg: NativeLeg, ways: Standing['ways']): void {
     if (this.#over) return;
     this.#leg = leg;
-    leg.begin(this.running, d => this.drill(d));
+    leg.begin({ running: this.running, impair: d => this.#line.drill(d), ways });
     for (const message of this.#early.splice(0)) leg.message(message);
   }
 
   receive(datagram: Uint8Array, route: Route, now: number): void {
     if (route.kind === 'udp' && this.#line.impairsIn) this.#line.receive(Buffer.from(datagram), route, now);
     else this.#arrived(datagram, route, now);
-  }
-
-  /** Impairs its UDP from now on; null: no more. */
-  drill(d: LegDrill | null): void {
-    this.#line.drill(d);
   }
 
   #arrived(datagram: Uint8Array, route: Route, now: number): void {

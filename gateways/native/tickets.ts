@@ -31,13 +31,13 @@ export class Tickets {
     this.#keepMs = Math.min(keepMs, TICKET_MS) + RENEW_MS;
   }
 
-  /** Empty: names as long as these fit none, and the member comes back to this agent only. `now`: Unix ms. */
-  seal(secret: Uint8Array, suite: Suite, seated: Seated, now: number): Buffer {
+  /** Undefined: names as long as these fit none, and the member has this agent only. `now`: Unix ms. */
+  seal(secret: Uint8Array, suite: Suite, seated: Seated, now: number): Buffer | undefined {
     const ticket = { secret, suite, expiresUnixMs: now + this.#keepMs, data: seated };
     try {
       return sealTicket(ticket, this.#key, randomBytes);
     } catch (error) {
-      if (error instanceof RangeError) return Buffer.alloc(0);
+      if (error instanceof RangeError) return undefined;
       throw error;
     }
   }

@@ -20,6 +20,8 @@ export class World {
   readonly legs: NativeLeg[] = [];
   readonly legEvents: Events[] = [];
   readonly closed: Termination[] = [];
+  /** To the front of each leg: as the platform tells it. */
+  readonly fronts: ((e: LegEvent) => void)[] = [];
   readonly texts: unknown[] = [];
   readonly members: NativeMember[] = [];
   agent!: NativeAgent;
@@ -76,6 +78,7 @@ export class World {
     const events = new Events();
     this.seats.push(seat);
     this.legEvents.push(events);
+    this.fronts.push(on);
     const leg = await this.agent.take(request, seat, e => {
       events.emit(e);
       if (e.type === 'closed') this.closed.push(e.why);

@@ -8,7 +8,7 @@ import { refuse, terminationOf } from '../../src/kit/refusal.ts';
 import { makeIdentity } from '../../src/proto/dtls/identity.ts';
 import type { SipConfig } from './config.ts';
 import { SipLeg } from './leg.ts';
-import { readSrtp } from './native.ts';
+import { readMoved, readSrtp } from './native.ts';
 
 const CLOSING: Termination = {
   blame: 'server',
@@ -76,6 +76,7 @@ export function createSipAgent(host: Host, config: SipConfig, id: string): Agent
           identity,
           cname: randomBytes(9).toString('base64url'), // RFC 7022 §4.2: short-term, random
           unixAtZero: Date.now() - now,
+          successor: readMoved(request.begin.native) !== undefined,
           count: reason => host.count('rtp_dropped', reason),
         },
         drill: d => lines.drill(d),

@@ -1,5 +1,6 @@
 import type { LegCommand, LegEvent, Millis, Termination } from '../../src/contract.ts';
 import { type Core, NEVER, type Tick } from '../../src/kit/core.ts';
+import type { SipMessage } from '../../src/proto/sip/message.ts';
 import type { OnCall } from '../../src/proto/sip/signalling.ts';
 import {
   AGENT_SILENT,
@@ -16,6 +17,7 @@ import { readDtmfInfo } from './front-dtmf.ts';
 import { asksForPicture, PICTURE_FAST_UPDATE } from './front-picture.ts';
 import { readSdp, sipNative } from './native.ts';
 import { Relocation } from './relocation.ts';
+import { Texts, type TextsOut } from './texts.ts';
 
 /** A caller who waits longer than this hears ringing. */
 const RING_AFTER_MS = 300;
@@ -49,7 +51,8 @@ export type CallOut =
       readonly before: string | undefined;
       readonly held: boolean;
     }
-  | { readonly type: 'leg'; readonly command: LegCommand };
+  | { readonly type: 'leg'; readonly command: LegCommand }
+  | TextsOut;
 
 /** An offer/answer exchange under way after the first. */
 interface Exchange {
@@ -89,11 +92,13 @@ export class FrontCall implements Core<CallIn, CallOut> {
   #moveBy: Millis = NEVER;
   #offerAt: Millis = NEVER;
   #why: Termination | undefined;
+  readonly #texts: Texts;
 
-  /** `ours`: of a call that was answered already, what we offered. */
-  constructor(offerless: boolean, ours?: string) {
+  /** `ours`: of a call that was answered already, what we offered. `peer`: the phone's INVITE, or its 200 to ours. */
+  constructor(offerless: boolean, ours?: string, peer?: SipMessage) {
     this.#offerless = offerless;
     this.#ours = ours;
+    this.#texts = new Texts(peer, out => this.#do(out));
   }
 
   /** What ended it. */
@@ -115,6 +120,8 @@ export class FrontCall implements Core<CallIn, CallOut> {
         return this.#placing(input, now);
       case 'answered':
       case 'up':
+        if (input.type === 'sip' || input.type === 'leg')
+          if (this.#texts.handle(input, this.#relocation !== undefined, now)) return;
         return this.#relocation === undefined
           ? this.#talking(input, now)
           : this.#relocating(this.#relocation, input, now);
@@ -263,8 +270,14 @@ export class FrontCall implements Core<CallIn, CallOut> {
       if (sdp === undefined) return this.#hangUp(NO_ANSWER);
       this.#tell({ type: 'answer', id: 0, native: sipNative(sdp) });
     }
-    this.#tell({ type: 'confirmed' });
+    this.confirmed();
     this.#offerIfWanted(now);
+  }
+
+  /** Both sides agree: the leg may begin. */
+  confirmed(): void {
+    this.#tell({ type: 'confirmed' });
+    this.#texts.begin();
   }
 
   #peerOffers(sdp: string | undefined, now: Millis): void {
@@ -308,7 +321,7 @@ export class FrontCall implements Core<CallIn, CallOut> {
     this.#settle();
     if (this.#moveBy !== NEVER) {
       this.#moveBy = this.#offerAt = NEVER;
-      this.#tell({ type: 'confirmed' });
+      this.confirmed();
     }
     this.#offerIfWanted(now);
   }

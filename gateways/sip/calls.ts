@@ -10,6 +10,7 @@ import { CallLeg } from './call-leg.ts';
 import type { SipConfig } from './config.ts';
 import { type Access, admit, callerOf, refused, TOO_MANY_TRIES } from './front-access.ts';
 import { ladderStep } from './front-ladder.ts';
+import { carryText } from './front-texts.ts';
 import type { Guard } from './guard.ts';
 import { srtpFor } from './native.ts';
 import { reasonHeader, refusalOf } from './status.ts';
@@ -126,7 +127,7 @@ export class Calls {
     const { request, sdp, flow } = invite;
     const srtp = srtpFor(access.srtp ?? this.#config.srtp, isSecure(flow));
     const trace = request.callId;
-    const core = new FrontCall(sdp === undefined);
+    const core = new FrontCall(sdp === undefined, undefined, request);
     const act = (out: CallOut): void => {
       switch (out.type) {
         case 'ring':
@@ -143,6 +144,10 @@ export class Calls {
         }
         case 'info':
           return call.info(out.contentType, out.content);
+        case 'message':
+        case 'answer-message':
+        case 'text-lost':
+          return carryText(out, call, this.#host, leg.id);
         case 'hangup':
           return call.hangup([reasonHeader(out.why)]);
         case 'abort':

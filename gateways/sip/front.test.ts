@@ -155,7 +155,7 @@ class Phone {
   #signalling: EndpointSignalling | undefined;
   #port = 0;
 
-  static async to(port: number): Promise<Phone> {
+  static async to(port: number, can: { messages?: boolean } = {}): Promise<Phone> {
     const phone = new Phone();
     phone.#port = port;
     let feed: (input: SipInput) => void = () => {};
@@ -170,7 +170,7 @@ class Phone {
       },
     );
     const local = () => ({ host: '127.0.0.1', port: flows.port });
-    const endpoint = new SipEndpoint({ random: randomBytes, local, name: 'phone' });
+    const endpoint = new SipEndpoint({ random: randomBytes, local, name: 'phone', ...can });
     phone.#signalling = new EndpointSignalling(input => feed(input), {
       send: (flow, bytes) => flows.send(flow, bytes),
       hangUp: flow => flows.hangUp(flow),
@@ -254,6 +254,53 @@ describe('refusals', () => {
     await expect(second.start()).rejects.toThrow(
       `UDP port ${port} on 127.0.0.1 is already in use: end the program that has it or set sip.port to another port.`,
     );
+  });
+});
+
+describe('texts', () => {
+  test.each(['udp', 'tcp'])('over %s: from the phone, and to it', async transport => {
+    const platform = new FakePlatform();
+    const port = await start(platform);
+    const phone = await Phone.to(port, { messages: true });
+    const call = phone.dial({}, `sip:1000@127.0.0.1:${port};transport=${transport}`);
+    await phone.next('answered');
+    await vi.waitUntil(() => platform.count('texts') === 1);
+    const on = platform.legs.get(platform.requests[0]?.leg as string)!;
+
+    call.message('hello');
+    await vi.waitUntil(() => platform.count('say') === 1);
+    const say = { type: 'say', id: 1, text: 'hello' };
+    expect(platform.commands).toContainEqual(say);
+    on({ type: 'said', id: 1 });
+    expect((await phone.next('messaged')).status).toBe(200);
+    call.message('y'.repeat(4097));
+    expect((await phone.next('messaged', 2)).status).toBe(413);
+    expect(platform.count('say')).toBe(1);
+
+    on({ type: 'text', from: 'bob', text: 'z'.repeat(4096) });
+    const parts: string[] = [];
+    while (parts.join('').length < 4096) {
+      const { id, text } = await phone.next('message', parts.length + 1);
+      parts.push(text.replace(/^bob(?: \(\d+\/11\))?: /, ''));
+      call.answerMessage(id, 200);
+    }
+    expect(parts).toHaveLength(transport === 'udp' ? 11 : 1);
+    expect(parts.join('')).toBe('z'.repeat(4096));
+  });
+
+  test('a phone that shows none any more: the ladder says so', async () => {
+    const platform = new FakePlatform();
+    const phone = await Phone.to(await start(platform), { messages: true });
+    const call = phone.dial();
+    await phone.next('answered');
+    await vi.waitUntil(() => platform.count('texts') === 1);
+    platform.legs.get(platform.requests[0]?.leg as string)?.({ type: 'text', from: 'bob', text: 'x' });
+    call.answerMessage((await phone.next('message')).id, 415);
+    await vi.waitUntil(() => platform.count('texts') === 2);
+    expect(platform.ladder.map(s => s.summary)).toContain(
+      'texts of the room are not sent to this phone any more: it said 415 Unsupported Media Type to a MESSAGE',
+    );
+    expect(platform.host.counts).toContain('texts_dropped/not-shown');
   });
 });
 

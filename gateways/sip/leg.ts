@@ -14,6 +14,7 @@ import { directionOf, live, liveVideo } from '../../src/proto/sdp/section.ts';
 import { partOf, type VideoPart, videoSections } from '../../src/proto/sdp/video.ts';
 import { LegAudio } from './leg-audio.ts';
 import type { LegOptions } from './leg-options.ts';
+import { LegTexts } from './leg-texts.ts';
 import { LegVideo } from './leg-video.ts';
 import { type Moved, readMoved, readSdp, sipNative } from './native.ts';
 import type { LineOptions } from './rtp-line.ts';
@@ -23,6 +24,7 @@ export class SipLeg implements Leg {
   readonly #line: LineOptions;
   #audio!: LegAudio;
   readonly #video = new Map<VideoPart, LegVideo>();
+  readonly #texts: LegTexts;
   #open = true;
   /** Commands that negotiate run one after another. */
   #queue: Promise<void> = Promise.resolve();
@@ -43,6 +45,7 @@ export class SipLeg implements Leg {
 
   private constructor(o: LegOptions) {
     this.#o = o;
+    this.#texts = new LegTexts(o);
     this.#line = {
       ...o.line,
       failed: error => this.#failed(error),
@@ -94,6 +97,10 @@ export class SipLeg implements Leg {
       case 'keyframe':
         for (const video of this.#video.values()) video.asked();
         return;
+      case 'texts':
+        return this.#texts.show(c.on);
+      case 'say':
+        return this.#texts.say(c.id, c.text);
       case 'close':
         return this.close(c.why);
       case 'candidates': // no ICE on SIP legs
@@ -114,6 +121,7 @@ export class SipLeg implements Leg {
   close(why: Termination): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#texts.close();
     this.#audio.close();
     for (const video of this.#video.values()) video.close();
     this.#o.gone();

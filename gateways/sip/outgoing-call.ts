@@ -1,6 +1,7 @@
 import type { DialStep, LegCommand, LegEvent, Millis, Termination } from '../../src/contract.ts';
 import { type Core, NEVER, type Tick } from '../../src/kit/core.ts';
 import { tagOf } from '../../src/proto/sip/address.ts';
+import type { SipMessage } from '../../src/proto/sip/message.ts';
 import type { OnCall } from '../../src/proto/sip/signalling.ts';
 import { type CallOut, FrontCall } from './call.ts';
 import { HUNG_UP, NO_ANSWER, NO_PLACE, terminationOfEnd } from './call-ends.ts';
@@ -204,7 +205,7 @@ export class OutgoingCallCore<H extends HopName> implements Core<OutgoingIn<H>, 
         this.#rang = true;
         return this.#progress(e.status, e.sdp, e.toTag);
       case 'answered':
-        return this.#answered(e.sdp ?? this.#early.get(tagOf(e.response.to) ?? ''));
+        return this.#answered(e.sdp ?? this.#early.get(tagOf(e.response.to) ?? ''), e.response);
       case 'offer':
         return this.#do({ type: 'reject', why: NOT_YET });
       case 'failed':
@@ -231,16 +232,16 @@ export class OutgoingCallCore<H extends HopName> implements Core<OutgoingIn<H>, 
     );
   }
 
-  #answered(sdp: string | undefined): void {
+  #answered(sdp: string | undefined, response: SipMessage): void {
     this.#tryNextAt = this.#giveUpAt = NEVER;
     this.#do({ type: 'heard', hop: this.#hop as H, status: 200, heard: 'service' });
     this.#step('up', `Answered through ${this.#hop?.name}.`, 200);
     this.state = 'talking';
-    this.#talk = new FrontCall(false, this.#offer);
+    this.#talk = new FrontCall(false, this.#offer, response);
     this.#talk.state = 'up';
     if (sdp === undefined) return this.#talking({ type: 'close', why: NO_ANSWER }, 0);
     this.#tell({ type: 'answer', id: 0, native: sipNative(sdp) });
-    this.#tell({ type: 'confirmed' });
+    this.#talk.confirmed();
   }
 
   #failed(e: Extract<SipEvent, { type: 'failed' }>, now: Millis): void {

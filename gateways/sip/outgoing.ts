@@ -9,6 +9,7 @@ import type { DialogSnapshot } from '../../src/proto/sip/snapshot.ts';
 import { CallLeg } from './call-leg.ts';
 import type { SipConfig } from './config.ts';
 import { ladderStep } from './front-ladder.ts';
+import { carryText } from './front-texts.ts';
 import { srtpFor } from './native.ts';
 import { OutgoingCallCore, type OutgoingIn, type OutgoingOut } from './outgoing-call.ts';
 import { reasonHeader, refusalOf } from './status.ts';
@@ -164,6 +165,10 @@ export class OutgoingCalls {
         }
         case 'info':
           return call?.info(out.contentType, out.content);
+        case 'message':
+        case 'answer-message':
+        case 'text-lost':
+          return carryText(out, call, host, leg.id);
         case 'hangup':
           return call?.hangup([reasonHeader(out.why)]);
         case 'ring':

@@ -27,6 +27,7 @@ export function ownStack(
     local: flow => listeners?.local(flow) ?? { host: host.advertisedAddress(flow.host), port: config.port },
     name: config.serverName,
     infoTypes,
+    messages: true,
     sessionExpiresS: config.sessionExpiresS,
     minSeS: config.minSeS,
     snapshots: true,

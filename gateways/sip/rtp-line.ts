@@ -23,6 +23,8 @@ export interface LineOptions {
   /** The same for all lines of a leg, as their clocks are: that is what ties lips to words (RFC 3550 §6.5.1). */
   readonly cname: string;
   readonly unixAtZero: number;
+  /** Another agent sent to this peer before. */
+  readonly successor: boolean;
   readonly count: (reason: string) => void;
   readonly identity: Identity;
   /** What was agreed to protect the media cannot be had; in a sentence. */
@@ -78,8 +80,8 @@ export class RtpLine {
   private constructor(o: LineOptions, user: LineUser) {
     this.#o = o;
     this.#user = user;
-    const { cname, random, unixAtZero } = o;
-    this.session = new RtpSession({ cname, random, unixAtZero, now: o.clock.now() });
+    const { cname, random, unixAtZero, successor } = o;
+    this.session = new RtpSession({ cname, random, unixAtZero, successor, now: o.clock.now() });
     this.#latch = new Latch(o.signalling);
     this.#rtcp = new RtcpSide(this.session, this.#latch, o.signalling);
     this.#security = new LineSecurity({

@@ -255,6 +255,15 @@ describe('a member', () => {
     await eventually(() => expect(world.asked).toEqual(['still here']));
   });
 
+  it('writes 4096 bytes at once, and not one more', async () => {
+    const member = await join().joined();
+    const longest = `${'字'.repeat(1365)}a`;
+    member.send('text', { text: `${longest}b` });
+    expect(await member.fact('refused')).toMatchObject({ text: expect.stringMatching(/4096 bytes .* 4097/) });
+    member.send('text', { text: longest });
+    await eventually(() => expect(world.asked).toEqual([longest]));
+  });
+
   it('is told when an admin mutes it', async () => {
     const member = await join().joined();
     world.leg?.handle({ type: 'mute', media: 'audio', on: true });

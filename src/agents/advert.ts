@@ -1,3 +1,5 @@
+import type { Json } from '../contract.ts';
+
 /** What one agent says of itself, every second. It is the authority; whoever reads this knows only the recent past. */
 export interface AgentAdvert {
   readonly agent: string;
@@ -11,6 +13,8 @@ export interface AgentAdvert {
   readonly draining: boolean;
   /** Takes no new legs, and gets rid of those it has. */
   readonly outOfService?: boolean;
+  /** Where its members reach it, in the words of its gateway. */
+  readonly reach?: Json;
 }
 
 /** A room node, and how an agent's process reaches it. */
@@ -19,8 +23,8 @@ export interface RoomNodeAdvert {
   readonly tlsPort: number;
   /** UDP port of the media link; its control stream is on `tlsPort`. */
   readonly udpPort: number;
-  /** Names of the rooms it hosts now, so that who joins later finds the same node. */
-  readonly rooms: readonly string[];
+  /** How many rooms it hosts now. */
+  readonly rooms: number;
   readonly draining: boolean;
 }
 
@@ -41,6 +45,8 @@ export interface ProcessAdvert {
   /** SHA-256 of the certificate it shows to the other processes of the system. */
   readonly fingerprint: string;
   readonly agents: readonly AgentAdvert[];
+  /** Silent on the bus, but their links with this process stand: cut off, not dead. */
+  readonly hears?: readonly string[];
   /** Where it serves browsers (page, WHIP, WHEP). */
   readonly web?: string;
   readonly roomNode?: RoomNodeAdvert;

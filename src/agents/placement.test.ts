@@ -175,7 +175,7 @@ describe('the table', () => {
         host: 'h',
         tlsPort: 1,
         udpPort: 2,
-        rooms: Array.from({ length: rooms }, (_, i) => `${i}`),
+        rooms,
         draining: more.draining ?? false,
       },
     });

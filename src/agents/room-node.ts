@@ -19,7 +19,7 @@ export function pickRoomNode(
   for (const p of processes) {
     if (p.roomNode === undefined || p.roomNode.draining) continue;
     const weight = createHash('sha256').update(`${room}\0${p.process}`).digest('hex');
-    const step = Math.floor(p.roomNode.rooms.length / ROOMS_A_STEP);
+    const step = Math.floor(p.roomNode.rooms / ROOMS_A_STEP);
     const rank = [p.region === region ? 0 : 1, step, weight] as const;
     if (best !== undefined && !isBefore(rank, bestRank)) continue;
     best = p;

@@ -36,6 +36,8 @@ export interface Agent {
   /** Codec names it handles, and how many legs it can bear. */
   readonly formats: readonly string[];
   readonly capacity: number;
+  /** Where its members reach it, for them alone: told to the other agents of this gateway (`Host.siblings`). Absent: nowhere yet. */
+  readonly reach?: Json | undefined;
   /**
    * Binds one leg to its seat. Everything that came with the leg must be released after it emits `closed`
    * (exactly once), which it also does after a `close` command. The answer to `begin` is a `description` with id 0,

@@ -124,6 +124,8 @@ export interface Host {
     /** Who would relay between these two connection ids, for HELLO_ACK; none where there are no routers. */
     offers(client: Uint8Array, server: Uint8Array): readonly RelayOffer[];
   };
+  /** `reach` of the other living agents of this gateway that take legs, the gladdest first. */
+  siblings(): readonly Json[];
   /** How long a member whose network is gone keeps its seat, ms (`rooms.sessionKeep`). */
   readonly sessionKeepMs: Millis;
   /** True when tokens are configured, so a front may challenge. */

@@ -68,6 +68,10 @@ export type LegCommand =
   | { readonly type: 'dtmf'; readonly digit: string; readonly ms: number }
   /** The peer asks by signalling for a keyframe of what it sees (INFO `media_control+xml`). */
   | { readonly type: 'keyframe' }
+  /** Its peer can be shown what is written in the room, as `text` events; or not any more. */
+  | { readonly type: 'texts'; readonly on: boolean }
+  /** The peer writes to the room; answered by `said` with that `id`. */
+  | { readonly type: 'say'; readonly id: number; readonly text: string }
   /**
    * Kept by the platform, not passed to the leg: what another front needs to end this leg's signalling, should this one
    * vanish. The newest counts; null: nothing any more.
@@ -91,7 +95,10 @@ export type LegEvent =
   | { readonly type: 'refused'; readonly id: number; readonly why: Termination }
   | { readonly type: 'candidates'; readonly native: Json }
   | { readonly type: 'want-offer'; readonly why: 'content' | 'codec' | 'ice' }
-  /** Its agent is being emptied: the front of a leg that `outlivesAgent` is to place it anew, while this one lives. */
+  /**
+   * Its agent is being emptied: the front of a leg that `outlivesAgent` is to place it anew, while this one lives; the peer
+   * of one that `returns` is to be asked to come by another way.
+   */
   | { readonly type: 'move' }
   /** Kept by the platform, not told the front: the participant's resume secret is another one from now on. */
   | { readonly type: 'secret'; readonly secret: string }
@@ -104,6 +111,10 @@ export type LegEvent =
       readonly via: 'rtp' | 'inband' | 'info';
     }
   | { readonly type: 'keyframe-by-signalling' }
+  /** Another member wrote this to the room; only after the command `texts`. */
+  | { readonly type: 'text'; readonly from: string; readonly text: string }
+  /** To the command `say` of that `id`; with a `why`: the room did not take it. */
+  | { readonly type: 'said'; readonly id: number; readonly why?: Termination }
   /** Whom each line of a player carries now, in the order of its m-lines; null: nobody, or no one member. */
   | {
       readonly type: 'slots';

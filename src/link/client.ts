@@ -7,6 +7,8 @@ import { RemoteRoom } from './remote-room.ts';
 /** After a failure, joins are refused for so long; doubled with every further one. */
 const BACKOFF_MIN_MS = 250;
 const BACKOFF_MAX_MS = 8000;
+/** A way to a room that nobody has joined by after so long is forgotten. */
+const UNUSED_MS = 10_000;
 
 /**
  * This process's way to one room node: one connection for all its rooms and legs, made when the first leg joins and
@@ -38,12 +40,24 @@ export class LinkClient {
       },
     );
     this.#rooms.set(room, made);
+    // Whoever wanted it may have gone meanwhile, and never joins.
+    const { clock } = this.#options;
+    clock.at(clock.now() + UNUSED_MS, () => made.endIfUnused());
     return made;
   }
 
   /** Or about to be. */
   get connected(): boolean {
     return this.#connection !== undefined;
+  }
+
+  get stands(): boolean {
+    return this.#standing !== undefined;
+  }
+
+  /** Connects though no leg joins yet; a failure is counted as any other, and the next call tries again. */
+  stand(): void {
+    void this.#session().catch(() => {});
   }
 
   /** Of the last probe; undefined while there is no connection. */

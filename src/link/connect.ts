@@ -38,12 +38,10 @@ export interface Connection {
   readonly closed: Promise<string>;
 }
 
-const PATH_TRY_MS = 250;
-const PATH_TRIES = 12;
-/** A path in use is probed every so many ticks (seconds) of the control stream; every one while no answer comes. */
-const PROBE_EVERY_TICKS = 5;
-/** After so many probes without an answer the link carries no media any more, whatever the control stream says. */
-const MAX_UNANSWERED = 10;
+/** A link without datagrams is no link. */
+const PATH_MS = 3000;
+/** After so many ticks (seconds) without any path that answers the link carries no media any more, whatever the control stream says. */
+const MAX_SILENT_TICKS = 10;
 
 /**
  * TLS, fingerprint, HELLO, keys, and a datagram there and back: only a link that carries media is a link.
@@ -79,12 +77,13 @@ export async function connect(o: LinkClientOptions, signal: AbortSignal): Promis
       ...o,
       socket: udp,
       secret: ack.secret,
-      sends: 'from-client',
+      side: 'client',
+      connection,
       theirConnection: ack.connection,
     });
     path = media;
+    void stream.closed.then(() => media.close());
     const session = new ClientSession(media, ask => stream.send(ask), o.onBug);
-    let ticks = 0;
     stream.open({
       message: m => {
         const tell = readTell(m);
@@ -93,20 +92,17 @@ export async function connect(o: LinkClientOptions, signal: AbortSignal): Promis
       },
       tick() {
         media.tick();
-        if (media.unanswered >= MAX_UNANSWERED) return stream.close('its datagrams do not pass any more');
-        if (routed?.tick()) return;
-        if (++ticks % PROBE_EVERY_TICKS === 0 || media.unanswered > 0) media.probe();
+        routed?.tick();
+        if (media.silentTicks >= MAX_SILENT_TICKS) stream.close('its datagrams do not pass any more');
       },
     });
     void stream.closed.then(why => session.end(lost(why)));
     const routers = ack.routers.filter(r => o.byRouter?.(r.id) === true);
     if (routers.length > 0) {
-      const direct = { address, port: ack.udpPort };
       const send = (bytes: Buffer, to: string, port: number): void => udp.send(bytes, bytes.length, port, to);
       const by = new RoutedPath({
         ...o,
         path: media,
-        direct,
         routers,
         ours: connection,
         theirs: ack.connection,
@@ -172,7 +168,7 @@ function datagrams(
     if (junk !== undefined) return o.count(junk);
     if (!isConnection(bytes, trailer.start, connection)) return o.count('unknown-connection');
     try {
-      path()?.receive(bytes.subarray(0, trailer.start), address, port, now);
+      path()?.receive(bytes, address, port, now);
     } catch (error) {
       o.onBug(error); // a sink's; the next packet may fare better
     }
@@ -188,23 +184,12 @@ async function pathFound(
 ): Promise<void> {
   let undo = (): void => {};
   const found = new Promise<void>((resolve, reject) => {
-    let tries = 0;
-    const attempt = (): void => {
-      if (tries++ === PATH_TRIES)
-        return reject(
-          refuse(
-            'server',
-            'room-unreachable',
-            `No datagram came back from the room node at ${address} UDP port ${port}: open that port between the hosts.`,
-          ),
-        );
-      path.challenge(address, port);
-      undo = o.clock.at(o.clock.now() + PATH_TRY_MS, attempt);
-    };
+    const why = `No datagram came back from the room node at ${address} UDP port ${port}: open that port between the hosts.`;
+    undo = o.clock.at(o.clock.now() + PATH_MS, () => reject(refuse('server', 'room-unreachable', why)));
     void path.found.then(resolve);
     void stream.closed.then(why => reject(refuse('server', 'room-unreachable', lost(why).text as string)));
-    attempt();
   });
+  path.addRoute({ kind: 'udp', address, port });
   await found.finally(() => undo());
 }
 

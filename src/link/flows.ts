@@ -1,6 +1,5 @@
 import type { MediaPacket, Sink } from '../contract.ts';
-import type { FlowStart } from '../proto/artp/media-sender.ts';
-import type { MediaPath } from './media-path.ts';
+import type { FlowStart, MediaPath } from './media-path.ts';
 
 /** The flows one incoming track has come by so far: the one that is, and the one before, whose last packets may still be under way. */
 export class IncomingFlows {

@@ -1,150 +1,225 @@
-import type { Clock, MediaPacket, Sink } from '../contract.ts';
+import type { Clock, Format, MediaPacket, Sink } from '../contract.ts';
 import { SendSlots, type UdpSocket } from '../io/udp.ts';
-import { AUDIO_TYPE, VIDEO_TYPE } from '../proto/artp/header.ts';
-import { type Direction, directionKeys } from '../proto/artp/keys.ts';
-import { MediaReceiver } from '../proto/artp/media-receiver.ts';
-import { type FlowSender, type FlowStart, MAX_DATAGRAM, MediaSender } from '../proto/artp/media-sender.ts';
-import { type PathMessage, PathReceiver, PathSender, TOKEN_BYTES } from '../proto/artp/path.ts';
+import { MAX_DATAGRAM } from '../proto/artp/header.ts';
+import type { HoldLimits } from '../proto/artp/media/hold.ts';
+import type { Announcement, InTrack, OutTrack } from '../proto/artp/media/types.ts';
+import { Session } from '../proto/artp/session/session.ts';
+import { type Route, SESSION_TIMES, type SessionTimes } from '../proto/artp/session/types.ts';
 import { TRAILER_BYTES } from '../proto/artp/trailer.ts';
-import { isRtcp } from '../proto/rtp/rtp.ts';
+import { isVideo } from './formats.ts';
 
 /** More than this waiting in the socket: the network takes no more, and neither do we. */
 const MAX_QUEUED = 1024;
-const EPOCH = 0;
+/** All tracks of a link begin new flows at once when its keys change. */
+const HOLD: HoldLimits = { packets: 8192, bytes: 8 * 1024 * 1024, ms: 1000 };
+/** Whether a silent link lives is judged by `silentTicks`: whoever was asleep himself must not call his peers dead. */
+const TIMES: SessionTimes = {
+  ...SESSION_TIMES,
+  idleKeepAliveMs: SESSION_TIMES.keepAliveMs,
+  udpAgainMs: 2000,
+  detachMs: Number.POSITIVE_INFINITY,
+  keepMs: Number.POSITIVE_INFINITY,
+};
+/** What redundancy may cost, ms of playout delay. */
+const BUDGET_MS = 100;
+
+/** Of a flow, told on the control stream: which medium, and what its numbers stand for. */
+export type FlowStart = Omit<Announcement, 'track'>;
 
 export interface MediaPathOptions {
   readonly clock: Clock;
   readonly socket: UdpSocket;
   readonly secret: Uint8Array;
-  readonly sends: Direction;
-  /** Ids in the trailers: theirs on what we send. */
+  readonly side: 'client' | 'server';
+  /** Ids in the trailers: ours on what they send. */
+  readonly connection: Uint8Array;
   readonly theirConnection: Uint8Array;
   readonly random: (bytes: number) => Buffer;
   readonly count: (reason: string) => void;
 }
 
-/** The datagrams of one session: sealed media both ways, and the challenges that find and keep the path. */
+/** The datagrams of one link: a session (`proto/artp/session`) whose flows are announced on the control stream. */
 export class MediaPath {
-  readonly #options: MediaPathOptions;
-  readonly #sender: MediaSender;
-  readonly #pathSender: PathSender;
-  readonly #receiver: MediaReceiver;
-  readonly #pathReceiver: PathReceiver;
+  readonly #clock: Clock;
+  readonly #socket: UdpSocket;
+  readonly #count: (reason: string) => void;
+  readonly #session: Session;
   readonly #slots = new SendSlots(MAX_DATAGRAM + TRAILER_BYTES);
+  /** By the number of the track in the session: who announces its flows. */
+  readonly #announcers = new Map<number, (start: FlowStart) => void>();
+  /** By SSRC. */
+  readonly #heard = new Map<number, InTrack>();
   /** Resolves when an address has answered our challenge for the first time: media goes there from now on. */
   readonly found: Promise<void>;
   #find: () => void = () => {};
-  #address = '';
-  #port = 0;
-  /** The challenge under way. */
-  #challenge: { token: Buffer; address: string; port: number; sentAt: number } | undefined;
-  #rttMs: number | undefined;
-  #unanswered = 0;
+  #isFound = false;
+  #silentTicks = 0;
+  #tracks = 0;
+  /** Of the datagram before: most come from where it did. */
+  #from: Route = { kind: 'udp', address: '', port: 0 };
+  #armed = Number.POSITIVE_INFINITY;
+  #disarm: (() => void) | undefined;
+  #closed = false;
 
-  constructor(options: MediaPathOptions) {
-    const { secret, sends } = options;
-    this.#options = options;
+  constructor(o: MediaPathOptions) {
+    const { clock, socket, count } = o;
+    this.#clock = clock;
+    this.#socket = socket;
+    this.#count = count;
     this.found = new Promise(resolve => void (this.#find = resolve));
-    const sendKeys = directionKeys(secret, sends, EPOCH);
-    const receiveKeys = directionKeys(secret, sends === 'from-client' ? 'from-server' : 'from-client', EPOCH);
-    this.#sender = new MediaSender(sendKeys, options.theirConnection);
-    this.#pathSender = new PathSender(sendKeys);
-    this.#receiver = new MediaReceiver(receiveKeys, options.count);
-    this.#pathReceiver = new PathReceiver(receiveKeys);
+    this.#session = new Session({
+      ...o,
+      suite: 'aes-128-gcm',
+      ours: o.connection,
+      theirs: o.theirConnection,
+      times: TIMES,
+      budgetMs: BUDGET_MS,
+      now: clock.now(),
+      transmit: (bytes, length, route) => this.#transmit(bytes, length, route),
+      inside: { announce: ({ track, ...start }) => this.#announcers.get(track)?.(start), hold: HOLD },
+    });
+    this.#turn();
   }
 
-  /** Of the last answered challenge. */
+  /** Of the path in use. */
   get rttMs(): number | undefined {
-    return this.#rttMs;
+    return this.#session.stats().rttMs;
   }
 
-  /** Challenges sent since the last answer. */
-  get unanswered(): number {
-    return this.#unanswered;
+  /** Calls of `tick` for which no path has answered, once one had. */
+  get silentTicks(): number {
+    return this.#silentTicks;
+  }
+
+  /** Whether datagrams by that way come back. */
+  answers(route: Route): boolean {
+    const { address, port } = route;
+    return this.#session
+      .paths()
+      .some(p => p.route.address === address && p.route.port === port && p.state === 'ready');
+  }
+
+  /** About once a second. */
+  tick(): void {
+    if (this.#session.paths().some(p => p.state === 'ready')) this.#silentTicks = 0;
+    else if (this.#isFound) this.#silentTicks++;
+  }
+
+  /** A way to the other side that is to be tried; the room node learns ways by itself. */
+  addRoute(route: Route): void {
+    this.#session.addRoute(route, this.#clock.now());
+    this.#turn();
+  }
+  dropRoute(route: Route): void {
+    this.#session.dropRoute(route, this.#clock.now());
+    this.#turn();
   }
 
   /** A track to be sent. `announce` must reach the other side by the control stream. */
-  flow(audio: boolean, announce: (start: FlowStart) => void): FlowSender {
-    return this.#sender.flow(audio ? AUDIO_TYPE : VIDEO_TYPE, announce);
+  flow(format: Format, announce: (start: FlowStart) => void): LinkFlow {
+    const open = (f: Format): [number, OutTrack] => {
+      const track = ++this.#tracks;
+      this.#announcers.set(track, announce);
+      return [track, this.#session.send(track, isVideo(f) ? 'video' : 'audio', f.clockRate, () => {})];
+    };
+    return new LinkFlow(format, open, track => void this.#announcers.delete(track));
   }
 
   /** One packet of a flow of this path. */
-  send(flow: FlowSender, p: MediaPacket): void {
-    const { socket, count } = this.#options;
-    if (this.#port === 0) return count('no-path');
-    const queued = socket.queued();
-    if (queued > MAX_QUEUED) return count('send-queue-full');
-    const out = this.#slots.take(queued);
-    const length = flow.seal(p, out);
-    if (typeof length === 'string') return count(length);
-    this.#transmit(out, length, this.#address, this.#port);
+  send(flow: LinkFlow, p: MediaPacket): void {
+    if (this.#closed) return;
+    if (this.#socket.queued() > MAX_QUEUED) return this.#count('send-queue-full');
+    flow.sink(p, this.#clock.now());
+    this.#arm();
   }
 
+  /** The other side announced a flow: what came of it, and comes, is for `sink`. */
   bind(start: FlowStart, sink: Sink<MediaPacket>): void {
-    this.#receiver.bind(start, sink, this.#options.clock.now());
+    const { ssrc } = start;
+    if (this.#closed || this.#heard.has(ssrc)) return;
+    this.#heard.set(ssrc, this.#session.hear(ssrc, sink));
+    this.#session.announced({ ...start, track: ssrc }, this.#clock.now());
+    this.#turn();
   }
   unbind(ssrc: number): void {
-    this.#receiver.unbind(ssrc);
-  }
-  tick(): void {
-    this.#receiver.tick(this.#options.clock.now());
+    this.#heard.get(ssrc)?.close();
+    this.#heard.delete(ssrc);
   }
 
-  /** A datagram of this session, without its trailer. */
-  receive(packet: Uint8Array, address: string, port: number, now: number): void {
-    if (!isRtcp(packet)) return this.#receiver.receive(packet, now);
-    const m = this.#pathReceiver.open(packet);
-    if (typeof m === 'string') return this.#options.count(m);
-    if (m.type === 'challenge') this.#answer(m, address, port);
-    else this.#answered(m, address, port, now);
+  /** A whole datagram that names this link. What a sink throws, this throws. */
+  receive(datagram: Uint8Array, address: string, port: number, now: number): void {
+    if (this.#closed) return;
+    if (port !== this.#from.port || address !== this.#from.address)
+      this.#from = { kind: 'udp', address, port };
+    this.#session.receive(datagram, this.#from, now);
+    this.#turn();
   }
 
-  /** Asks whether datagrams reach `address` and come back. */
-  challenge(address: string, port: number): void {
-    const { clock, random } = this.#options;
-    const token = random(TOKEN_BYTES);
-    this.#unanswered++;
-    this.#challenge = { token, address, port, sentAt: clock.now() };
-    this.#sendPath({ type: 'challenge', token }, address, port);
+  /** Disarms its timer, and is silent. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#disarm?.();
+    this.#disarm = undefined;
   }
 
-  /** The same address again: keeps NATs open, finds a path that broke, measures. */
-  probe(): void {
-    if (this.#port !== 0) this.challenge(this.#address, this.#port);
+  #transmit(bytes: Uint8Array, length: number, route: Route): void {
+    const out = this.#slots.take(this.#socket.queued());
+    out.set(length < bytes.length ? bytes.subarray(0, length) : bytes);
+    this.#socket.send(out, length, route.port, route.address);
   }
 
-  /**
-   * The room node follows its agents: an address it does not send to yet is challenged in turn, which makes twice the
-   * bytes that came from there, and only its answer moves the media. A replayed datagram moves nothing.
-   */
-  #answer(m: PathMessage, address: string, port: number): void {
-    this.#sendPath({ type: 'response', token: m.token }, address, port);
-    const elsewhere = address !== this.#address || port !== this.#port;
-    if (elsewhere && this.#options.sends === 'from-server') this.challenge(address, port);
+  #turn(): void {
+    for (let e = this.#session.poll(); e !== undefined; e = this.#session.poll())
+      if (e.type === 'state' && e.state === 'active') {
+        this.#isFound = true;
+        this.#find();
+      }
+    this.#arm();
   }
 
-  #answered(m: PathMessage, address: string, port: number, now: number): void {
-    const c = this.#challenge;
-    if (c === undefined || !c.token.equals(m.token)) return this.#options.count('unasked-response');
-    if (c.address !== address || c.port !== port) return this.#options.count('response-from-elsewhere');
-    this.#challenge = undefined;
-    this.#unanswered = 0;
-    this.#rttMs = now - c.sentAt;
-    this.#address = address;
-    this.#port = port;
-    this.#find();
+  /** A deadline that moves away leaves the timer: it looks again when it rings, which costs less than arming anew. */
+  #arm(): void {
+    const { deadline } = this.#session;
+    if (this.#closed || deadline >= this.#armed) return;
+    this.#disarm?.();
+    this.#armed = deadline;
+    this.#disarm = this.#clock.at(deadline, () => this.#ring());
   }
 
-  #sendPath(m: PathMessage, address: string, port: number): void {
-    const out = this.#slots.take(this.#options.socket.queued());
-    const sealed = this.#pathSender.seal(m);
-    out.set(sealed);
-    this.#transmit(out, sealed.length, address, port);
+  #ring(): void {
+    this.#armed = Number.POSITIVE_INFINITY;
+    this.#disarm = undefined;
+    const now = this.#clock.now();
+    if (now >= this.#session.deadline) this.#session.tick(now);
+    this.#turn();
+  }
+}
+
+/** One track on its way to the other side. */
+export class LinkFlow {
+  readonly #open: (format: Format) => [number, OutTrack];
+  readonly #forget: (track: number) => void;
+  #track: number;
+  #out: OutTrack;
+  /** Borrowed until `renew`. */
+  sink: Sink<MediaPacket>;
+
+  constructor(format: Format, open: (format: Format) => [number, OutTrack], forget: (track: number) => void) {
+    this.#open = open;
+    this.#forget = forget;
+    [this.#track, this.#out] = open(format);
+    this.sink = this.#out.sink;
   }
 
-  #transmit(out: Buffer, sealedBytes: number, address: string, port: number): void {
-    const { socket, clock } = this.#options;
-    const length = this.#sender.trailer(out, sealedBytes, clock.now());
-    socket.send(out, length, port, address);
+  /** The track goes on in another format: told apart from what is still under way. */
+  renew(format: Format): void {
+    this.close();
+    [this.#track, this.#out] = this.#open(format);
+    this.sink = this.#out.sink;
+  }
+
+  close(): void {
+    this.#out.close();
+    this.#forget(this.#track);
   }
 }

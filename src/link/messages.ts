@@ -11,8 +11,8 @@ import type {
   Who,
 } from '../contract.ts';
 import type { Layout, TrackState } from '../media/room-source.ts';
-import type { FlowStart } from '../proto/artp/media-sender.ts';
 import type { JoinAsk, Joined, LegNotice, Reclaim } from '../room/port.ts';
+import type { FlowStart } from './media-path.ts';
 
 /**
  * What the control stream of a link carries after HELLO: the calls of `RoomPort` and what comes back, for all rooms of
@@ -122,6 +122,8 @@ const start = z.strictObject({
   ssrc: z.int().positive().max(0xffffffff),
   seq: z.int(),
   pts: z.number(),
+  kind: media,
+  clockRate: z.number().positive(),
 } satisfies Shape<FlowStart>);
 
 const ASK = z.discriminatedUnion('t', [

@@ -12,8 +12,10 @@ import type { ClockSink, Layout, Pull, SourceEvent, TrackState } from '../media/
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
 import type { ClientSession, SessionRoom } from './client-session.ts';
 import { IncomingFlows } from './flows.ts';
-import { formatsDiffer, isVideo } from './formats.ts';
+import { formatsDiffer } from './formats.ts';
+import type { LinkFlow } from './media-path.ts';
 import type { Tell } from './messages.ts';
+import { RoomWatch } from './room-watch.ts';
 
 /**
  * The way to a room in another process. It lives while a leg of this process is in the room or about to be; then, or
@@ -28,14 +30,16 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   #begun = false;
   #ended = false;
   readonly #joining = new Map<string, { left: boolean }>();
-  /** Publication ids by leg. */
-  readonly #legs = new Map<string, Set<string>>();
+  /** Publications by leg: their ids, and how they leave. */
+  readonly #legs = new Map<string, Map<string, LinkFlow>>();
   readonly #tracks = new Map<string, TrackState>();
   #speakers: readonly string[] = [];
   #layout: Layout = 'speaker';
   readonly #listeners = new Set<(e: SourceEvent) => void>();
   readonly #pulls = new Map<string, Set<IncomingFlows>>();
-  readonly #watches = new Map<(e: RoomEvent) => void, number | undefined>();
+  readonly #watch = new RoomWatch();
+  /** Its number, while there is one. */
+  #watching: number | undefined;
 
   constructor(room: string, connect: () => Promise<ClientSession>, onEnded: () => void) {
     this.room = room;
@@ -56,18 +60,18 @@ export class RemoteRoom implements RoomPort, SessionRoom {
       return await this.#join(session, ask, on);
     } finally {
       if (this.#joining.get(ask.leg) === mine) this.#joining.delete(ask.leg);
-      this.#endIfUnused();
+      this.endIfUnused();
     }
   }
 
   async #join(session: ClientSession, ask: JoinAsk, on: (n: LegNotice) => void): Promise<Joined> {
     const n = session.number();
-    const publications = new Set<string>();
+    const publications = new Map<string, LinkFlow>();
     this.#legs.set(ask.leg, publications);
     session.legs.set(ask.leg, notice => {
       if (notice.type === 'close') this.#forget(ask.leg);
       on(notice);
-      this.#endIfUnused();
+      this.endIfUnused();
     });
     session.send({ t: 'join', n, room: this.room, ask });
     if (this.#session === undefined) this.#attach(session);
@@ -90,17 +94,17 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   #begin(session: ClientSession): void {
     if (this.#begun || this.#ended) return;
     this.#begun = true;
-    for (const on of this.#watches.keys()) this.#startWatch(on, session);
+    this.#startWatch(session);
   }
 
   publish(leg: string, id: string, track: NewTrack, on: (f: Feedback) => void): Publication {
     const session = this.#session;
     const publications = this.#legs.get(leg);
     if (session === undefined || publications === undefined) return deadPublication(id);
-    publications.add(id);
     session.publications.set(id, on);
     session.send({ t: 'publish', leg, id, track });
-    const flow = session.path.flow(!isVideo(track.format), start => session.send({ t: 'flow', id, start }));
+    const flow = session.path.flow(track.format, start => session.send({ t: 'flow', id, start }));
+    publications.set(id, flow);
     const live = (): boolean => publications.has(id);
     return {
       id,
@@ -113,13 +117,14 @@ export class RemoteRoom implements RoomPort, SessionRoom {
       format: format => {
         if (!live()) return;
         session.send({ t: 'format', id, format });
-        flow.renew();
+        flow.renew(format);
       },
       pause: onOff => {
         if (live()) session.send({ t: 'pause', id, on: onOff });
       },
       close: () => {
         if (!publications.delete(id)) return;
+        flow.close();
         session.publications.delete(id);
         session.send({ t: 'unpublish', id });
       },
@@ -140,7 +145,7 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     if (!this.#legs.has(leg)) return;
     this.#session?.send({ t: 'leave', leg, why });
     this.#forget(leg);
-    this.#endIfUnused();
+    this.endIfUnused();
   }
 
   tracks(): Iterable<TrackState> {
@@ -158,22 +163,29 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   }
 
   watch(on: (e: RoomEvent) => void): () => void {
-    const own = (e: RoomEvent): void => on(e); // the same function twice is two watches
-    this.#watches.set(own, undefined);
-    if (this.#session !== undefined && this.#begun) this.#startWatch(own, this.#session);
+    const stop = this.#watch.add(on);
+    if (this.#session !== undefined && this.#begun) this.#startWatch(this.#session);
     return () => {
-      const n = this.#watches.get(own);
-      this.#watches.delete(own);
-      if (n === undefined || !this.#session?.watches.delete(n)) return;
-      this.#session.send({ t: 'unwatch', n });
+      stop();
+      if (this.#watch.size === 0) this.#stopWatch();
     };
   }
 
-  #startWatch(on: (e: RoomEvent) => void, session: ClientSession): void {
+  /** One for all who watch here: every event comes over the link once. */
+  #startWatch(session: ClientSession): void {
+    if (this.#watching !== undefined || this.#watch.size === 0) return;
     const n = session.number();
-    this.#watches.set(on, n);
-    session.watches.set(n, on);
+    this.#watching = n;
+    session.watches.set(n, e => this.#watch.told(e));
     session.send({ t: 'watch', n, room: this.room });
+  }
+
+  #stopWatch(): void {
+    const n = this.#watching;
+    if (n === undefined) return;
+    this.#watching = undefined;
+    this.#watch.forget();
+    if (this.#session?.watches.delete(n)) this.#session.send({ t: 'unwatch', n });
   }
 
   pull(track: string, sink: Sink<MediaPacket>, clock: ClockSink): Pull {
@@ -264,19 +276,22 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     const publications = this.#legs.get(leg);
     this.#legs.delete(leg);
     this.#session?.legs.delete(leg);
-    for (const id of publications ?? []) this.#session?.publications.delete(id);
+    for (const [id, flow] of publications ?? []) {
+      this.#session?.publications.delete(id);
+      flow.close();
+    }
     publications?.clear();
   }
 
-  /** The last leg is gone: the room node need not tell us of this room any more. */
-  #endIfUnused(): void {
+  /** The last leg is gone, or none ever came: the room node need not tell us of this room any more. */
+  endIfUnused(): void {
     if (this.#ended || this.#legs.size > 0 || this.#joining.size > 0) return;
     this.#ended = true;
     const session = this.#session;
     if (session !== undefined) {
       session.send({ t: 'shut', room: this.room });
       if (session.rooms.get(this.room) === this) session.rooms.delete(this.room);
-      for (const n of this.#watches.values()) if (n !== undefined) session.watches.delete(n);
+      if (this.#watching !== undefined) session.watches.delete(this.#watching);
     }
     this.#close();
   }
@@ -284,7 +299,7 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   #close(): void {
     for (const id of [...this.#tracks.keys()]) this.#untrack(id);
     this.#speak([]);
-    this.#watches.clear();
+    this.#watching = undefined;
     this.#pulls.clear();
     this.#onEnded();
   }

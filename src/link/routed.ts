@@ -1,11 +1,10 @@
 import type { Clock } from '../contract.ts';
 import { RelayRoutes, type RouterOffer } from '../proto/artp/relay/relay-routes.ts';
+import type { Route } from '../proto/artp/session/types.ts';
 import type { MediaPath } from './media-path.ts';
 
 export interface RoutedOptions {
   readonly path: MediaPath;
-  /** Where the room node itself awaits datagrams. */
-  readonly direct: { readonly address: string; readonly port: number };
   readonly routers: readonly RouterOffer[];
   /** Connection ids. */
   readonly ours: Uint8Array;
@@ -16,31 +15,21 @@ export interface RoutedOptions {
   readonly count: (reason: string) => void;
 }
 
-/** Probes without an answer after which the other ways are asked. */
-const SILENT_PROBES = 2;
-
-/**
- * The ways of one link: by a router near us as long as one is bound and answers, else straight. A way is only ever
- * asked here; media moves to the one that answers.
- */
+/** The ways of one link by routers near us: taken before the straight one as long as one is bound and answers. */
 export class RoutedPath {
   readonly #o: RoutedOptions;
   readonly #routes: RelayRoutes;
-  #open: readonly RouterOffer[] = [];
+  readonly #open = new Map<RouterOffer, Route>();
   #disarm: () => void = () => {};
   #armed = Number.POSITIVE_INFINITY;
-  #turn = 0;
 
   constructor(options: RoutedOptions) {
-    const { path, direct, clock } = options;
     this.#o = options;
     const on = (router: RouterOffer, isOpen: boolean): void => {
-      this.#open = isOpen ? [router, ...this.#open] : this.#open.filter(r => r !== router);
-      const next = this.#open[0];
-      if (next !== undefined) path.challenge(next.host, next.port);
-      else path.challenge(direct.address, direct.port);
+      if (isOpen) this.#begin(router);
+      else this.#end(router);
     };
-    this.#routes = new RelayRoutes({ ...options, on }, clock.now());
+    this.#routes = new RelayRoutes({ ...options, on }, options.clock.now());
     this.#arm();
   }
 
@@ -51,25 +40,31 @@ export class RoutedPath {
     return isOurs;
   }
 
-  /** Once a second. True when a way was asked: the one in use, or, when that answers no more, the next. */
-  tick(): boolean {
-    const { path, direct, clock } = this.#o;
-    if (this.#open.length === 0) return false;
-    if (path.unanswered < SILENT_PROBES) {
-      path.probe();
-      return true;
-    }
-    this.#routes.again(clock.now());
+  /** Once a second: a way that fell silent may know us by an address that is not ours any more. */
+  tick(): void {
+    if ([...this.#open.values()].every(route => this.#o.path.answers(route))) return;
+    this.#routes.again(this.#o.clock.now());
     this.#arm();
-    const ways = [direct, ...this.#open.map(r => ({ address: r.host, port: r.port }))];
-    const next = ways[this.#turn++ % ways.length] as typeof direct;
-    path.challenge(next.address, next.port);
-    return true;
   }
 
   close(): void {
     this.#routes.close();
     this.#disarm();
+  }
+
+  #begin(router: RouterOffer): void {
+    if (this.#open.has(router)) return;
+    const { host: address, port, id: via } = router;
+    const route: Route = { kind: 'udp', address, port, via, first: true };
+    this.#open.set(router, route);
+    this.#o.path.addRoute(route);
+  }
+
+  #end(router: RouterOffer): void {
+    const route = this.#open.get(router);
+    if (route === undefined) return;
+    this.#open.delete(router);
+    this.#o.path.dropRoute(route);
   }
 
   #arm(): void {

@@ -1,10 +1,9 @@
-import type { NewTrack, Publication } from '../contract.ts';
+import type { Format, NewTrack, Publication } from '../contract.ts';
 import { refuse } from '../kit/refusal.ts';
 import type { Pull } from '../media/room-source.ts';
-import type { FlowSender } from '../proto/artp/media-sender.ts';
 import type { RoomPort } from '../room/port.ts';
 import { IncomingFlows } from './flows.ts';
-import type { MediaPath } from './media-path.ts';
+import type { LinkFlow, MediaPath } from './media-path.ts';
 import type { TellOut } from './messages.ts';
 
 /** What one process may hold at a room node. */
@@ -19,7 +18,7 @@ interface Pulled {
   readonly room: string;
   readonly track: string;
   readonly pull: Pull;
-  readonly flow: FlowSender;
+  readonly flow: LinkFlow;
 }
 
 /** The tracks of one session at the room node: publications come in by the path, pulls go out by it. */
@@ -63,9 +62,9 @@ export class ServedMedia {
     return p;
   }
 
-  pull(n: number, port: RoomPort, track: string, video: boolean): void {
+  pull(n: number, port: RoomPort, track: string, format: Format): void {
     if (this.#pulled.has(n) || this.#pulled.size >= MEDIA_LIMITS.pulls) return;
-    const flow = this.#path.flow(!video, start => this.#tell({ t: 'flow', n, start }));
+    const flow = this.#path.flow(format, start => this.#tell({ t: 'flow', n, start }));
     const pull = port.pull(
       track,
       p => this.#path.send(flow, p),
@@ -77,12 +76,14 @@ export class ServedMedia {
     return this.#pulled.get(n)?.pull;
   }
   unpull(n: number): void {
-    this.#pulled.get(n)?.pull.close();
+    const p = this.#pulled.get(n);
     this.#pulled.delete(n);
+    p?.pull.close();
+    p?.flow.close();
   }
   /** The track goes on in another format, which has just been told: its packets are told apart from those before. */
-  renew(room: string, track: string): void {
-    for (const p of this.#pulled.values()) if (p.room === room && p.track === track) p.flow.renew();
+  renew(room: string, track: string, format: Format): void {
+    for (const p of this.#pulled.values()) if (p.room === room && p.track === track) p.flow.renew(format);
   }
   /** Nothing is pulled from this room any more. */
   roomGone(room: string): void {

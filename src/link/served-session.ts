@@ -2,13 +2,15 @@ import type { Format, Termination } from '../contract.ts';
 import { Refusal, refuse, terminationOf } from '../kit/refusal.ts';
 import type { SourceEvent } from '../media/room-source.ts';
 import type { JoinAsk, RoomPort } from '../room/port.ts';
-import { formatsDiffer, isVideo } from './formats.ts';
+import { formatsDiffer } from './formats.ts';
 import type { MediaPath } from './media-path.ts';
 import type { Ask, TellOut } from './messages.ts';
 import { ServedMedia } from './served-media.ts';
 
 const MAX_LEGS = 10_000;
 const MAX_WATCHES = 20_000;
+/** Of a track the room has not told of: one that comes will be told with its format. */
+const UNKNOWN: Format = { codec: 'opus', clockRate: 48_000 };
 
 export interface ServedSessionOptions {
   readonly path: MediaPath;
@@ -98,7 +100,7 @@ export class ServedSession {
       case 'pull': {
         const room = this.#rooms.get(ask.room);
         const format = room?.formats.get(ask.track);
-        return room && media.pull(ask.n, room.port, ask.track, format !== undefined && isVideo(format));
+        return room && media.pull(ask.n, room.port, ask.track, format ?? UNKNOWN);
       }
       case 'pull-feedback':
         return media.pulled(ask.n)?.feedback(ask.feedback);
@@ -178,7 +180,7 @@ export class ServedSession {
     const before = formats.get(id);
     formats.set(id, format);
     tell({ t: 'track', room, track: e.track });
-    if (before !== undefined && formatsDiffer(before, format)) this.#media.renew(room, id);
+    if (before !== undefined && formatsDiffer(before, format)) this.#media.renew(room, id, format);
   }
 
   #watch(n: number, room: string): void {

@@ -43,6 +43,8 @@ export interface LinkServerOptions {
 }
 
 interface Served {
+  /** Id of the process at the other end. */
+  readonly process: string;
   readonly connection: Buffer;
   readonly path: MediaPath;
   readonly session: ServedSession;
@@ -114,6 +116,10 @@ export class LinkServer {
   get processes(): number {
     return this.#served.size;
   }
+  /** Their ids. */
+  get linked(): ReadonlySet<string> {
+    return new Set([...this.#served.values()].map(s => s.process));
+  }
 
   /** Every process loses its link, and every leg that came by it leaves. Idempotent. */
   async close(): Promise<void> {
@@ -149,7 +155,7 @@ export class LinkServer {
     try {
       this.#authorise(socket);
       const hello = readHello(await stream.first);
-      const served = this.#serve(stream, hello.connection);
+      const served = this.#serve(stream, hello.process, hello.connection);
       log.info({ process: hello.process, from }, 'link opened');
       const why = await stream.closed;
       const { legs } = served.session;
@@ -177,7 +183,7 @@ export class LinkServer {
   }
 
   /** HELLO is good: keys, a connection id of ours, and the answer that carries both. */
-  #serve(stream: ControlStream, theirConnection: Uint8Array): Served {
+  #serve(stream: ControlStream, process: string, theirConnection: Uint8Array): Served {
     const { clock, random, rooms, count, onBug, tag, routers } = this.#o;
     const socket = this.#udp as UdpSocket;
     let connection = connectionId(tag, random);
@@ -187,14 +193,15 @@ export class LinkServer {
       clock,
       socket,
       secret,
-      sends: 'from-server',
+      side: 'server',
+      connection,
       theirConnection,
       random,
       count,
     });
     const tell = (t: TellOut): void => stream.send(t);
     const session = new ServedSession({ path, tell, rooms, onBug });
-    const served = { connection, path, session };
+    const served = { process, connection, path, session };
     this.#served.set(connectionKey(connection, 0), served);
     stream.send(
       writeHelloAck({
@@ -211,8 +218,9 @@ export class LinkServer {
         if (ask === undefined) stream.close('it sent a message this version does not know');
         else session.handle(ask);
       },
-      tick: () => path.tick(),
+      tick() {}, // the client asks whether datagrams pass, both ways
     });
+    void stream.closed.then(() => path.close());
     return served;
   }
 
@@ -225,7 +233,7 @@ export class LinkServer {
     if (served === undefined || !isConnection(bytes, trailer.start, served.connection))
       return count('unknown-connection');
     try {
-      served.path.receive(bytes.subarray(0, trailer.start), address, port, now);
+      served.path.receive(bytes, address, port, now);
     } catch (error) {
       onBug(error); // a sink's; the next packet may fare better
     }

@@ -5,21 +5,26 @@ import type {
   Agent,
   Clock,
   Json,
-  Leg,
   LegCommand,
   LegEvent,
   LegRequest,
   Log,
-  Role,
-  Seat,
-  StreamStats,
   Termination,
   TicketRequest,
 } from '../contract.ts';
 import { refuse, terminationOf } from '../kit/refusal.ts';
 import type { LegNotice } from '../room/port.ts';
+import {
+  beingTaken,
+  FRONT_LOST,
+  type Held,
+  type LegRecord,
+  OUT_OF_SERVICE,
+  recordOf,
+  UNOWNED,
+} from './held-leg.ts';
 import { type LegDrillAsk, LegDrills } from './leg-drills.ts';
-import type { Lobby, SeatedOrWaiting } from './lobby.ts';
+import type { Lobby } from './lobby.ts';
 import { subjects } from './subjects.ts';
 import type { Wills } from './wills.ts';
 
@@ -30,21 +35,6 @@ export interface TakeAsk {
   readonly owner: string;
 }
 
-/** A leg as the API tells it. */
-export interface LegRecord {
-  readonly leg: string;
-  readonly trace: string;
-  readonly gateway: string;
-  readonly agent: string;
-  readonly room: string;
-  readonly participant: string;
-  readonly direction: 'in' | 'out';
-  readonly roles: readonly Role[];
-  /** Unix ms. */
-  readonly since: number;
-  readonly streams: readonly StreamStats[];
-}
-
 interface Entry {
   readonly agent: Agent;
   readonly gateway: string;
@@ -52,42 +42,6 @@ interface Entry {
   outOfService: boolean;
   legs: number;
 }
-
-interface Held {
-  readonly request: LegRequest;
-  readonly owner: string;
-  readonly agent: string;
-  readonly since: number;
-  seat: Seat | undefined;
-  /** While it is asked for a PIN: who listens to its keys. */
-  hear: SeatedOrWaiting['hear'];
-  leg: Leg | undefined;
-  will: Json;
-  /** Commands that came before the leg was bound. */
-  early: LegCommand[];
-  closing: Termination | undefined;
-  /** Undoes the bound on its closing. */
-  disarm: () => void;
-}
-
-const FRONT_LOST: Termination = {
-  blame: 'server',
-  reason: 'front-lost',
-  text: 'The signalling process of this leg has gone; call again.',
-};
-
-const OUT_OF_SERVICE: Termination = {
-  blame: 'server',
-  reason: 'out-of-service',
-  text: 'The media process of this leg is taken out of service; call again.',
-};
-
-/** A leg that its owner does not know any more: word of its end was lost. */
-const UNOWNED: Termination = {
-  blame: 'none',
-  reason: 'ended-unheard',
-  text: 'The leg was ended while the processes could not hear each other.',
-};
 
 /** A leg that was asked to move to another agent has so long before it is closed. */
 const MOVE_MS = 10_000;
@@ -155,6 +109,7 @@ export class AgentDesk {
       legs,
       draining,
       ...(outOfService && { outOfService }),
+      ...(agent.reach !== undefined && { reach: agent.reach }),
     }));
   }
 
@@ -163,18 +118,7 @@ export class AgentDesk {
   }
 
   records(): LegRecord[] {
-    return [...this.#legs.values()].map(held => ({
-      leg: held.request.leg,
-      trace: held.request.trace,
-      gateway: held.request.gateway,
-      agent: held.agent,
-      room: held.request.room,
-      participant: held.seat?.participant ?? '',
-      direction: held.request.direction,
-      roles: held.request.roles,
-      since: held.since,
-      streams: held.leg?.stats() ?? [],
-    }));
+    return [...this.#legs.values()].map(recordOf);
   }
 
   /** The front's process is gone: nobody can signal for its legs any more. */
@@ -230,19 +174,7 @@ export class AgentDesk {
     if (entry.legs >= entry.agent.capacity) throw refuse('server', 'agent-full', `Agent ${id} is full.`);
     if (this.#legs.has(request.leg))
       throw refuse('server', 'duplicate-leg', `Leg ${request.leg} is here already.`);
-    const held: Held = {
-      request,
-      owner,
-      agent: id,
-      since: Date.now(),
-      seat: undefined,
-      hear: undefined,
-      will: null,
-      leg: undefined,
-      early: [],
-      closing: undefined,
-      disarm: () => {},
-    };
+    const held = beingTaken(id, request, owner);
     this.#legs.set(request.leg, held);
     entry.legs++;
     this.#o.changed();
@@ -314,7 +246,8 @@ export class AgentDesk {
   }
 
   #publish(held: Held, event: LegEvent): void {
-    this.#o.bus.publish(subjects.event(held.owner), { leg: held.request.leg, event } as unknown as Json);
+    const said = { leg: held.request.leg, agent: held.agent, event };
+    this.#o.bus.publish(subjects.event(held.owner), said as unknown as Json);
   }
 
   /** A bug in one leg kills that leg only. */

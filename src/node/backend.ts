@@ -5,9 +5,9 @@ import { Refusal, refuse } from '../kit/refusal.ts';
 import type { ApiBackend, LegView, RoomView, SettingsPatch } from '../ops/api/backend.ts';
 import { Metrics } from '../ops/metrics.ts';
 import type { RoomSettings } from '../room/settings.ts';
-import type { LegRecord } from './agent-desk.ts';
 import type { CallRecord } from './dial-desk.ts';
 import type { DrillDesk } from './drill-desk.ts';
+import type { LegRecord } from './held-leg.ts';
 import type { Mesh } from './mesh.ts';
 import {
   allCalls,

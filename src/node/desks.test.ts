@@ -97,7 +97,7 @@ class World {
     clock: this.clock,
     log: silentLog,
     agents: () => this.desk.adverts(),
-    roomNode: () => ({ host: '', tlsPort: 0, udpPort: 0, rooms: this.rooms.names, draining: false }),
+    roomNode: () => ({ host: '', tlsPort: 0, udpPort: 0, rooms: this.rooms.size, draining: false }),
   }); // prettier-ignore
   readonly finder = new RoomFinder({
     process: 'p',

@@ -5,7 +5,7 @@ import type { Impairment } from '../kit/impairment.ts';
 import { describeImpairment, wordsOf } from '../kit/impairment-words.ts';
 import { refuse, terminationOf } from '../kit/refusal.ts';
 import type { DrillAsk, DrillView } from '../ops/api/backend.ts';
-import type { LegRecord } from './agent-desk.ts';
+import type { LegRecord } from './held-leg.ts';
 import type { LegDrillAsk } from './leg-drills.ts';
 import { subjects } from './subjects.ts';
 

@@ -5,6 +5,7 @@ import type {
   Gateway,
   Host,
   HttpMount,
+  Json,
   LadderStep,
   Log,
   RelayOffer,
@@ -30,6 +31,8 @@ export interface HostParts {
     serve(tag: number, host: string, port: number): void;
     offers(client: Uint8Array, server: Uint8Array): readonly RelayOffer[];
   };
+  /** See `Host.siblings`, of that gateway. */
+  readonly siblings: (gateway: string) => readonly Json[];
   readonly sessionKeepMs: number;
   readonly ladder: (leg: string, step: LadderStep) => void;
   readonly count: (gateway: string, name: string, reason: string) => void;
@@ -64,6 +67,7 @@ export function createHost(gateway: Gateway, parts: HostParts): Host {
       },
       offers: (client, server) => parts.relays.offers(client, server),
     },
+    siblings: () => parts.siblings(gateway.name),
     sessionKeepMs: parts.sessionKeepMs,
     authRequired: access.required,
     ladder: parts.ladder,

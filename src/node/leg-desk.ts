@@ -80,7 +80,8 @@ export class LegDesk {
   constructor(options: LegDeskOptions) {
     this.#o = options;
     this.#undo = options.bus.subscribe(subjects.event(options.process), data => {
-      const { leg, event } = data as unknown as { leg: string; event: LegEvent };
+      const { leg, agent, event } = data as unknown as { leg: string; agent?: string; event: LegEvent };
+      if (this.#isElsewhere(leg, agent)) return;
       this.#event(leg, event);
     });
     options.mesh.onLost(process => this.#processLost(process));
@@ -221,6 +222,12 @@ export class LegDesk {
 
   #send(agent: string, leg: string, command: LegCommand): void {
     this.#o.bus.publish(subjects.command(agent), { leg, command } as unknown as Json);
+  }
+
+  /** An agent that answered too late had the leg, too, until it was told to give it back: what it says means nothing. */
+  #isElsewhere(leg: string, agent: string | undefined): boolean {
+    const asked = this.#legs.get(leg)?.to?.advert.agent;
+    return agent !== undefined && asked !== undefined && agent !== asked;
   }
 
   #event(leg: string, event: LegEvent): void {

@@ -23,17 +23,18 @@ function world() {
     const end = new BusEnd(bus, clock, () => 1);
     const told: string[] = [];
     const node = { end, told, legs: 0 };
+    const linked = new Set<string>();
     const agents = (): AgentAdvert[] => [
       { agent: process, gateway: 'sip', formats: [], capacity: 10, legs: node.legs, draining: false },
     ];
     const mesh = new Mesh({
       ...{ process, version: '1', region: 'r', fingerprint: process, bus: end, clock, log: silentLog },
-      ...{ agents, roomNode: () => undefined },
+      ...{ agents, roomNode: () => undefined, linked: () => linked },
     });
     mesh.onLost((p, { agents: [agent] }) => void told.push(`lost ${p} with ${agent?.legs}`));
     mesh.onFound(p => void told.push(`found ${p}`));
     mesh.start();
-    return { ...node, mesh, node };
+    return { ...node, mesh, node, linked };
   };
   const run = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 10) {
@@ -91,4 +92,74 @@ it('nobody is lost to one that does not hear itself, nor in the three seconds af
   expect(a.told).toEqual(['found b']);
   await w.run(2000);
   expect(a.told).toEqual(['found b', 'lost b with 0']);
+});
+
+it('a silent process whose link with another stands is set aside, and lost when the link is gone', async () => {
+  const w = world();
+  const [front, room, agent] = [w.add('front'), w.add('room'), w.add('agent')];
+  room.linked.add('agent');
+  const wanted = { gateway: 'sip' };
+  const names = (): (string | undefined)[] =>
+    [front, room].map(({ mesh }) => mesh.table.get('agent')?.process);
+  await w.run(2000);
+  expect(w.said.at(-1)).not.toHaveProperty('hears');
+  for (const { told } of [front, room]) told.length = 0;
+
+  agent.end.become('silent');
+  await w.run(30_000);
+  expect([front.told, room.told]).toEqual([[], []]);
+  expect(names(), 'nothing new goes there').toEqual([undefined, undefined]);
+  expect(front.mesh.table.best(wanted, new Set(['front', 'room']), 'r')).toBeUndefined();
+  expect(front.mesh.table.trusts('agent'), 'it may link again').toBe(true);
+  agent.end.become('up');
+  await w.run(1100);
+  expect([front.told, room.told]).toEqual([['found agent'], ['found agent']]);
+  expect(names()).toEqual(['agent', 'agent']);
+  expect(w.said.filter(s => s.process === 'room').at(-1)).not.toHaveProperty('hears');
+
+  agent.end.become('silent');
+  await w.run(10_000);
+  room.linked.clear(); // it died meanwhile
+  await w.run(250);
+  expect([front.told.at(-1), room.told.at(-1)]).toEqual(['lost agent with 0', 'lost agent with 0']);
+  expect(front.mesh.table.trusts('agent')).toBe(false);
+});
+
+it('whoever spoke for a silent process dies, too: both are lost', async () => {
+  const w = world();
+  const [front, room, agent] = [w.add('front'), w.add('room'), w.add('agent')];
+  room.linked.add('agent');
+  await w.run(2000);
+  front.told.length = 0;
+  agent.end.become('silent');
+  await w.run(5000);
+  room.end.become('dead');
+  await w.run(4100);
+  expect(front.told).toEqual(['lost agent with 0', 'lost room with 0']);
+});
+
+it('and not for ever', async () => {
+  const w = world();
+  const [front, room, agent] = [w.add('front'), w.add('room'), w.add('agent')];
+  room.linked.add('agent');
+  await w.run(2000);
+  agent.end.become('silent');
+  front.told.length = 0;
+  await w.run(118_000);
+  expect(front.told).toEqual([]);
+  await w.run(3000);
+  expect(front.told).toEqual(['lost agent with 0']);
+  expect(w.said.filter(s => s.process === 'room').at(-1)).not.toHaveProperty('hears');
+});
+
+it('with a link that breaks as it falls silent it is lost as soon as without', async () => {
+  const w = world();
+  const [front, room, agent] = [w.add('front'), w.add('room'), w.add('agent')];
+  room.linked.add('agent');
+  await w.run(2000);
+  front.told.length = 0;
+  agent.end.become('dead');
+  room.linked.clear();
+  await w.run(3200);
+  expect(front.told).toEqual(['lost agent with 0']);
 });

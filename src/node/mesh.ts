@@ -11,6 +11,8 @@ const ANNOUNCE_MS = 20;
 /** Its own beat comes back every second. This is less than what the others are given, so that it is noticed first. */
 const DEAF_MS = 1500;
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 export interface MeshOptions {
   readonly process: string;
   readonly version: string;
@@ -24,13 +26,16 @@ export interface MeshOptions {
   /** Where this process serves browsers. */
   readonly web?: () => string | undefined;
   readonly relay?: () => Pick<ProcessAdvert, 'router' | 'servers'>;
+  /** Processes whose links to the rooms of this one stand. */
+  readonly linked?: () => ReadonlySet<string>;
 }
 
 /**
  * The processes of the system as this one sees them: says who it is every second, hears the others, tells of the lost.
  *
  * It hears itself too, by way of the bus. As long as it does not, the bus carries nothing, and the silence of the others
- * says nothing about them: nobody is given up while NATS is away, nor for a while after.
+ * says nothing about them: nobody is given up while NATS is away, nor for a while after. Nor is a process that is silent
+ * while its link with a room node stands: the node says so in its advert. It is cut off from the bus, and its media flows.
  */
 export class Mesh {
   readonly table = new ProcessTable();
@@ -42,6 +47,8 @@ export class Mesh {
   /** When it last heard itself; when it cannot, the others are not judged. */
   #heardAt: Millis = 0;
   #isDeaf = false;
+  /** Who it last said to be silent and alive. */
+  #hears: readonly string[] = [];
   /** Set while something is to be said in a moment. */
   #soon: (() => void) | undefined;
   #closed = false;
@@ -113,6 +120,7 @@ export class Mesh {
     const o = this.#options;
     const roomNode = o.roomNode();
     const web = o.web?.();
+    this.#hears = this.table.late(now, this.#linked());
     const advert: ProcessAdvert = {
       v: 1,
       process: o.process,
@@ -120,6 +128,7 @@ export class Mesh {
       region: o.region,
       fingerprint: o.fingerprint,
       agents: o.agents(),
+      ...(this.#hears.length > 0 && { hears: this.#hears }),
       ...(web !== undefined && { web }),
       ...(roomNode && { roomNode }),
       ...o.relay?.(),
@@ -153,9 +162,20 @@ export class Mesh {
     const { clock } = this.#options;
     const now = clock.now();
     this.#isDeaf ||= now - this.#heardAt > DEAF_MS;
-    if (!this.#isDeaf) for (const advert of this.table.expire(now)) this.#tell(advert);
-    const next = this.#isDeaf ? now : this.table.deadline;
+    if (!this.#isDeaf) this.#miss(now);
+    const next = this.#isDeaf || this.table.cutOff > 0 ? now : this.table.deadline;
     this.#undo[3] = clock.at(Math.max(next, now + LOOK_AGAIN_MS), () => this.#look());
+  }
+
+  #miss(now: Millis): void {
+    const linked = this.#linked();
+    for (const advert of this.table.expire(now, linked)) this.#tell(advert);
+    // The others wait for the word of whoever had a link: that it broke is said at once.
+    if (this.#hears.some(process => !linked.has(process))) this.announce();
+  }
+
+  #linked(): ReadonlySet<string> {
+    return this.#options.linked?.() ?? NOBODY;
   }
 
   #tell(advert: ProcessAdvert): void {

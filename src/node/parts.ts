@@ -14,11 +14,13 @@ import { Admission } from './admission.ts';
 import { AgentDesk, downId } from './agent-desk.ts';
 import { DialDesk } from './dial-desk.ts';
 import { DrillDesk } from './drill-desk.ts';
-import { createIdentity, type Identity } from './identity.ts';
+import { addGauges } from './gauges.ts';
+import { createIdentity } from './identity.ts';
 import { keepRooms } from './keep-rooms.ts';
 import { Ladders } from './ladders.ts';
 import { LegDesk } from './leg-desk.ts';
 import { Lobby } from './lobby.ts';
+import { createLinks, createRooms } from './make-rooms.ts';
 import { choosing, serveManager } from './manager-desk.ts';
 import { Mesh } from './mesh.ts';
 import { openBus } from './open-bus.ts';
@@ -26,13 +28,12 @@ import { allDrills, allLegs, serveProcess } from './process-service.ts';
 import { reconcile } from './reconcile.ts';
 import { Relays } from './relays.ts';
 import { RoomFinder } from './room-finder.ts';
-import { RoomJournal } from './room-journal.ts';
-import { RoomLinks } from './room-links.ts';
-import { RoomNode } from './room-node.ts';
+import type { RoomNode } from './room-node.ts';
 import { serveRooms } from './room-service.ts';
 import { RoomStore } from './room-store.ts';
 import { Seats } from './seats.ts';
 import { sharedSecrets } from './secrets.ts';
+import { standingLinks } from './standing-links.ts';
 import { Ticker } from './ticker.ts';
 import { servesWhip, ticketDesk } from './tickets.ts';
 import { tellWebhooks } from './webhooks.ts';
@@ -85,7 +86,9 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
 
   await openDataDir(platform.dataDir);
   const admin = await adminKey(platform.dataDir, platform.auth.adminKey);
-  const tickets = new Tickets({ random: randomBytes });
+  const secret = sharedSecrets(bus);
+  const tickets = new Tickets({ random: randomBytes, key: () => secret('ticket') });
+  await tickets.ready();
   const access = new Access({
     apps: platform.auth.apps,
     adminKey: admin.key,
@@ -95,7 +98,6 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
 
   const store = new RoomStore(bus.kv, Date.now);
   const rooms = runsPart(platform.roles, 'room') ? createRooms(options, process, bus, store) : undefined;
-  const secret = sharedSecrets(bus);
   const relays = new Relays({
     config: platform,
     process,
@@ -120,9 +122,10 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     clock,
     log,
     agents: () => desk.adverts(),
-    roomNode: () => rooms && { ...links.address, rooms: rooms.names, draining: rooms.draining },
+    roomNode: () => rooms && { ...links.address, rooms: rooms.size, draining: rooms.draining },
     web: () => (servesWhip(platform.roles) && options.httpBase()) || undefined,
     relay: () => relays.advert(),
+    linked: () => links.linked,
   });
 
   const finder = new RoomFinder({
@@ -143,6 +146,7 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     find: (room, address, suspect) => finder.find(room, address, suspect),
     abandon: room => void finder.abandon(room).catch(() => {}), // the store is away, too: whoever adopts rooms sees to it
   });
+  closing.add(store.watchHosts((_, claim) => claim && seats.hosted(claim.room)));
   const wills = new Wills(bus, clock, log);
   const lobby = new Lobby({ clock, ticker, log, seats, languages: platform.rooms.promptLanguages });
   const desk: AgentDesk = new AgentDesk({
@@ -163,7 +167,7 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     drills: () => allDrills(mesh, bus),
   });
   closing.add(() => wills.close());
-  const admission = new Admission(process, access, tickets, mesh, bus);
+  const admission = new Admission(access, tickets, bus);
   const manager = runsPart(platform.roles, 'manager') ? new Manager(mesh.table) : undefined;
   const legs = new LegDesk({
     process,
@@ -192,8 +196,10 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
   closing.add(
     () => mesh.close(),
     () => legs.close(),
+    () => admission.close(),
     () => drills.close(),
     reconcile({ bus, mesh, desk, legs, clock }),
+    standingLinks({ process, legs, mesh, links, clock }),
     serveProcess(bus, process, {
       desk,
       legs,
@@ -202,11 +208,13 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
       ladders,
       metrics,
       relays,
-      authorizeTicket: request => admission.authorizeTicket(request),
     }),
   );
   if (rooms !== undefined)
-    closing.add(serveRooms(bus, process, rooms), keepRooms({ rooms, finder, mesh, bus, clock, log }));
+    closing.add(
+      serveRooms(bus, process, rooms),
+      keepRooms({ process, store, rooms, finder, mesh, bus, clock, log }),
+    );
   if (manager !== undefined) closing.add(serveManager(bus, manager, clock));
   if (runsPart(platform.roles, 'api'))
     closing.add(
@@ -239,80 +247,4 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
   };
   addGauges(parts);
   return parts;
-}
-
-function createRooms(
-  { config, log, clock }: PartsOptions,
-  process: string,
-  bus: Bus,
-  store: RoomStore,
-): RoomNode {
-  const { sessionKeep, banTime, maxRooms, maxParticipants, newRoomsPerMinute } = config.platform.rooms;
-  const journal = new RoomJournal(bus.events);
-  return new RoomNode({
-    process,
-    store,
-    clock,
-    log,
-    times: { sessionKeepMs: sessionKeep, banMs: banTime },
-    maxRooms,
-    maxParticipants,
-    newRoomsPerMinute,
-    onEvent: (room, event) => {
-      journal.note(room, event);
-      if (event.type === 'created' || event.type === 'ended') log.info({ room }, `room ${event.type}`);
-    },
-  });
-}
-
-function createLinks(
-  { config, clock, log }: PartsOptions,
-  identity: Identity,
-  rooms: RoomNode | undefined,
-  metrics: Metrics,
-  relays: Relays,
-  trusted: (fingerprint: string) => boolean,
-): RoomLinks {
-  const count = (reason: string): void => metrics.count('link', 'dropped', reason);
-  return new RoomLinks({ config: config.platform, identity, rooms, relays, clock, log, trusted, count });
-}
-
-type Gauged = Pick<Parts, 'metrics' | 'rooms' | 'desk' | 'legs' | 'relays'>;
-
-function addGauges({ metrics, rooms, desk, legs, relays }: Gauged): void {
-  const number = (read: () => number) => () => [{ value: read() }];
-  metrics.gauge(
-    'rooms',
-    'Rooms this process hosts now.',
-    number(() => rooms?.size ?? 0),
-  );
-  metrics.gauge(
-    'legs',
-    'Legs the agents of this process hold now.',
-    number(() => desk.size),
-  );
-  metrics.gauge(
-    'calls',
-    'Legs the fronts of this process asked for and that live now.',
-    number(() => legs.size),
-  );
-  metrics.gauge(
-    'router_relayed_datagrams',
-    'Datagrams this process relayed, and those of them sent by two paths.',
-    () => [
-      { labels: { how: 'all' }, value: relays.stats.relayed },
-      { labels: { how: 'twice' }, value: relays.stats.twice },
-    ],
-    ['how'],
-  );
-  metrics.gauge(
-    'router_relayed_bytes',
-    'Bytes this process relayed.',
-    number(() => relays.stats.relayedBytes),
-  );
-  metrics.gauge(
-    'router_bindings',
-    'Clients bound at the router of this process now.',
-    number(() => relays.stats.bindings),
-  );
 }

@@ -1,11 +1,12 @@
 import type { Bus, Unserve } from '../bus/port.ts';
-import type { Json, LadderStep, LegRequest, Termination, TrunkState, Who } from '../contract.ts';
+import type { Json, LadderStep, Termination, TrunkState } from '../contract.ts';
 import type { DrillView } from '../ops/api/backend.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { PairReport } from '../routing/report.ts';
-import type { AgentDesk, LegRecord } from './agent-desk.ts';
+import type { AgentDesk } from './agent-desk.ts';
 import type { CallRecord, DialDesk } from './dial-desk.ts';
 import type { DrillDesk } from './drill-desk.ts';
+import type { LegRecord } from './held-leg.ts';
 import type { Ladders } from './ladders.ts';
 import type { LegDesk } from './leg-desk.ts';
 import type { Mesh } from './mesh.ts';
@@ -24,9 +25,7 @@ type ProcessQuestion =
   | { type: 'stop-drill'; drill: string }
   | { type: 'ladder'; leg: string }
   /** Which of these legs it does not signal for; which its agents do not carry. */
-  | { type: 'unsignalled' | 'uncarried'; legs: readonly string[] }
-  /** A credential only the issuing process can judge: a ticket. */
-  | { type: 'authorize'; request: LegRequest };
+  | { type: 'unsignalled' | 'uncarried'; legs: readonly string[] };
 
 export interface ProcessAnswers {
   readonly desk: AgentDesk;
@@ -36,8 +35,6 @@ export interface ProcessAnswers {
   readonly ladders: Ladders;
   readonly metrics: Metrics;
   readonly relays: Pick<Relays, 'reports'>;
-  /** The Who, null when this process did not issue the ticket; throws a Refusal when it did and the ticket does not fit. */
-  readonly authorizeTicket: (request: LegRequest) => Promise<Who | null>;
 }
 
 export function serveProcess(bus: Bus, process: string, o: ProcessAnswers): Unserve {
@@ -66,8 +63,6 @@ export function serveProcess(bus: Bus, process: string, o: ProcessAnswers): Unse
         return o.legs.unknown(q.legs);
       case 'uncarried':
         return o.desk.unknown(q.legs);
-      case 'authorize':
-        return (await o.authorizeTicket(q.request)) as unknown as Json;
     }
   });
 }

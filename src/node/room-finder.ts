@@ -93,6 +93,7 @@ export class RoomFinder {
         await this.ask({ type: 'resume', room }).catch(error => {
           if (!(error instanceof Refusal)) throw error; // somebody else found it meanwhile, or nobody can have it
         });
+    await store.sweepMembers();
   }
 
   async #answererOf(room: string, suspect: boolean): Promise<ProcessAdvert> {

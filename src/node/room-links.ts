@@ -61,6 +61,13 @@ export class RoomLinks implements RemoteRooms {
     return this.#address;
   }
 
+  /** Processes this one has a link with now. */
+  get linked(): ReadonlySet<string> {
+    const linked = new Set(this.#server?.linked);
+    for (const [process, client] of this.#clients) if (client.stands) linked.add(process);
+    return linked;
+  }
+
   /** Opens the ports. Throws a Refusal that names the one in use. */
   async start(): Promise<void> {
     if (this.#server === undefined) return;
@@ -72,6 +79,15 @@ export class RoomLinks implements RemoteRooms {
   }
 
   async port(to: ProcessAdvert, room: string): Promise<RoomPort> {
+    return this.#client(to).port(room);
+  }
+
+  /** Links with a room node of which nothing is wanted yet. */
+  stand(to: ProcessAdvert): void {
+    this.#client(to).stand();
+  }
+
+  #client(to: ProcessAdvert): LinkClient {
     const node = to.roomNode;
     if (node === undefined || node.tlsPort === 0)
       throw refuse(
@@ -94,7 +110,7 @@ export class RoomLinks implements RemoteRooms {
       });
       this.#clients.set(to.process, client);
     }
-    return client.port(room);
+    return client;
   }
 
   /**

@@ -290,6 +290,67 @@ describe('a room moves', () => {
     expect(w.factsOf('1000')).toEqual(['participant.joined bob']);
   });
 
+  it('away from a node that was cut off: those who hear the bus are together at once, who is cut off with it at its return', async () => {
+    await two();
+    const [a, b, c] = [await w.add('a'), await w.add('b'), await w.add('c')];
+    const ann = await a.join('1000', 'l1', 'ann');
+    const cut = await c.join('1000', 'l3', 'cut');
+    await w.run(300);
+    const [host, other] = hostAndOther('1000');
+    const near = await host.join('1000', 'l4', 'near');
+    await w.run(300);
+    w.facts.length = 0;
+    host.bus.cut();
+    c.bus.cut();
+    await w.run(4000);
+    expect(other.rooms?.get('1000')).toBeUndefined();
+    const joining = b.join('1000', 'l2', 'bob');
+    await w.run(3000);
+    const bob = await joining;
+    expect(w.hosts('1000').sort()).toEqual(['r1', 'r2']);
+    const states = (n: TestNode) =>
+      n.rooms
+        ?.members('1000')
+        ?.map(m => `${m.participant}:${m.protocols}`)
+        .sort();
+    expect(states(other)).toEqual(['ann:test', 'bob:test', 'cut:', 'near:']);
+    expect(states(host)).toEqual(['ann:', 'cut:test', 'near:test']);
+    await hearEachOther(ann, bob);
+    await hearEachOther(near, cut);
+    expect(w.factsOf('1000').filter(f => /ann|bob/.test(f))).toEqual(['participant.joined bob']);
+    host.bus.heal();
+    c.bus.heal();
+    await w.run(500);
+    expect([w.hosts('1000'), w.members('1000')]).toEqual([
+      [other.process],
+      ['ann:here', 'bob:here', 'cut:here', 'near:here'],
+    ]);
+    for (const leg of [ann, bob, cut, near]) expect(leg.told).toEqual([]);
+    expect(ann.seen.some(e => e.type === 'left')).toBe(false);
+    for (const leg of [ann, bob]) await leg.leave();
+    await w.settle();
+    await hearEachOther(near, cut);
+  });
+
+  it('and the copy that was left behind ends: what a successor needs of the members stays in the store', async () => {
+    await two();
+    const [a, b] = [await w.add('a'), await w.add('b')];
+    const ann = await a.join('1000', 'l1', 'ann');
+    await w.run(300);
+    const [host, other] = hostAndOther('1000');
+    host.bus.cut();
+    await w.run(4000);
+    const joining = b.join('1000', 'l2', 'bob');
+    await w.run(2000);
+    await joining;
+    await w.run(125_000); // nobody is in it but who went on elsewhere
+    expect(w.hosts('1000')).toEqual([other.process]);
+    host.bus.heal();
+    await w.run(2000);
+    expect((await other.store.members('1000'))?.map(m => m.id).sort()).toEqual(['ann', 'bob']);
+    expect([w.members('1000'), ann.told]).toEqual([['ann:here', 'bob:here'], []]);
+  });
+
   it('with two of one name in its halves: one goes on as another, and neither hears itself', async () => {
     await two();
     const [a, b] = [await w.add('a'), await w.add('b')];
@@ -297,6 +358,7 @@ describe('a room moves', () => {
     await w.run(300);
     const [host] = hostAndOther('1000');
     host.bus.cut();
+    a.bus.cut();
     await w.run(4000);
     const here = await a.join('1000', 'l2', 'ann'); // by the link that lives
     const joining = b.join('1000', 'l3', 'ann');
@@ -304,6 +366,7 @@ describe('a room moves', () => {
     const there = await joining;
     expect([here.participant, there.participant]).toEqual(['ann', 'ann']);
     host.bus.heal();
+    a.bus.heal();
     await w.run(500);
     expect([here.participant, there.participant]).toEqual(['ann-2', 'ann']);
     expect([here.told, there.told]).toEqual([[], []]);

@@ -122,8 +122,20 @@ export class RoomNode {
       const { store, process } = this.#o;
       if (this.#hosted.has(room) || this.#closing !== undefined) return;
       const claim = await store.host(room);
-      if (claim?.node !== process || (await store.members(room)) === undefined) return;
+      if (claim?.node !== process || ((await store.members(room)) ?? []).length === 0) return;
       await this.#open(room, '');
+    });
+  }
+
+  /** Its key has named this process for a while, and nobody came: it goes on for those who may, or is nobody's again. */
+  unopened(room: string): Promise<void> {
+    return this.#alone(room, async () => {
+      const { store, process } = this.#o;
+      if (this.#hosted.has(room) || this.#closing !== undefined) return;
+      const claim = await store.host(room);
+      if (claim?.node !== process) return;
+      if (((await store.members(room)) ?? []).length > 0) await this.#open(room, '');
+      else await store.release(claim);
     });
   }
 
@@ -255,8 +267,14 @@ export class RoomNode {
     const room = this.#words.get(word);
     const hosted = room === undefined ? undefined : this.#hosted.get(room);
     if (hosted === undefined || room === undefined) return;
-    if (claim?.node === this.#o.process) hosted.claim = claim;
+    if (claim?.node === this.#o.process) this.#claimed(hosted, claim);
     else void this.#verify(room); // by what the store says now, not by what it said then
+  }
+
+  #claimed(hosted: Hosted, claim: Claim): void {
+    const isSame = hosted.claim.revision === claim.revision;
+    hosted.claim = claim;
+    if (!isSame) hosted.room.feed({ type: 'back' });
   }
 
   /** The store was away, and may have lost what it knew: every key is looked at again. */
@@ -277,7 +295,7 @@ export class RoomNode {
         (await store.host(room)) ?? (await store.claim(room, process)) ?? (await store.host(room));
       const hosted = this.#hosted.get(room);
       if (hosted === undefined || claim === undefined) return;
-      if (claim.node === process) hosted.claim = claim;
+      if (claim.node === process) this.#claimed(hosted, claim);
       else this.#giveUp(room);
     }).catch(error =>
       log.warn({ room, err: error }, 'the store does not answer: who hosts a room is not known'),

@@ -54,6 +54,8 @@ export class RoomStore {
   }
   /** The room has ended: nobody hosts it any more, unless somebody else does. */
   async release(claim: Claim): Promise<void> {
+    const now = await this.host(claim.room);
+    if (now?.revision !== claim.revision) return; // its members are another's now
     await this.#kv.delete(`members.${wordOf(claim.room)}`);
     await this.#kv.delete(`room.${wordOf(claim.room)}`, claim.revision);
   }
@@ -79,6 +81,15 @@ export class RoomStore {
   }
   async saveMembers(room: string, members: readonly SavedMember[]): Promise<void> {
     await this.#put(`members.${wordOf(room)}`, members as unknown as Json);
+  }
+
+  /** Forgets the members of rooms that nobody hosts: what was written of them last is not so any more. */
+  async sweepMembers(): Promise<void> {
+    for (const key of await this.#kv.keys('members')) {
+      const entry = await this.#kv.get(key);
+      const host = await this.#kv.get(`room.${key.slice('members.'.length)}`);
+      if (entry !== undefined && host === undefined) await this.#kv.delete(key, entry.revision);
+    }
   }
 
   async settings(room: string): Promise<RoomSettings | undefined> {

@@ -5,7 +5,7 @@ import type { SystemEvent } from '../bus/events.ts';
 import { inProcessBus } from '../bus/in-process.ts';
 import type { KeyValue } from '../bus/kv.ts';
 import type { Bus, BusState } from '../bus/port.ts';
-import type { Feedback, LegRequest, MediaPacket, RoomEvent, Sink, Termination } from '../contract.ts';
+import type { Feedback, Format, LegRequest, MediaPacket, RoomEvent, Sink, Termination } from '../contract.ts';
 import { refuse } from '../kit/refusal.ts';
 import { ClientSession } from '../link/client-session.ts';
 import type { MediaPath } from '../link/media-path.ts';
@@ -113,14 +113,14 @@ function paths(): [MediaPath, MediaPath] {
   const [a, b] = [make(), make()];
   const path = (mine: ReturnType<typeof make>, theirs: ReturnType<typeof make>) =>
     ({
-      flow: (_audio: boolean, announce: (start: object) => void) => {
-        const flow = { ssrc: 0, announce, renew: () => void (flow.ssrc = 0) };
+      flow: (_format: Format, announce: (start: object) => void) => {
+        const flow = { ssrc: 0, announce, renew: () => void (flow.ssrc = 0), close() {} };
         return flow;
       },
       send: (flow: { ssrc: number; announce: (start: object) => void }, p: MediaPacket) => {
         if (flow.ssrc === 0) {
           flow.ssrc = ++ssrcs;
-          flow.announce({ ssrc: flow.ssrc, seq: p.seq, pts: p.pts });
+          flow.announce({ ssrc: flow.ssrc, seq: p.seq, pts: p.pts, kind: 'audio', clockRate: 48_000 });
         }
         const { ssrc } = flow;
         setImmediate(() => theirs.sinks.get(ssrc)?.(p, 0));
@@ -197,7 +197,7 @@ export class TestNode {
           host: '',
           tlsPort: 1,
           udpPort: 1,
-          rooms: this.rooms.names,
+          rooms: this.rooms.size,
           draining: this.rooms.draining,
         },
     });
@@ -218,11 +218,12 @@ export class TestNode {
       find: (room, address, suspect) => this.finder.find(room, address, suspect),
       abandon: room => void this.finder.abandon(room).catch(() => {}),
     });
+    this.store.watchHosts((_, claim) => claim && this.seats.hosted(claim.room));
     this.mesh.start();
     if (this.rooms === undefined) return;
     serveRooms(bus, process, this.rooms);
     const { rooms, finder, mesh } = this;
-    this.#stop = keepRooms({ rooms, finder, mesh, bus, clock, log: silentLog });
+    this.#stop = keepRooms({ process, store: this.store, rooms, finder, mesh, bus, clock, log: silentLog });
   }
 
   #port(to: ProcessAdvert, room: string): RemoteRoom {

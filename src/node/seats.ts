@@ -73,6 +73,12 @@ export class Seats {
     }
   }
 
+  /** The store has named the host of a room; see `SteadyRoom.follow`. */
+  hosted(room: string): void {
+    const port = this.#rooms.get(room)?.port;
+    port?.follow().catch(() => {}); // it stays where it is, as long as that is there
+  }
+
   #share(room: string): SharedRoom {
     let shared = this.#rooms.get(room);
     if (shared === undefined) {

@@ -1,5 +1,6 @@
 import { loadCodecs } from '../../codecs/audio.ts';
 import { closeVideoWorkers } from '../../codecs/video/transcoder.ts';
+import { siblings } from '../agents/siblings.ts';
 import { needsWeb, runsGateway, runsPart } from '../config/roles.ts';
 import type { Loaded } from '../config.ts';
 import type { Address, Front, Gateway, Host, Termination } from '../contract.ts';
@@ -116,6 +117,7 @@ function hostOf(gateway: Gateway, config: Loaded, log: RootLog, parts: Parts, we
     clock: systemClock,
     http: web?.http,
     externalAddress: config.platform.externalAddress,
+    siblings: name => siblings(parts.mesh.table.processes(), name, parts.process, config.platform.region),
     sessionKeepMs: config.platform.rooms.sessionKeep,
     // Every gateway masks its own steps; this is the net below.
     ladder: (leg, step) =>

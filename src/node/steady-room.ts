@@ -132,6 +132,11 @@ export class SteadyRoom implements RoomPort {
       port.leave(leg, LEFT);
       throw new Refusal(LEFT);
     }
+    if (this.#inner !== port) {
+      // The room went on elsewhere meanwhile, and whoever was in it there has been told already.
+      port.leave(leg, MOVED);
+      throw new Refusal(MOVED);
+    }
     if (joined !== undefined && made.participant !== joined.participant) {
       // Who signals has told its peer who it is, and speaks in that name: it must ask anew.
       if (isSignalling(ask.roles)) {
@@ -155,6 +160,8 @@ export class SteadyRoom implements RoomPort {
     if (held.joined !== undefined && ADRIFT.has(n.why.reason)) return this.#lost(port, n.why);
     if (this.#inner !== port) return; // it has joined elsewhere meanwhile
     this.#legs.delete(leg);
+    // The room has ended what it published; a leg of the same id may publish there since.
+    for (const p of held.publications.values()) p.rest();
     held.on(n);
     this.#endIfUnused();
   }
@@ -178,6 +185,17 @@ export class SteadyRoom implements RoomPort {
     for (const track of port.tracks()) this.#tell({ type: 'track', track });
     this.#tell({ type: 'speakers', participants: port.speakers() });
     this.#tell({ type: 'layout', layout: port.layout() });
+  }
+
+  /**
+   * The store has named a process that hosts the room. If the room was elsewhere so far, its host is cut off from the bus
+   * and knows nothing of it: the legs of this process go to where those go who join now.
+   */
+  async follow(): Promise<void> {
+    const port = this.#inner;
+    if (port === undefined) return; // it is being looked for
+    const there = await this.#o.find(this.room, undefined, false);
+    if (there !== port) this.#lost(port, MOVED);
   }
 
   /** The room is not there any more: nothing comes from it. */
@@ -342,6 +360,11 @@ export class SteadyRoom implements RoomPort {
   }
 }
 
+const MOVED: Termination = {
+  blame: 'server',
+  reason: 'room-moved',
+  text: 'This room goes on in another process.',
+};
 const LEFT: Termination = {
   blame: 'none',
   reason: 'left',

@@ -18,9 +18,11 @@ export const subjects = {
   drill: (agent: string) => `roombridge.agent.${agent}.drill`,
   /** Request `{ ask, token }` → URL, to an agent that listens on its own. */
   ticket: (agent: string) => `roombridge.agent.${agent}.ticket`,
-  /** `{ leg, event }`, to the process whose front asked for the leg. */
+  /** `{ leg, agent, event }`, to the process whose front asked for the leg. */
   event: (process: string) => `roombridge.process.${process}.event`,
-  /** Request `ProcessQuestion` → answer: legs, ladder, tickets. */
+  /** `{ id }`: somebody came in with this ticket. */
+  ticketUsed: 'roombridge.ticket-used',
+  /** Request `ProcessQuestion` → answer: legs, ladder. */
   ask: (process: string) => `roombridge.process.${process}.ask`,
   /** Request `Will` → true, to any front of that gateway: ends the signalling of a leg whose front vanished. */
   will: (gateway: string) => `roombridge.will.${gateway}`,

@@ -28,6 +28,7 @@ export function ticketDesk(o: TicketDeskOptions): (ask: TicketRequest) => Promis
     if (agent === undefined) throw new Refusal(noAgent(gateway));
     // The member who asks for itself gives the ticket its own resume secret, so that the new leg becomes its own.
     const secret = ask.participant === undefined ? undefined : o.legs.secretOf(ask.room, ask.participant);
+    await o.tickets.ready();
     const issued = o.tickets.issue({ ...ask, ...(secret && { secret }) }, Date.now());
     return { ...issued, url: await urlOf(ask, issued.token, agent, o) };
   };

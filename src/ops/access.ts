@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { LegRequest, Role, Who } from '../contract.ts';
 import { RateLimit, RateLimits } from '../kit/limits.ts';
 import { type Refusal, refuse } from '../kit/refusal.ts';
-import { isTicket, type TicketGrant, type Tickets } from './tickets.ts';
+import { idOfTicket, isTicket, type TicketGrant, type Tickets } from './tickets.ts';
 import { type App, digestPassword, EVERYTHING, type Fault, readDigestName, readToken } from './tokens.ts';
 
 export interface AccessOptions {
@@ -62,7 +62,7 @@ export class Access {
     const verdict = await this.#judge(request, now);
     if (typeof verdict !== 'string') {
       for (const role of request.roles) this.#permit(request, verdict, role);
-      if (verdict.proof === 'ticket') this.#tickets.used(request.who.credential ?? '', now);
+      if (verdict.proof === 'ticket') this.#tickets.used(idOfTicket(request.who.credential ?? ''));
       return verdict;
     }
     this.#onFault(request.gateway, verdict);

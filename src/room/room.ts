@@ -1,6 +1,6 @@
 import type { Format, Json, NewTrack, RoomEvent, Termination, TrackInfo } from '../contract.ts';
 import { type Core, type Millis, NEVER, type Tick } from '../kit/core.ts';
-import { refuse, terminationOf } from '../kit/refusal.ts';
+import { Refusal, refuse, terminationOf } from '../kit/refusal.ts';
 import type { SourceEvent, TrackState } from '../media/room-source.ts';
 import type { SpeakerDetector } from '../media/speaker-detector.ts';
 import { admit, findParticipant } from './admission.ts';
@@ -40,6 +40,8 @@ export type RoomInput =
   | { type: 'settings'; settings: RoomSettings }
   /** Before all else: members of the room while it was in another process. They have the session keep to come back. */
   | { type: 'restore'; members: readonly SavedMember[] }
+  /** The room went on in another process, and is here again: who is expected back has not much time left. */
+  | { type: 'back' }
   /** The room goes on in another process: its legs are told, and nobody is said to have left. Last input. */
   | { type: 'move'; why: Termination }
   | { type: 'end'; why: Termination };
@@ -165,6 +167,9 @@ export class Room implements Core<RoomInput, RoomOutput> {
         return this.#set(input.settings);
       case 'restore':
         return this.#restore(input.members, now);
+      case 'back':
+        this.#expectUntil = now + RETURN_MS;
+        return;
       case 'move':
         return this.#move(input.why);
       case 'end':
@@ -180,7 +185,8 @@ export class Room implements Core<RoomInput, RoomOutput> {
       const before = this.#legs.get(ask.leg);
       if (before !== undefined) this.#drop(before); // its process came back before we knew that it had gone
       const name = cleanName(ask.who.user);
-      let p = findParticipant(ask, name, this.#participants.values());
+      // The same leg is the same participant, who would be left without any leg otherwise.
+      let p = before?.participant ?? findParticipant(ask, name, this.#participants.values());
       if (p === undefined && ask.reclaim !== undefined) p = this.#reclaim(ask, ask.reclaim);
       else if (p === undefined) {
         const door = {
@@ -251,7 +257,10 @@ export class Room implements Core<RoomInput, RoomOutput> {
       reason: 'replaced',
       text: `${p.id} has joined again from another connection.`,
     };
-    for (const stale of p.sendersOf(ask.track)) {
+    const others = p.sendersOf(ask.track);
+    // A leg that comes back after its link broke is older than one that came meanwhile, and was not told of it.
+    if (ask.reclaim !== undefined && others.length > 0) throw new Refusal(why);
+    for (const stale of others) {
       this.#notice(stale, { type: 'close', why });
       this.#drop(stale);
     }
@@ -287,7 +296,12 @@ export class Room implements Core<RoomInput, RoomOutput> {
       if (p.visible) this.#tell(p);
       return;
     }
-    if (why.reason === 'connection-lost' && p.visible && this.#times.sessionKeepMs > 0) {
+    if (why.reason === 'room-moved' && p.visible) {
+      // This copy is not the room any more, and has yet to hear of it: who went on to the next one has not left the room.
+      p.expected = true;
+      p.keepUntil = now + Math.max(this.#times.sessionKeepMs, RETURN_MS);
+      this.#tell(p);
+    } else if (why.reason === 'connection-lost' && p.visible && this.#times.sessionKeepMs > 0) {
       p.keepUntil = now + this.#times.sessionKeepMs;
       p.lostLegs = [...p.lostLegs.slice(-MAX_LOST), legId];
       this.#tell(p);

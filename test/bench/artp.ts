@@ -1,16 +1,12 @@
-import type { MediaPacket } from '../../src/contract.ts';
-import { VIDEO_TYPE } from '../../src/proto/artp/header.ts';
+import { randomBytes } from 'node:crypto';
+import type { Clock, Format, MediaPacket } from '../../src/contract.ts';
+import { MediaPath } from '../../src/link/media-path.ts';
 import type { Suite } from '../../src/proto/artp/keys.ts';
-import { directionKeys } from '../../src/proto/artp/keys.ts';
-import { MediaReceiver } from '../../src/proto/artp/media-receiver.ts';
-import { MAX_DATAGRAM, MediaSender } from '../../src/proto/artp/media-sender.ts';
 import { Session } from '../../src/proto/artp/session/session.ts';
 import { type Route, SESSION_TIMES } from '../../src/proto/artp/session/types.ts';
-import { TRAILER_BYTES, TrailerView } from '../../src/proto/artp/trailer.ts';
 import { type Bench, CALLS, cpuOf, type Figure } from './measure.ts';
 import { rawForwardUs } from './raw.ts';
 
-const MAX_BYTES = MAX_DATAGRAM + TRAILER_BYTES;
 const PAYLOADS = [
   { what: '20 ms of G.711', bytes: 160 },
   { what: 'a packet of video', bytes: 1200 },
@@ -24,12 +20,12 @@ export const artp: Bench = {
     const figures: Figure[] = [];
     for (const { what, bytes } of PAYLOADS) {
       note(what);
-      const { seal, open } = link(bytes);
+      const { seal, take, open } = link(bytes);
       const baseline = await rawForwardUs(bytes);
-      const out = Buffer.allocUnsafeSlow(MAX_BYTES);
-      const ready = Array.from({ length: CALLS }, () => Buffer.from(out.subarray(0, seal(out))));
+      for (let i = 0; i < CALLS; i++) seal();
+      const ready = take();
       let next = 0;
-      const cost = cpuOf({ seal: () => void seal(out), open: () => open(ready[next++] as Buffer) });
+      const cost = cpuOf({ seal, open: () => open(ready[next++] as Buffer) });
       figures.push(
         { what: `${what}: seal`, value: cost.seal, unit: 'µs', baseline },
         { what: `${what}: open`, value: cost.open, unit: 'µs', baseline },
@@ -96,13 +92,7 @@ function session(bytes: number, suite: Suite) {
   let heard = 0;
   ends.server.hear(1, () => void heard++);
   const track = ends.client.send(1, 'video', 90_000, () => {});
-  const packet: MediaPacket = {
-    seq: 0,
-    pts: 0,
-    marker: false,
-    payload: Buffer.alloc(bytes, 0x5a),
-    frame: { start: true, end: false, key: false, config: false, temporal: 0 },
-  };
+  const packet = pictures(bytes);
   const step = (): void => {
     packet.seq++;
     packet.pts += 1440;
@@ -129,33 +119,69 @@ function session(bytes: number, suite: Suite) {
   };
 }
 
-/** A sender and the receiver bound to its flows. */
+/** Both ends of a link, the socket left out: from a publication's sink to the datagram, and from there to the room's. */
 function link(bytes: number) {
-  const packet: MediaPacket = {
-    seq: 0,
-    pts: 0,
-    marker: false,
-    payload: Buffer.alloc(bytes, 0x5a),
-    frame: { start: true, end: false, key: false, config: false, temporal: 0 },
+  const ids = { client: Buffer.alloc(8, 1), server: Buffer.alloc(8, 2) };
+  const flying: { to: MediaPath; bytes: Buffer }[] = [];
+  const sent: Buffer[] = [];
+  let collect = false;
+  const end = (side: 'client' | 'server', other: () => MediaPath): MediaPath =>
+    new MediaPath({
+      clock,
+      socket: {
+        port: 0,
+        sendErrors: 0,
+        queued: () => 0,
+        close() {},
+        send(datagram, length) {
+          if (collect) sent.push(Buffer.from(datagram.subarray(0, length)));
+          else if (clock.now() === 0)
+            flying.push({ to: other(), bytes: Buffer.from(datagram.subarray(0, length)) });
+        },
+      },
+      secret: Buffer.alloc(32, 1),
+      side,
+      connection: ids[side],
+      theirConnection: ids[side === 'client' ? 'server' : 'client'],
+      random: randomBytes,
+      count: reason => {
+        throw new Error(reason);
+      },
+    });
+  let now = 0;
+  const clock: Clock = { now: () => now, at: () => () => {} };
+  const client: MediaPath = end('client', () => server);
+  const server: MediaPath = end('server', () => client);
+  const address = '192.0.2.1';
+  const settle = (): void => {
+    for (let d = flying.shift(); d !== undefined; d = flying.shift()) d.to.receive(d.bytes, address, 7100, 0);
   };
-  const keys = directionKeys(Buffer.alloc(32, 1), 'from-client', 0);
-  const sender = new MediaSender(keys, Buffer.alloc(8, 2));
-  const receiver = new MediaReceiver(keys, reason => {
-    throw new Error(reason);
-  });
-  const flow = sender.flow(VIDEO_TYPE, start => receiver.bind(start, () => {}, 0));
-  const trailer = new TrailerView();
-  let seq = 0;
+  client.addRoute({ kind: 'udp', address, port: 7100 });
+  settle();
+  const format: Format = { codec: 'H264', clockRate: 90_000 };
+  const flow = client.flow(format, start => server.bind(start, () => {}));
+  const packet = pictures(bytes);
+  collect = true;
   return {
-    /** Bytes of the datagram written into `out`. */
-    seal(out: Uint8Array): number {
-      packet.seq = seq++;
-      packet.pts = seq * 3000;
-      return sender.trailer(out, flow.seal(packet, out) as number, seq);
+    seal(): void {
+      now += 16;
+      packet.seq++;
+      packet.pts += 1440;
+      client.send(flow, packet);
     },
-    open(datagram: Uint8Array): void {
-      trailer.read(datagram);
-      receiver.receive(datagram.subarray(0, trailer.start), 0);
+    /** What was sent so far; from here on nothing is kept. */
+    take: (): Buffer[] => {
+      collect = false;
+      return sent.splice(0);
     },
+    open: (datagram: Buffer): void => server.receive(datagram, address, 7100, now),
   };
 }
+
+const pictures = (bytes: number): MediaPacket => ({
+  seq: 0,
+  pts: 0,
+  marker: false,
+  payload: Buffer.alloc(bytes, 0x5a),
+  frame: { start: true, end: false, key: false, config: false, temporal: 0 },
+});

@@ -59,7 +59,10 @@ export const link: Bench = {
         baseline: of('raw', key),
         ...(goal !== undefined && { goal }),
       });
-      for (const [name, process] of [['agent', mine], ['room node', room]] as const) {
+      for (const [name, process] of [
+        ['agent', mine],
+        ['room node', room],
+      ] as const) {
         const drops = await process.asked<[string, number][]>('drops');
         if (drops.length > 0) note(`${name} dropped: ${drops.map(d => d.join(' ')).join(', ')}\n`);
       }

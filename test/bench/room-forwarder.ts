@@ -68,6 +68,7 @@ const options: MediaOptions = {
     count: fail,
     identity: makeIdentity(randomBytes(8), Date.now()),
     unprotected: fail,
+    successor: false,
     failed: fail,
   },
   on: { state() {}, key() {}, format() {}, clock() {}, timeOf: () => undefined },

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { heartbeats, placement } from './agents.ts';
 import { artp } from './artp.ts';
 import { calls } from './calls.ts';
+import { choices } from './choices.ts';
 import { codecs } from './codecs.ts';
 import { forward } from './forward.ts';
 import { grid } from './grid.ts';
@@ -11,6 +12,7 @@ import { type Bench, machine, table } from './measure.ts';
 import { mix } from './mix.ts';
 import { phones } from './phones.ts';
 import { pictures } from './pictures.ts';
+import { seats } from './seats.ts';
 import { sip } from './sip.ts';
 import { speakers } from './speakers.ts';
 import { srtp } from './srtp.ts';
@@ -23,7 +25,9 @@ const BENCHES: readonly Bench[] = [
   grid,
   phones,
   artp,
+  choices,
   link,
+  seats,
   srtp,
   mix,
   codecs,

@@ -75,6 +75,7 @@ export async function embedded(): Promise<Side> {
     local: () => ({ host: '127.0.0.1', port }),
     name: 'test',
     infoTypes: [INFO_TYPE],
+    messages: true,
   });
   let feed = (_: SipInput): void => {};
   const flows = await openFlows(

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { flowOfUri } from '../../src/proto/sip/flow.ts';
+import { parseUri } from '../../src/proto/sip/uri.ts';
 import { DRACHTIO, drachtio, embedded, INFO_TYPE, type Side } from './sip-backends.ts';
 
 const sdp = (what: string, version = 1): string =>
@@ -149,6 +151,42 @@ for (const { name, open, here } of backends)
       expect((await phone.next('info')).content).toContain('Signal=6');
       there.info('text/strange', 'x');
       await phone.said('in SIP/2.0 415');
+    });
+
+    it('texts both ways, answered by who they are for', async () => {
+      const { here, there } = await talking();
+      there.message('grüß dich');
+      const { id, text } = await bridge.next('message');
+      expect(text).toBe('grüß dich');
+      here.answerMessage(id, 200);
+      expect((await phone.next('messaged')).status).toBe(200);
+      here.message(`alice: ${'说'.repeat(400)}`);
+      const shown = await phone.next('message');
+      expect(shown.text).toBe(`alice: ${'说'.repeat(400)}`);
+      there.answerMessage(shown.id, 415, { headers: [['Accept', 'text/html']] });
+      expect((await bridge.next('messaged')).status).toBe(415);
+      here.hangup();
+      expect(await phone.next('ended')).toMatchObject({ by: 'remote' });
+    });
+
+    it('a text that is refused, in words', async () => {
+      const { here, there } = await talking();
+      there.message('x'.repeat(4097));
+      const { id, text } = await bridge.next('message');
+      expect(text).toHaveLength(4097);
+      here.answerMessage(id, 413, { headers: [['Warning', '399 roombridge "Too long."']] });
+      expect((await phone.next('messaged')).status).toBe(413);
+      await phone.said('in SIP/2.0 413');
+    });
+
+    it('a text of no call is refused: 405', async () => {
+      const ask = { method: 'MESSAGE', uri: `sip:1000@${bridge.address}`, callId: 'none', cseq: 1 };
+      const ends = { from: 'sip:x@127.0.0.1', to: ask.uri };
+      const flow = flowOfUri(parseUri(ask.uri)!);
+      const { status, response } = await phone.signalling.request({ ...ask, ...ends, headers: [] }, flow);
+      expect(status).toBe(405);
+      expect(response?.headers.get('allow')).not.toContain('MESSAGE');
+      expect(response?.headers.get('warning')).toContain('within a call only');
     });
 
     it('the phone asks for a transfer and hears how it goes', async () => {

@@ -126,6 +126,7 @@ export function fakeHost(overrides: Partial<Host> = {}): Host & { readonly count
     digestPasswords: () => undefined,
     secret: async name => Buffer.alloc(32, name),
     relay: { serve() {}, offers: () => [] },
+    siblings: () => [],
     sessionKeepMs: 120_000,
     authRequired: false,
     ladder() {},

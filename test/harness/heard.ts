@@ -45,10 +45,12 @@ export const heardMs = (spans: readonly Span[]): number => spans.reduce((ms, s) 
 
 /** The longest time, ms, for which the tone of member `index` was missing of the last `lastMs` of a recording. */
 export function silenceMs(sound: Sound, index: number, lastMs: number): number {
-  const endMs = (sound.samples.length / sound.rateHz) * 1000;
+  const { rateHz, samples } = sound;
+  const tail = samples.subarray(Math.max(0, samples.length - Math.ceil(((lastMs + 1000) * rateHz) / 1000)));
+  const endMs = (tail.length / rateHz) * 1000;
   let heardTo = endMs - lastMs; // before its beginning, when it is shorter: what is not in it was not heard
   let longest = 0;
-  for (const { fromMs, toMs } of spansOf(sound, index)) {
+  for (const { fromMs, toMs } of spansOf({ rateHz, samples: tail }, index)) {
     if (toMs <= heardTo) continue;
     longest = Math.max(longest, fromMs - heardTo);
     heardTo = toMs;

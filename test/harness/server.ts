@@ -34,7 +34,7 @@ export class Server {
   readonly #run: (name: string, config?: string) => Child;
   readonly #anotherConfig: () => Promise<string>;
   readonly #ended: Child[] = [];
-  readonly #hop: TcpHop | undefined;
+  readonly #hops: ReadonlyMap<string, TcpHop>;
 
   private constructor(
     ports: Ports,
@@ -44,9 +44,9 @@ export class Server {
     run: (name: string, config?: string) => Child,
     anotherConfig: () => Promise<string>,
     dir: string,
-    hop: TcpHop | undefined,
+    hops: ReadonlyMap<string, TcpHop>,
   ) {
-    this.#hop = hop;
+    this.#hops = hops;
     this.#dir = dir;
     this.ports = ports;
     this.processes = processes;
@@ -77,13 +77,13 @@ export class Server {
     writeFileSync(config, configText(dir, ports, extra));
     const processes = new Map<string, Child>();
     let nats: Child | undefined;
-    let hop: TcpHop | undefined;
+    const hops = new Map<string, TcpHop>();
     /** Of processes with ports of their own, so that a successor has them, too. */
     const configs = new Map<string, string>();
     const run = (name: string, file = configs.get(name) ?? config): Child => {
       configs.set(name, file);
       const roles = name.replace(/ \d+$/, '');
-      const port = beyond?.test(name) ? hop?.port : bus;
+      const port = hops.get(name)?.port ?? bus;
       const args = roles === 'all' ? [] : ['--roles', roles, '--bus', `nats://127.0.0.1:${port}`];
       const child = new Child(`roombridge ${name}`, process.execPath, [
         ...nodeArgs,
@@ -111,18 +111,19 @@ export class Server {
       else {
         nats = natsServer(bus as number, ['-js', '-sd', join(dir, 'nats')]);
         await nats.until(/Server is ready/);
-        if (beyond !== undefined) hop = await new TcpHop(bus as number).listen();
+        for (const name of roles.filter(r => beyond?.test(r)))
+          hops.set(name, await new TcpHop(bus as number).listen());
         for (const name of roles) if (/^(agent|room) \d/.test(name)) configs.set(name, await anotherConfig());
         const children = roles.map(name => run(name));
         await Promise.all(children.map(child => child.until(/Roombridge is ready/, 30_000)));
       }
       const adminKey = readFileSync(join(dir, 'data', 'admin.key'), 'utf8').trim();
-      const server = new Server(ports, processes, adminKey, nats, run, anotherConfig, dir, hop);
+      const server = new Server(ports, processes, adminKey, nats, run, anotherConfig, dir, hops);
       await server.#allKnown(arrangement, roles);
       return server;
     } catch (error) {
       for (const child of [...processes.values(), ...(nats ? [nats] : [])]) await child.stop('SIGKILL');
-      await hop?.close();
+      for (const hop of hops.values()) await hop.close();
       throw error;
     }
   }
@@ -216,12 +217,12 @@ export class Server {
     await this.#nats.until(/Server is ready/);
   }
 
-  /** Those beyond the hop and NATS cannot reach each other; what they say meanwhile comes when they can again. */
-  part(): void {
-    this.#hop?.hold();
+  /** These processes and NATS cannot reach each other until `join`; what they say meanwhile comes late. */
+  part(names: RegExp): void {
+    for (const [name, hop] of this.#hops) if (names.test(name)) hop.hold();
   }
   join(): void {
-    this.#hop?.release();
+    for (const hop of this.#hops.values()) hop.release();
   }
 
   /** One more beside the first, with ports of its own: `agent 2`, say. */
@@ -233,13 +234,16 @@ export class Server {
   async stop(): Promise<(number | null)[]> {
     const codes = await Promise.all([...this.processes.values()].map(child => child.stop('SIGTERM', 8000)));
     await this.#nats?.stop();
-    await this.#hop?.close();
+    for (const hop of this.#hops.values()) await hop.close();
     return codes;
   }
 
   /** In several processes the front must have heard of the others before calls are placed. */
   async #allKnown(arrangement: Arrangement, roles: readonly string[]): Promise<void> {
-    const known = roles.reduce((n, r) => n + (r.startsWith('agent') ? 4 : r.startsWith('sip-agent') ? 1 : 0), 0);
+    const known = roles.reduce(
+      (n, r) => n + (r.startsWith('agent') ? 4 : r.startsWith('sip-agent') ? 1 : 0),
+      0,
+    );
     const gateways = arrangement === 'one process' ? 1 : known;
     await this.until(
       'agents',

@@ -2,7 +2,17 @@ import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
 import { missing } from '../harness/child.ts';
 import { heardMs, spansOf } from '../harness/heard.ts';
 import { RawSip } from '../harness/peers/raw-sip.ts';
-import { call, cancelled, hungUp, plays, refused, scenario } from '../harness/peers/sipp-scenario.ts';
+import {
+  bye,
+  call,
+  cancelled,
+  hungUp,
+  pause,
+  plays,
+  refused,
+  scenario,
+  writes,
+} from '../harness/peers/sipp-scenario.ts';
 import { ARRANGEMENTS } from '../harness/server.ts';
 import { Stage, wait } from '../harness/stage.ts';
 
@@ -49,6 +59,30 @@ suite.each(ARRANGEMENTS)('how calls end, %s', arrangement => {
     expect(heardMs(spansOf(one.heard(), CALLER))).toBeGreaterThan(1500);
     expect(heardMs(spansOf(two.heard(), BOB))).toBeGreaterThan(1500);
     await stage.gone('same');
+  });
+
+  it('one phone writes, the other shows it', async ({ expect, onTestFinished }) => {
+    const bob = await stage.phone(onTestFinished, 'chat', 'bob', BOB, { showsTexts: true });
+    const caller = await stage.sipp(onTestFinished, 'chat', CALLER, {
+      scenario: () =>
+        scenario(
+          'writes',
+          call(),
+          pause(200),
+          writes(2, 'hello from here', 200),
+          writes(3, 'y'.repeat(4096), 200),
+          writes(4, 'y'.repeat(4097), 413),
+          bye(5),
+        ),
+    });
+    expect(await caller.finished(), caller.output.slice(-2000)).toBe(0);
+    await bob.until(/"sipp: hello from here"/);
+    // Over UDP what is long comes in parts.
+    await bob.until(/"sipp \(11\/11\): y+"/);
+    const parts = [...bob.output.matchAll(/"sipp \((\d+)\/11\): y/g)].map(m => m[1]);
+    expect(parts).toEqual(Array.from({ length: 11 }, (_, i) => String(i + 1)));
+    await bob.command('hangup');
+    await stage.gone('chat');
   });
 
   it('without a common codec the caller is told so', async ({ expect, onTestFinished }) => {

@@ -46,9 +46,10 @@ export class Carriers {
     else this.#relayed?.again();
   }
 
-  /** Binds at routers; `on` is told of the routes by them. */
+  /** Binds at routers, where that is not done yet; `on` is told of the routes by them. */
   relay(o: Pick<RelayedOptions, 'routers' | 'ours' | 'theirs' | 'on'>): void {
-    if (o.routers.length > 0) this.#relayed = new Relayed({ ...o, clock: this.#clock, send: this.transmit });
+    if (o.routers.length > 0 && !this.#closed)
+      this.#relayed ??= new Relayed({ ...o, clock: this.#clock, send: this.transmit });
   }
 
   /** Its packets are told as of the route returned. */
@@ -60,6 +61,9 @@ export class Carriers {
   drop(pipe: Pipe): Route {
     this.#pipes.delete(pipe.id);
     return routeOf(pipe);
+  }
+  has(pipe: Pipe): boolean {
+    return this.#pipes.has(pipe.id);
   }
   get streams(): number {
     return this.#pipes.size;

@@ -5,9 +5,10 @@ import type { Clock } from '../../../src/contract.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { SUITES, type Suite } from '../../../src/proto/artp/keys.ts';
 import type { Pipe } from '../pipe.ts';
+import type { Joined } from './agent-line.ts';
 import { byDtls } from './dtls.ts';
 import { greet, openPipe, resolve } from './greet.ts';
-import { type Joined, type MemberEvent, NativeMember } from './member.ts';
+import { type MemberEvent, NativeMember, type Return } from './member.ts';
 import { openTls, openWebSocket } from './pipes.ts';
 import { resume } from './resume.ts';
 import { authority, readTarget, type Target } from './target.ts';
@@ -76,44 +77,46 @@ export async function join(o: ConnectOptions): Promise<Connected> {
   const { pipe, ack, connection, way, taken } = greeted;
   const forever = new AbortController();
   const trust = { ...o, clock, signal: forever.signal };
-  /** Where the session is now: a resume may take it elsewhere. */
-  let at: Target = target.udpTold ? target : { ...target, udpPort: ack.udpPort };
-  const openStream = async ({ host, tlsPort: port }: Target, on = packet): Promise<Pipe> => {
+  const here: Target = target.udpTold ? target : { ...target, udpPort: ack.udpPort };
+  const openStream = async (to: Target, on = packet): Promise<Pipe> => {
     const opened = await openPipe({ clock, closed, packet: on }, handlers =>
-      way === 'websocket' && webSocket !== undefined
+      way === 'websocket' && webSocket !== undefined && to === here
         ? openWebSocket({ ...trust, url: webSocket }, handlers)
-        : openTls({ ...trust, host, port }, handlers),
+        : openTls({ ...trust, ...to, port: to.tlsPort }, handlers),
     );
     return opened.pipe;
   };
-  const others = (o.alternates ?? []).map(readTarget);
-  const comeBack = async (ticket: Buffer, last: Joined): Promise<Joined> => {
-    say('nothing is heard: asking who takes the member back');
+  const given = (o.alternates ?? []).map(readTarget);
+  const comeBack = async ({ ticket, joined, alternates }: Return, elsewhere: boolean): Promise<Joined> => {
+    say(elsewhere ? 'the server asks us to move' : 'nothing is heard: asking who takes the member back');
+    const told = alternates.map(a => ({ ...a, name: target.host, udpTold: true, room: target.room }));
     const back = await resume({
       clock,
       ticket,
-      secret: last.secret,
-      targets: [at, ...others],
+      secret: joined.secret,
+      targets: distinct(elsewhere ? [...told, ...given] : [joined.target, ...told, ...given, here]),
       openStream: (t, answered) =>
         openStream(t, (bytes, p) => {
           answered(bytes);
           packet(bytes, p);
         }),
     });
-    at = back.target;
-    // Tickets of routers are for the ids of the session that was.
-    return { ...last, ...back, udpPort: at.udpPort, reset: undefined, routers: [] };
+    return { ...joined, ...back, reset: undefined };
   };
   const joined: Joined = {
     ...ack,
     connection,
     theirs: ack.connection,
     pipe,
+    target: here,
     address: pipe?.address || address,
-    udpPort: at.udpPort,
   };
-  member = new NativeMember(ack, joined, { clock, on, reopen: () => openStream(at), resume: comeBack });
+  member = new NativeMember(ack, joined, { clock, on, reopen: openStream, resume: comeBack });
   void member.ended.then(() => forever.abort());
   await member.begin();
-  return { member, way, suite: ack.suite, mediaTo: authority(joined.address, at.udpPort), taken };
+  return { member, way, suite: ack.suite, mediaTo: authority(joined.address, here.udpPort), taken };
 }
+
+const distinct = (targets: readonly Target[]): Target[] => [
+  ...new Map(targets.map(t => [`${authority(t.host, t.tlsPort)} ${t.udpPort}`, t])).values(),
+];

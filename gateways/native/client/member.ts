@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto';
 import type {
-  Clock,
   Feedback,
   Format,
   Json,
@@ -15,21 +13,17 @@ import type {
 } from '../../../src/contract.ts';
 import { Refusal, refuse } from '../../../src/kit/refusal.ts';
 import { checkText } from '../../../src/kit/text.ts';
-import type { Suite } from '../../../src/proto/artp/keys.ts';
-import type { RouterOffer } from '../../../src/proto/artp/relay/relay-routes.ts';
-import { Session } from '../../../src/proto/artp/session/session.ts';
-import {
-  type PathReport,
-  type Route,
-  SESSION_TIMES,
-  type SessionEvent,
-  type SessionState,
-  type SessionStats,
+import type {
+  PathReport,
+  SessionEvent,
+  SessionState,
+  SessionStats,
 } from '../../../src/proto/artp/session/types.ts';
 import type { Pipe } from '../pipe.ts';
-import { type AskOut, readTell, type Tell } from '../protocol.ts';
-import { Running } from '../running.ts';
-import { Carriers, routeOf } from './carriers.ts';
+import { type Alternate, type AskOut, readTell, type Tell } from '../protocol.ts';
+import { AgentLine, type AgentLineOptions, GOODBYE_MS, type Joined } from './agent-line.ts';
+import { ComingBack } from './coming-back.ts';
+import { Timers } from './timers.ts';
 import { PublishedTrack, type TrackOwner, WantedTrack } from './tracks.ts';
 
 /** What a member hears besides media. */
@@ -46,48 +40,29 @@ export type MemberEvent =
   /** The last one. */
   | { readonly type: 'ended'; readonly why: Termination };
 
-/** What a session is made of. */
-export interface Joined {
-  readonly secret: Uint8Array;
-  readonly suite: Suite;
-  /** Ids of what the server sends us, and we the server. */
-  readonly connection: Uint8Array;
-  readonly theirs: Uint8Array;
-  readonly reset: Uint8Array | undefined;
-  /** How long the seat is kept, ms. */
-  readonly keepMs: number;
-  readonly pipe: Pipe | undefined;
-  /** Of the server, numeric. */
-  readonly address: string;
-  readonly udpPort: number;
-  /** Other ways to it. */
-  readonly routers: readonly RouterOffer[];
-}
-
 export interface Seat {
   readonly room: string;
   readonly participant: string;
 }
 
-export interface MemberOptions {
-  readonly clock: Clock;
-  readonly on: (e: MemberEvent) => void;
-  /** Opens another stream to the same server. Rejects when it cannot be had. */
-  readonly reopen: () => Promise<Pipe>;
-  /** Comes back by a ticket, wherever somebody opens it. Rejects when nobody does now. */
-  readonly resume: (ticket: Buffer, last: Joined) => Promise<Joined>;
+/** What brings a member to another agent. */
+export interface Return {
+  readonly ticket: Buffer;
+  /** Of the session it was said in. */
+  readonly joined: Joined;
+  readonly alternates: readonly Alternate[];
 }
 
-/** A playout delay that redundancy may cost, ms. */
-const BUDGET_MS = 100;
-const REOPEN_MS = [250, 1000, 2000, 5000];
-/** While nothing is heard, a new socket is tried so often: its old way may lead nowhere any more. */
-const REBIND_MS = 5000;
-const RESUME_AGAIN_MS = 1000;
-const GOODBYE_MS = 1000;
+export interface MemberOptions extends Pick<AgentLineOptions, 'clock' | 'reopen'> {
+  readonly on: (e: MemberEvent) => void;
+  /** Comes back by a ticket, wherever somebody opens it; `elsewhere`: not at the same agent. Rejects when nobody does now. */
+  readonly resume: (r: Return, elsewhere: boolean) => Promise<Joined>;
+}
+
 /** A way for packets is found within this, or there is none. */
 const FOUND_MS = 10_000;
 
+const MOVED: Termination = { blame: 'none', reason: 'moved', text: 'Another agent has the member now.' };
 const LEFT: Termination = { blame: 'none', reason: 'hung-up', text: 'The member left.' };
 
 /** A member of a room, over aRTP. Survives losses of its network, and of its agent, for as long as the seat is kept. */
@@ -100,32 +75,27 @@ export class NativeMember {
   readonly #asked = new Map<number, { done: () => void; fail: (why: Refusal) => void }>();
   readonly #owner: TrackOwner;
   readonly #ended: Promise<Termination>;
+  readonly #timers: Timers;
+  readonly #back: ComingBack;
   #found: () => void = () => {};
   #tellEnded: (why: Termination) => void = () => {};
-  #joined: Joined;
-  #carriers: Carriers;
-  #running: Running | undefined;
+  /** Undefined once its agent has forgotten us, until another one knows us. */
+  #line: AgentLine | undefined;
+  #return: Return | undefined;
   #serial = 0;
-  #ticket: Buffer | undefined;
   #roster: MemberInfo[] = [];
-  #reopened = 0;
-  #reopening = false;
-  #resuming = false;
-  #heardAt: number;
   #over = false;
-  #undo: (() => void)[] = [];
 
   constructor({ room, participant }: Seat, joined: Joined, o: MemberOptions) {
     this.#o = o;
-    this.#joined = joined;
     this.room = room;
     this.participant = participant;
-    this.#heardAt = o.clock.now();
+    this.#timers = new Timers(o.clock);
     this.#ended = new Promise(done => void (this.#tellEnded = done));
     const self = this;
     this.#owner = {
       get running() {
-        return self.#running;
+        return self.#line?.running;
       },
       say: ask => self.#say(ask),
       forget: n => {
@@ -134,16 +104,28 @@ export class NativeMember {
       },
       now: () => o.clock.now(),
     };
-    this.#carriers = this.#carry(joined);
+    this.#back = new ComingBack({
+      clock: o.clock,
+      call: why =>
+        this.#return === undefined
+          ? Promise.reject(new Refusal(CHANGED))
+          : o.resume(this.#return, why === 'moves'),
+      open: (next, on) => this.#open(next, on),
+      isLost: () => this.#line?.isSilent !== false,
+      keepMs: () => joined.keepMs,
+      seated: (line, first) => this.#resumed(line, first),
+      failed: why => this.#end(why),
+    });
+    this.#line = this.#open(joined, () => {});
   }
 
   /** Opens the socket, and resolves when a packet has gone there and back. Rejects with a Refusal. */
   async begin(): Promise<void> {
-    await this.#begin(this.#joined);
+    await this.#line?.begin();
     await new Promise<void>((done, fail) => {
       this.#found = done;
       void this.#ended.then(why => fail(new Refusal(why)));
-      this.#later(FOUND_MS, () => this.state === 'opening' && this.#end(NO_WAY));
+      this.#timers.after(FOUND_MS, () => this.state === 'opening' && this.#end(NO_WAY));
     });
   }
 
@@ -152,20 +134,20 @@ export class NativeMember {
     return this.#ended;
   }
   get state(): SessionState {
-    return this.#running?.session.state ?? (this.#over ? 'gone' : 'detached');
+    return this.#line?.state ?? (this.#over ? 'gone' : 'detached');
   }
   paths(): PathReport[] {
-    return this.#running?.session.paths() ?? [];
+    return this.#line?.running.session.paths() ?? [];
   }
   stats(): SessionStats | undefined {
-    return this.#running?.session.stats();
+    return this.#line?.running.session.stats();
   }
 
   /** `on` hears what receivers want of it: keyframes, a bit rate, a pause. */
   publish(track: NewTrack, on: (f: Feedback) => void = () => {}): PublishedTrack {
     const published = new PublishedTrack(++this.#serial, track, on, this.#owner);
     this.#published.set(this.#serial, published);
-    if (this.#running !== undefined) published.attach(this.#running);
+    if (this.#line !== undefined) published.attach(this.#line.running);
     return published;
   }
 
@@ -173,7 +155,7 @@ export class NativeMember {
   want(want: Want, sink: Sink<MediaPacket>, on: (e: TrackEvent) => void = () => {}): WantedTrack {
     const wanted = new WantedTrack(++this.#serial, want, sink, on, this.#owner);
     this.#wanted.set(this.#serial, wanted);
-    if (this.#running !== undefined) wanted.attach(this.#running);
+    if (this.#line !== undefined) wanted.attach(this.#line.running);
     return wanted;
   }
 
@@ -189,201 +171,81 @@ export class NativeMember {
 
   /** The system says that the network is another one: packets leave by a new socket at once. */
   async networkChanged(): Promise<void> {
-    if (this.#over) return;
-    await this.#carriers.openUdp();
-    const running = this.#running;
-    if (running === undefined) return;
-    const now = this.#o.clock.now();
-    const route = this.#udpRoute(this.#joined);
-    running.session.dropRoute(route, now);
-    running.session.addRoute(route, now);
-    running.turn();
-    this.#reopen();
+    await this.#line?.networkChanged();
   }
 
   /** Leaves the room; resolves when the server knows, or after a second. Idempotent. */
   async leave(why: Termination = LEFT): Promise<void> {
-    const running = this.#running;
+    const running = this.#line?.running;
     if (this.#over || running === undefined) return this.#end(why);
-    const { clock } = this.#o;
-    running.session.close(why, clock.now());
+    this.#back.stop();
+    running.session.close(why, this.#o.clock.now());
     running.turn();
-    this.#later(GOODBYE_MS, () => this.#end(why));
+    this.#timers.after(GOODBYE_MS, () => this.#end(why));
     await this.#ended;
-  }
-
-  #carry(joined: Joined): Carriers {
-    return new Carriers(this.#o.clock, joined.address, (bytes, route) => this.#receive(bytes, route));
-  }
-
-  async #begin(joined: Joined): Promise<void> {
-    const { clock } = this.#o;
-    await this.#carriers.openUdp().catch(error => {
-      if (joined.pipe === undefined) throw error;
-    });
-    if (this.#over) return this.#carriers.close();
-    const { secret, suite, theirs, keepMs, reset, connection: ours } = joined;
-    const session = new Session({
-      side: 'client',
-      secret,
-      suite,
-      ours,
-      theirs,
-      random: randomBytes,
-      times: { ...SESSION_TIMES, keepMs },
-      budgetMs: BUDGET_MS,
-      ...(reset !== undefined && { reset }),
-      now: clock.now(),
-      transmit: this.#carriers.transmit,
-      count: () => {},
-    });
-    session.addRoute(this.#udpRoute(joined), clock.now());
-    if (joined.pipe !== undefined) session.addRoute(this.#carriers.add(joined.pipe), clock.now());
-    const running: Running = new Running(session, clock, e => this.#event(e, running));
-    this.#running = running;
-    const on = (route: Route, isOpen: boolean): void => {
-      if (isOpen) session.addRoute(route, clock.now());
-      else session.dropRoute(route, clock.now());
-      running.turn();
-    };
-    this.#carriers.relay({ routers: joined.routers, ours, theirs, on });
-    this.#serveTracks(running);
-    if (joined.pipe === undefined) this.#reopen();
-  }
-
-  #serveTracks(running: Running): void {
-    for (const published of this.#published.values()) published.attach(running);
-    for (const wanted of this.#wanted.values()) wanted.attach(running);
-    running.turn();
   }
 
   /** A packet of the stream that HELLO went by, or of one opened since. */
   packet(bytes: Buffer, pipe: Pipe): void {
-    this.#receive(bytes, routeOf(pipe));
+    for (const line of [this.#line, this.#back.next]) line?.packet(bytes, pipe);
   }
-  /** A stream has closed: the session goes on, and another one is opened. */
   pipeClosed(pipe: Pipe): void {
-    const route = this.#carriers.drop(pipe);
-    if (this.#over || this.#running === undefined) return;
-    this.#running.session.dropRoute(route, this.#o.clock.now());
-    this.#running.turn();
-    this.#reopen();
+    for (const line of [this.#line, this.#back.next]) line?.pipeClosed(pipe);
   }
 
-  #receive(bytes: Buffer, route: Route): void {
-    const running = this.#running;
-    if (running === undefined) return;
-    running.session.receive(bytes, route, this.#o.clock.now());
-    running.turn();
+  #open(joined: Joined, on: (e: SessionEvent) => void): AgentLine {
+    const { clock, reopen } = this.#o;
+    const line: AgentLine = new AgentLine(joined, {
+      clock,
+      reopen,
+      on: e => (this.#line === line ? this.#event(line, e) : on(e)),
+      deserted: () => this.#line === line && this.#back.start('lost'),
+    });
+    return line;
   }
 
-  #udpRoute({ address, udpPort }: Joined): Route {
-    return { kind: 'udp', address, port: udpPort };
-  }
-
-  #event(e: SessionEvent, running: Running): void {
-    if (this.#running !== undefined && running !== this.#running) return;
+  #event(line: AgentLine, e: SessionEvent): void {
     switch (e.type) {
       case 'message':
         return this.#message(e.message);
       case 'state':
-        return this.#stateIs(e.state);
+        if (e.state === 'active') this.#found();
+        return this.#tell({ type: 'state', state: e.state });
       case 'ended':
-        return this.#sessionEnded(e.why);
+        return this.#lineEnded(line, e.why);
       case 'route':
         return; // of servers
     }
   }
 
-  #stateIs(state: SessionState): void {
-    const { clock } = this.#o;
-    if (state === 'active') {
-      this.#heardAt = clock.now();
-      this.#reopened = 0;
-      this.#found();
-    }
-    this.#tell({ type: 'state', state });
-    if (state === 'suspect') this.#lookAround();
-    // Neither packets nor a stream: the agent may be no more. Should the old way be heard first, nothing has changed.
-    if (state === 'detached' || (state === 'suspect' && this.#carriers.streams === 0)) this.#resume();
+  /** The agent we had has closed us, because another one has us by now; or has forgotten us; or it is over. */
+  #lineEnded(line: AgentLine, why: Termination): void {
+    const mayResume = RESUMABLE.has(why.reason) && this.#return !== undefined;
+    if (!mayResume && this.#back.next === undefined) return this.#end(why);
+    line.stop();
+    this.#line = undefined;
+    this.#detach();
+    this.#back.start('lost');
   }
 
-  /** Nothing is heard: by another socket, by another stream? Goes on for as long as that lasts. */
-  #lookAround(): void {
-    const { state } = this;
-    if (this.#over || (state !== 'suspect' && state !== 'detached')) return;
-    void this.networkChanged().catch(() => {});
-    this.#later(REBIND_MS, () => this.#lookAround());
+  /** From here on by this agent: the same participant, the same tracks. */
+  #resumed(line: AgentLine, first: Json): void {
+    const before = this.#line;
+    this.#detach();
+    this.#line = line;
+    before?.leave(MOVED);
+    for (const track of [...this.#published.values(), ...this.#wanted.values()]) track.attach(line.running);
+    this.#tell({ type: 'state', state: line.state });
+    this.#tell({ type: 'resumed' });
+    this.#message(first);
+    line.running.turn();
   }
 
-  /** Another stream in place of the one that closed. */
-  #reopen(): void {
-    if (this.#over || this.#reopening || this.#carriers.streams > 0) return;
-    this.#reopening = true;
-    const wait = REOPEN_MS[Math.min(this.#reopened++, REOPEN_MS.length - 1)] as number;
-    this.#later(wait, () => {
-      this.#o.reopen().then(
-        pipe => {
-          this.#reopening = false;
-          const route = this.#carriers.add(pipe);
-          this.#running?.session.addRoute(route, this.#o.clock.now());
-          this.#running?.turn();
-        },
-        () => {
-          this.#reopening = false;
-          // A server that takes no streams and is not heard otherwise is no more: somebody else may know us.
-          if (this.state !== 'active') this.#resume();
-          else if (this.#reopened === 1) void this.networkChanged().catch(() => {}); // is anybody there?
-          this.#reopen();
-        },
-      );
-    });
-  }
-
-  /** Through whatever agent opens the ticket, until the seat is lost. */
-  #resume(): void {
-    if (this.#over || this.#resuming || this.#ticket === undefined) return;
-    this.#resuming = true;
-    this.#o.resume(this.#ticket, this.#joined).then(
-      joined => this.#resumed(joined),
-      error => {
-        this.#resuming = false;
-        if (this.#over || this.state === 'active') return;
-        if (error instanceof Refusal && FINAL.has(error.why.reason)) return this.#end(error.why);
-        if (this.#o.clock.now() - this.#heardAt > this.#joined.keepMs) return this.#end(LOST);
-        this.#later(RESUME_AGAIN_MS, () => this.#resume());
-      },
-    );
-  }
-
-  async #resumed(joined: Joined): Promise<void> {
-    if (this.#over || this.state === 'active') {
-      joined.pipe?.destroy(); // the old way was heard again meanwhile
-      this.#resuming = false;
-      return;
-    }
-    this.#running?.stop();
-    this.#running = undefined;
+  /** What was asked of the old session has no answer any more. */
+  #detach(): void {
     for (const track of [...this.#published.values(), ...this.#wanted.values()]) track.detach();
-    this.#carriers.close();
-    this.#joined = joined;
-    this.#carriers = this.#carry(joined);
-    this.#failAsked(LOST);
-    try {
-      await this.#begin(joined);
-      this.#tell({ type: 'resumed' });
-    } finally {
-      this.#resuming = false;
-    }
-  }
-
-  #sessionEnded(why: Termination): void {
-    const mayResume = RESUMABLE.has(why.reason) && this.#ticket !== undefined && !this.#over;
-    this.#running?.stop();
-    if (!mayResume) return this.#end(why);
-    this.#running = undefined;
-    for (const track of [...this.#published.values(), ...this.#wanted.values()]) track.detach();
-    this.#resume();
+    this.#failAsked(CHANGED);
+    this.#roster.length = 0;
   }
 
   #message(message: Json): void {
@@ -425,10 +287,19 @@ export class NativeMember {
         return void this.#asked.delete(t.id);
       case 'refused':
         return this.#refused(t);
-      case 'ticket':
-        this.#ticket = Buffer.from(t.ticket, 'base64');
-        return;
+      case 'ways':
+        return this.#waysAre(t);
+      case 'move':
+        return this.#back.start('moves');
     }
+  }
+
+  #waysAre({ ticket, alternates, routers }: Extract<Tell, { t: 'ways' }>): void {
+    const line = this.#line;
+    if (line === undefined) return;
+    line.relay(routers);
+    if (ticket !== undefined)
+      this.#return = { ticket: Buffer.from(ticket, 'base64'), joined: line.joined, alternates };
   }
 
   #refused({ of, n, id, why }: Extract<Tell, { t: 'refused' }>): void {
@@ -439,7 +310,7 @@ export class NativeMember {
   }
 
   #ask(ask: (id: number) => AskOut): Promise<void> {
-    if (this.#over || this.#running === undefined) return Promise.reject(new Refusal(LOST));
+    if (this.#over || this.#line === undefined) return Promise.reject(new Refusal(CHANGED));
     const id = ++this.#serial;
     return new Promise((done, fail) => {
       this.#asked.set(id, { done, fail });
@@ -448,7 +319,7 @@ export class NativeMember {
   }
 
   #say(ask: AskOut): void {
-    this.#running?.say(ask);
+    this.#line?.running.say(ask);
   }
   #tell(e: MemberEvent): void {
     this.#o.on(e);
@@ -459,21 +330,13 @@ export class NativeMember {
     this.#asked.clear();
   }
 
-  #later(ms: number, run: () => void): void {
-    const { clock } = this.#o;
-    const undo = clock.at(clock.now() + ms, () => {
-      this.#undo = this.#undo.filter(u => u !== undo);
-      run();
-    });
-    this.#undo.push(undo);
-  }
-
   #end(why: Termination): void {
     if (this.#over) return;
     this.#over = true;
-    for (const undo of this.#undo.splice(0)) undo();
-    this.#running?.stop();
-    this.#carriers.close();
+    this.#timers.stop();
+    this.#back.stop();
+    this.#line?.stop();
+    this.#line = undefined;
     this.#failAsked(why);
     this.#tell({ type: 'ended', why });
     this.#tellEnded(why);
@@ -482,15 +345,13 @@ export class NativeMember {
 
 /** Ends of a session that a ticket may heal: the agent has forgotten us. */
 const RESUMABLE = new Set(['session-unknown']);
-/** Refusals of a resume that no other agent will take back. */
-const FINAL = new Set(['kicked', 'banned', 'not-authorized', 'room-locked', 'ticket-expired']);
 const NO_WAY: Termination = refuse(
   'upstream',
   'connect-failed',
   'The server let us in, and no packet came back from it: neither over UDP nor by the stream.',
 ).why;
-const LOST: Termination = refuse(
+const CHANGED: Termination = refuse(
   'upstream',
   'connection-lost',
-  'The connection to the room was lost, and nobody took the member back in time.',
+  'The connection to the room was lost and is being made anew: whether the room has heard of this is not known.',
 ).why;

@@ -22,11 +22,14 @@ export interface PipeOptions extends Trust {
 /** How long a server may take to shake hands. */
 const CONNECT_MS = 5000;
 
-/** TLS 1.3. Rejects with a Refusal. */
-export function openTls(o: PipeOptions & { host: string; port: number }, on: PipeHandlers): Promise<Opened> {
+/** TLS 1.3; `name`: to be proved by the certificate, where that is not the host itself. Rejects with a Refusal. */
+export function openTls(
+  o: PipeOptions & { readonly host: string; readonly port: number; readonly name?: string },
+  on: PipeHandlers,
+): Promise<Opened> {
   const where = authority(o.host, o.port);
   return new Promise((done, fail) => {
-    const socket: TLSSocket = connect({ host: o.host, port: o.port, ...tlsOptions(o, o.host) });
+    const socket: TLSSocket = connect({ host: o.host, port: o.port, ...tlsOptions(o, o.name ?? o.host) });
     const disarm = limited(o, where, error => socket.destroy(error));
     socket.setNoDelay(true);
     const failed = (error: Error): void => {

@@ -4,6 +4,8 @@ import { refuse } from '../../../src/kit/refusal.ts';
 /** What an `artp:` address names. */
 export interface Target {
   readonly host: string;
+  /** What its certificate proves, where that is not `host`. */
+  readonly name?: string;
   /** Of HELLO over TLS. */
   readonly tlsPort: number;
   /** Where media goes; a guess unless the address says so: then HELLO_ACK tells the real one. */

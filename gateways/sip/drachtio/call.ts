@@ -1,10 +1,13 @@
 import { parseNameAddr } from '../../../src/proto/sip/address.ts';
 import type { CallEvent, DialOptions } from '../../../src/proto/sip/events.ts';
 import { type Flow, flowTo, type Transport } from '../../../src/proto/sip/flow.ts';
+import { type Capabilities, inspect } from '../../../src/proto/sip/inspect.ts';
 import { headerText, type SipMessage, sdpOf } from '../../../src/proto/sip/message.ts';
+import { TEXT_TYPE } from '../../../src/proto/sip/messages.ts';
 import { parseMessage } from '../../../src/proto/sip/parse.ts';
 import { type Replaces, referTarget, referTo } from '../../../src/proto/sip/replaces.ts';
 import type { SipCall } from '../../../src/proto/sip/signalling.ts';
+import { plainText } from '../../../src/proto/sip/text-body.ts';
 import type { HeaderLine } from '../../../src/proto/sip/write.ts';
 import {
   type Acknowledge,
@@ -28,11 +31,13 @@ export interface CallOutside {
   known(call: DrachtioCall, dialog: string | undefined): void;
   /** 491: how long to wait before the next try, ms (RFC 3261 §14.1). */
   later(run: () => void): void;
-  readonly infoTypes: readonly string[];
+  readonly can: Capabilities;
 }
 
 const SDP: HeaderLine = ['Content-Type', 'application/sdp'];
 const TRIES = 3;
+/** Texts of the peer that wait for our answer at once. */
+const MAX_WRITTEN = 16;
 
 /** What was sent, as a message of ours. */
 export function readWire(m: WireMessage): SipMessage | undefined {
@@ -62,6 +67,9 @@ export class DrachtioCall implements SipCall {
   #hungUp: readonly HeaderLine[] | undefined;
   #refers = 0;
   readonly #referring = new Map<number, Answering>();
+  #texts = 0;
+  /** Texts that wait for our answer. */
+  readonly #written = new Map<number, Answering>();
   #referred: string | undefined;
 
   private constructor(o: CallOutside, id: string, flow: Flow) {
@@ -147,6 +155,27 @@ export class DrachtioCall implements SipCall {
     if (this.#state === 'up') this.#ask('INFO', [['Content-Type', contentType]], content, () => {});
   }
 
+  message(content: string): void {
+    if (this.#state !== 'up') return;
+    const answered = (status: number): void => {
+      if (status >= 200) this.#tell({ type: 'messaged', status });
+    };
+    const lines: HeaderLine[] = [['Content-Type', TEXT_TYPE]];
+    this.#ask(
+      'MESSAGE',
+      lines,
+      content,
+      ({ status }) => answered(status),
+      () => answered(503),
+    );
+  }
+
+  answerMessage(id: number, status: number, o: Parameters<SipCall['answerMessage']>[2] = {}): void {
+    const reason = o.reason && { reason: o.reason };
+    this.#answerWith(this.#written.get(id), status, { ...reason, headers: headersOf(o.headers) });
+    this.#written.delete(id);
+  }
+
   refer(id: string, to: string, o: { replaces?: Replaces; headers?: readonly HeaderLine[] } = {}): void {
     if (this.#state !== 'up') return;
     this.#referred = id;
@@ -220,6 +249,8 @@ export class DrachtioCall implements SipCall {
         return this.#tell({ type: 'pracked', sdp: sdpOf(m) });
       case 'INFO':
         return this.#info(m, response);
+      case 'MESSAGE':
+        return this.#onMessage(m, response);
       case 'REFER':
         return this.#onRefer(m, response);
       case 'NOTIFY':
@@ -243,10 +274,29 @@ export class DrachtioCall implements SipCall {
 
   #info(m: SipMessage, response: Answering): void {
     const contentType = (m.headers.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase();
-    if (!this.#o.infoTypes.includes(contentType))
-      return this.#answerWith(response, 415, { headers: { Accept: this.#o.infoTypes.join(', ') } });
+    const { infoTypes } = this.#o.can;
+    if (!infoTypes.includes(contentType))
+      return this.#answerWith(response, 415, { headers: { Accept: infoTypes.join(', ') } });
     this.#answerWith(response, 200, {});
     this.#tell({ type: 'info', contentType, content: m.body.toString('utf8') });
+  }
+
+  #onMessage(m: SipMessage, response: Answering): void {
+    const refusal = m.kind === 'request' ? inspect(m, this.#o.can) : undefined;
+    if (refusal !== undefined)
+      return this.#answerWith(response, refusal.status, { headers: headersOf(refusal.headers) });
+    const text = plainText(m) ?? '';
+    if (text === '') return this.#answerWith(response, 200, {});
+    if (this.#state !== 'up')
+      return this.#answerWith(response, 403, { reason: 'No texts before the answer' });
+    if (this.#written.size >= MAX_WRITTEN)
+      return this.#answerWith(response, 500, {
+        reason: 'Too Many Texts At Once',
+        headers: { 'Retry-After': '5' },
+      });
+    const id = ++this.#texts;
+    this.#written.set(id, response);
+    this.#tell({ type: 'message', id, text });
   }
 
   #onRefer(m: SipMessage, response: Answering): void {

@@ -4,7 +4,7 @@ import type { Millis } from '../../../src/kit/core.ts';
 import { refuse } from '../../../src/kit/refusal.ts';
 import type { CallEvent, DialOptions, OutsideRequest } from '../../../src/proto/sip/events.ts';
 import { type Flow, flowOfUri, flowTo } from '../../../src/proto/sip/flow.ts';
-import { type Capabilities, inspect } from '../../../src/proto/sip/inspect.ts';
+import { type Capabilities, inspect, refuseOutside } from '../../../src/proto/sip/inspect.ts';
 import { sdpOf } from '../../../src/proto/sip/message.ts';
 import type {
   OnCall,
@@ -29,9 +29,21 @@ export interface DrachtioOptions {
   readonly link: (up: boolean, text: string) => void;
 }
 
-const METHODS = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'INFO', 'UPDATE', 'PRACK', 'REFER', 'NOTIFY'];
+const METHODS = [
+  'INVITE',
+  'ACK',
+  'BYE',
+  'CANCEL',
+  'OPTIONS',
+  'INFO',
+  'UPDATE',
+  'PRACK',
+  'REFER',
+  'NOTIFY',
+  'MESSAGE',
+];
 /** Also asked for, so that they are refused in words and not left unanswered. */
-const REFUSED = ['REGISTER', 'SUBSCRIBE', 'MESSAGE', 'PUBLISH'];
+const REFUSED = ['REGISTER', 'SUBSCRIBE', 'PUBLISH'];
 /** Of a call to no SIP address: drachtio-server refuses it. */
 const NOWHERE = flowTo('udp', '', 0);
 const CONNECT_MS = 5000;
@@ -65,7 +77,7 @@ export class DrachtioSignalling implements SipSignalling {
     };
     this.#callOutside = {
       wire: this.#wire,
-      infoTypes: o.infoTypes,
+      can: this.#can,
       emit: event => this.#emit(event),
       message: (call, dir, flow, text) => outside.message?.(call, { dir, flow, bytes: Buffer.from(text) }),
       known: (call, dialog) => this.#known(call, dialog),
@@ -162,7 +174,7 @@ export class DrachtioSignalling implements SipSignalling {
     if (call !== undefined) return call.receive(request, response);
     const m = readWire(request);
     if (m?.kind !== 'request') return response.send(400, {}, () => {});
-    const refusal = inspect(m, this.#can);
+    const refusal = inspect(m, this.#can) ?? refuseOutside(m.method, this.#can);
     if (refusal !== undefined) return this.#refuse(response, refusal.status, headersOf(refusal.headers));
     if (m.method === 'OPTIONS')
       return response.send(

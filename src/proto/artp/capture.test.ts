@@ -5,14 +5,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { missing } from '../../../test/harness/child.ts';
 import { isRtcp } from '../rtp/rtp.ts';
-import { VIDEO_TYPE } from './header.ts';
-import { directionKeys } from './keys.ts';
-import { MAX_DATAGRAM, MediaSender } from './media-sender.ts';
-import { PathSender } from './path.ts';
+import { PlanePair } from './media/plane.testing.ts';
 import { ControlOpener } from './session/control-seal.ts';
 import { Keys } from './session/key-ring.ts';
 import { Pair } from './session/pair.testing.ts';
-import { TrailerView } from './trailer.ts';
+import { TRAILER_BYTES, TrailerView, writeTrailer } from './trailer.ts';
 
 const PORT = 47100;
 const program = 'tshark';
@@ -49,20 +46,20 @@ function record(datagram: Uint8Array, i: number): Buffer[] {
 
 describe.skipIf(tsharkMissing)('a capture', () => {
   it('opens in Wireshark as RTP, with its extensions, and RTCP beside it', () => {
-    const keys = directionKeys(Buffer.alloc(32, 3), 'from-client', 0);
-    const sender = new MediaSender(keys, Buffer.from('0102030405060708', 'hex'));
-    const out = Buffer.alloc(MAX_DATAGRAM);
-    const flow = sender.flow(VIDEO_TYPE, () => {});
-    const datagram = (length: number): Buffer =>
-      Buffer.from(out.subarray(0, sender.trailer(out, length, 1000)));
+    const pair = new PlanePair();
+    const { sink } = pair.a.send(1, 'video', 90_000, () => {});
     const frame = { start: true, end: false, key: true, config: false, temporal: 1 };
-    const datagrams = [0, 1, 2].map(i => {
+    for (const i of [0, 1, 2]) {
       const p = { seq: 900 + i, pts: 3000 * i, marker: i === 2, payload: Buffer.alloc(1000, i), level: 20 };
-      return datagram(flow.seal(i === 0 ? { ...p, frame } : p, out) as number);
+      sink(i === 0 ? { ...p, frame } : p, 0);
+    }
+    const datagrams = pair.sent.map(({ bytes }) => {
+      const out = Buffer.alloc(bytes.length + TRAILER_BYTES);
+      bytes.copy(out);
+      writeTrailer(out, bytes.length, Buffer.from('0102030405060708', 'hex'), 0, 1, 1000);
+      return out;
     });
-    const challenge = new PathSender(keys).seal({ type: 'challenge', token: Buffer.alloc(8) });
-    challenge.copy(out);
-    datagrams.push(datagram(challenge.length));
+    datagrams.push(Buffer.from(new Pair(1).connect().client.sent.find(d => isRtcp(d.bytes))!.bytes));
 
     expect(controls(pcap(datagrams))).toMatch(/Packet type: Application specific \(204\)/);
     const seen = tshark(pcap(datagrams)).map(line => [

@@ -2,8 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { Refusal } from '../../kit/refusal.ts';
 import { FrameReader, PING, writeFrame } from './frames.ts';
 import { readHello, readHelloAck, writeHello, writeHelloAck, writeRefused } from './hello.ts';
-import { directionKeys } from './keys.ts';
-import { PathReceiver, PathSender } from './path.ts';
 import {
   connectionKey,
   isConnection,
@@ -138,29 +136,5 @@ describe('the hop trailer', () => {
     expect(view.read(Buffer.from('0001000021 12a442'.padEnd(80, '0'), 'hex'))).toBe('short');
     expect(view.read(Buffer.concat([Buffer.of(0, 1), Buffer.alloc(60, 0x2f)]))).toBe('not-rtp');
     for (let cut = 0; cut < datagram.length; cut++) view.read(datagram.subarray(0, cut));
-  });
-});
-
-describe('path messages', () => {
-  it('are sealed, answered once, and nothing else passes', () => {
-    const keys = directionKeys(Buffer.alloc(32, 1), 'from-client', 0);
-    const sender = new PathSender(keys);
-    const receiver = new PathReceiver(keys);
-    const token = Buffer.from('a1b2c3d4e5f60718', 'hex');
-    const sealed = sender.seal({ type: 'challenge', token });
-    for (let bit = 0; bit < sealed.length * 8; bit++) {
-      const forged = Buffer.from(sealed);
-      forged[bit >> 3]! ^= 1 << (bit & 7);
-      expect(receiver.open(forged)).toBeTypeOf('string');
-    }
-    const opened = receiver.open(sealed);
-    if (typeof opened === 'string') throw new Error(opened);
-    expect(opened.type).toBe('challenge');
-    expect(Buffer.from(opened.token)).toEqual(token);
-    expect(receiver.open(sealed)).toBe('replayed');
-    expect(receiver.open(sender.seal({ type: 'response', token }))).toMatchObject({ type: 'response' });
-    expect(receiver.open(sender.seal({ type: 'response', token: Buffer.alloc(4) }))).toBe(
-      'not-a-path-message',
-    );
   });
 });

@@ -1,5 +1,5 @@
 import type { FrameMark, MediaPacket } from '../../contract.ts';
-import { RTP_HEADER_BYTES, type RtpView, writeRtpHeader } from '../rtp/rtp.ts';
+import { RTP_HEADER_BYTES, writeRtpHeader } from '../rtp/rtp.ts';
 
 /**
  * RTP header and the one-byte extensions (RFC 8285 §4.2) of an aRTP packet. They are the same on every hop, so they
@@ -19,6 +19,8 @@ export const KEY = 0x20;
 const CONFIG = 0x10;
 /** Of the transport, not of the frame: repair packets for this one will follow (media/). */
 export const REPAIRED = 0x08;
+/** Sealed packets are at most this long, bytes: a 1500-byte network fragments the largest, but nothing here grows. */
+export const MAX_DATAGRAM = 2048;
 export const MAX_HEADER_BYTES = RTP_HEADER_BYTES + 8;
 
 /** The payload type says only the medium: the format is known from the control stream. */
@@ -81,19 +83,7 @@ export class PacketShapes {
   readonly #marked: MediaPacket = { ...this.#plain, frame: this.#frame };
   readonly #both: MediaPacket & { level: number } = { ...this.#level, frame: this.#frame };
 
-  /** Level, frame marks and marker of `view`; the caller fills in the rest. */
-  of(view: RtpView): MediaPacket {
-    const levelAt = view.extension(LEVEL);
-    const marksAt = view.extension(MARKS);
-    const { bytes } = view;
-    return this.with(
-      levelAt < 0 ? NONE : (bytes[levelAt] as number) & 0x7f,
-      marksAt < 0 ? NONE : (bytes[marksAt] as number),
-      view.marker,
-    );
-  }
-
-  /** The same from what was kept of a header. */
+  /** A packet of these (NONE: without); the caller fills in the rest. */
   with(level: number, marks: number, marker: boolean): MediaPacket {
     const p = this.#shape(level, marks);
     p.marker = marker;

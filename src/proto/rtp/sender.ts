@@ -11,13 +11,18 @@ export class RtpSender {
   #payloadType = 0;
   readonly #line: Restamp;
 
-  /** `random`: for SSRC and first numbers (RFC 3550 §5.1). `unixAtZero`: Unix ms when the monotonic clock was 0. */
-  constructor(random: (bytes: number) => Buffer, unixAtZero: number) {
+  /**
+   * `random`: for SSRC and first numbers (RFC 3550 §5.1). `unixAtZero`: Unix ms when the monotonic clock was 0.
+   * `successor`: the receiver had another sender of ours before, which ended without a word. Receivers that were sent a
+   * handful of packets by it may go by its numbers whatever the SSRC (baresip 1.0's jitter buffer) and drop all that
+   * look older for good; so the first number of a successor is ahead of that of any other sender.
+   */
+  constructor(random: (bytes: number) => Buffer, unixAtZero: number, successor = false) {
     const r = random(10);
     this.#ssrc = r.readUInt32BE(0);
     this.#line = new Restamp({
       clockRate: 8000,
-      seq: r.readUInt16BE(4) & 0x7fff,
+      seq: (r.readUInt16BE(4) & 0x1fff) + (successor ? 0x4000 : 0), // below 2^15: RFC 3711 §3.3.1
       timestamp: r.readUInt32BE(6),
     });
     this.sent = new Transmission(8000, unixAtZero);

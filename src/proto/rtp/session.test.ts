@@ -223,6 +223,27 @@ describe('RTCP', () => {
     expect(s.deadline).toBe(Number.POSITIVE_INFINITY);
   });
 
+  test('a successor begins ahead of where any other began, by the rule of RFC 1982, and below 2^15', () => {
+    const first = (byte: number, successor: boolean): number => {
+      const o = { cname: 'x', random: (n: number) => Buffer.alloc(n, byte), unixAtZero: 0, now: 0 };
+      const out = Buffer.alloc(50);
+      new RtpSession({ ...o, successor }).sender.write(
+        { seq: 7, pts: 1, marker: false, payload: Buffer.alloc(1) },
+        out,
+        0,
+      );
+      return out.readUInt16BE(2);
+    };
+    /** What a jitter buffer that holds `held` packets up to `newest` makes of one more. */
+    const isLate = (seq: number, held: number, newest: number): boolean =>
+      ((seq + held - newest) << 16) >> 16 < 0;
+    for (const before of [0, 0x1f, 0x80, 0xff])
+      for (const after of [0, 0x1f, 0x80, 0xff])
+        for (let held = 0; held < 10; held++)
+          expect(isLate(first(after, true), held, first(before, false) + held)).toBe(false);
+    expect(first(0xff, true)).toBeLessThan(0x8000);
+  });
+
   test('junk is named, and reports of others are not ours', () => {
     const s = session();
     expect(s.rtcp(Buffer.from('nonsense'), 0)).toBe('version');

@@ -21,11 +21,17 @@ export class RtpSession {
   readonly #random: (bytes: number) => Buffer;
   #sentBefore = 0;
 
-  /** `cname` goes over the wire: nothing private in it (RFC 7022). */
-  constructor(o: { cname: string; random: (bytes: number) => Buffer; unixAtZero: number; now: Millis }) {
+  /** `cname` goes over the wire: nothing private in it (RFC 7022). `successor`: see `RtpSender`. */
+  constructor(o: {
+    readonly cname: string;
+    readonly random: (bytes: number) => Buffer;
+    readonly unixAtZero: number;
+    readonly now: Millis;
+    readonly successor?: boolean;
+  }) {
     this.#cname = o.cname;
     this.#random = o.random;
-    this.sender = new RtpSender(o.random, o.unixAtZero);
+    this.sender = new RtpSender(o.random, o.unixAtZero, o.successor);
     this.deadline = o.now + this.#interval() / 2; // §6.2: half for the first
   }
 

@@ -7,7 +7,7 @@ import { sessionLimits } from './dialog-user.ts';
 import type { Command, SipInput, SipOutput } from './events.ts';
 import { type Flow, flowOfUri } from './flow.ts';
 import { IncomingCall } from './incoming.ts';
-import { type Capabilities, inspect, type RequestRefusal, warning } from './inspect.ts';
+import { type Capabilities, inspect, type RequestRefusal, refuseOutside, warning } from './inspect.ts';
 import { responseFlow, TransactionLayer } from './layer.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { dialTarget, OutgoingCall } from './outgoing.ts';
@@ -28,31 +28,21 @@ const METHODS = [
   ...['PRACK', 'UPDATE', 'REFER', 'NOTIFY'],
 ];
 const EXTENSIONS = ['100rel', 'timer', 'replaces'];
-const TOLD: readonly HeaderLine[] = [
-  ['Allow', METHODS.join(', ')],
-  ['Supported', EXTENSIONS.join(', ')],
-];
 /** Dialogs that ended lately, for INVITEs that come too late to take their place. */
 const REMEMBERED = 256;
 
 const ENDED: RequestRefusal = { status: 603, headers: warning('The call to be replaced has ended.') };
 const NO_SUCH: RequestRefusal = { status: 481, headers: warning('There is no such call to be replaced.') };
 
-/** Requests of dialogs that make no sense without one, beyond the plain 481. */
-const OUTSIDE: Readonly<Record<string, RequestRefusal>> = {
-  // RFC 3515 §2.4.2 would let anybody make us call anybody.
-  REFER: { status: 403, headers: warning('REFER is taken within a call only.') },
-};
-
 /**
  * A SIP user agent, sans-I/O: datagrams, stream chunks and commands go in, messages to send and call events come out.
- * RFC 3261 with 3262 (PRACK), 3311 (UPDATE), 3515 (REFER), 3581 (rport), 3891 (Replaces), 4028 (session timers),
+ * RFC 3261 with 3262 (PRACK), 3311 (UPDATE), 3428 (MESSAGE within calls), 3515 (REFER), 3581 (rport), 3891 (Replaces), 4028 (session timers),
  * 6026 (accepted state), 6086 (INFO, legacy use).
  */
 export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
   readonly config: SipConfig;
   readonly can: Capabilities;
-  readonly told = TOLD;
+  readonly told: readonly HeaderLine[];
   readonly timers = new Timers();
   readonly layer: TransactionLayer;
   now: Millis = 0;
@@ -73,7 +63,12 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
     this.config = config;
     const minSeS = sessionLimits(config).minS;
     const infoTypes = config.infoTypes ?? [];
-    this.can = { methods: METHODS, extensions: EXTENSIONS, infoTypes, minSeS };
+    const methods = config.messages ? [...METHODS, 'MESSAGE'] : METHODS;
+    this.can = { methods, extensions: EXTENSIONS, infoTypes, minSeS };
+    this.told = [
+      ['Allow', methods.join(', ')],
+      ['Supported', EXTENSIONS.join(', ')],
+    ];
     this.layer = new TransactionLayer(this);
     this.#wire = new Wire(this, (bytes, flow) => this.#message(bytes, flow));
     const perSecond = config.newRequestsPerSecond ?? 200;
@@ -287,7 +282,7 @@ export class SipEndpoint implements Core<SipInput, SipOutput>, Stack {
     if (this.config.screen?.(m, flow) === false) return;
     if (!this.#limits.take(flow.host, this.now))
       return this.#refuseStateless(m, 503, 'Too Many Requests From Your Address', flow);
-    const refusal = inspect(m, this.can) ?? this.#merged(m) ?? OUTSIDE[m.method];
+    const refusal = inspect(m, this.can) ?? this.#merged(m) ?? refuseOutside(m.method, this.can);
     if (refusal !== undefined) {
       this.#open(m, flow, undefined).respond(refusal.status, refusal);
       return this.emit({ type: 'refused', status: refusal.status, reason: refusal.reason ?? '', flow });

@@ -53,6 +53,17 @@ export type CallCommand =
       readonly contentType: string;
       readonly content: string;
     }
+  /** A text for whoever is at the peer (RFC 3428); `messaged` tells its answer. One at a time. */
+  | { readonly type: 'message'; readonly call: string; readonly content: string }
+  /** To the `message` event of that `id`. */
+  | {
+      readonly type: 'answer-message';
+      readonly call: string;
+      readonly id: number;
+      readonly status: number;
+      readonly reason?: string | undefined;
+      readonly headers?: readonly HeaderLine[] | undefined;
+    }
   /** Asks the peer to call `to` (in the place of `replaces`, a dialog of the one it calls); `referred` tells how it goes. */
   | {
       readonly type: 'refer';
@@ -244,6 +255,10 @@ export type CallEvent =
       readonly contentType: string;
       readonly content: string;
     }
+  /** A MESSAGE with a text; `answer-message` with this `id` is due within 20 s. */
+  | { readonly type: 'message'; readonly call: string; readonly id: number; readonly text: string }
+  /** The final answer to our MESSAGE: 408 when there was none, 503 when it could not be sent. */
+  | { readonly type: 'messaged'; readonly call: string; readonly status: number }
   | ({ readonly type: 'ended'; readonly call: string } & Ended);
 
 export type SipOutput =

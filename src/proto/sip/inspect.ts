@@ -2,6 +2,7 @@ import { bodyParts } from './body.ts';
 import { isToken, quote } from './grammar.ts';
 import { contactOf, type SipRequest } from './message.ts';
 import { isTooShort } from './session-timer.ts';
+import { plainText, TEXT_TYPES } from './text-body.ts';
 import type { HeaderLine } from './write.ts';
 
 /** What this endpoint can do, as told in Allow, Accept and Supported. */
@@ -25,6 +26,23 @@ export interface RequestRefusal {
 export const warning = (text: string): readonly HeaderLine[] => [
   ['Warning', `399 roombridge ${quote(text)}`],
 ];
+
+/** Requests of dialogs that make no sense without one, beyond the plain 481. */
+export function refuseOutside(method: string, can: Capabilities): RequestRefusal | undefined {
+  switch (method) {
+    case 'REFER': // RFC 3515 §2.4.2 would let anybody make us call anybody
+      return { status: 403, headers: warning('REFER is taken within a call only.') };
+    case 'MESSAGE': {
+      // Who is no member has no say. §21.4.6: 405 is about "the address identified by the Request-URI", and lists what that takes.
+      const allow = can.methods.filter(m => m !== 'MESSAGE').join(', ');
+      const words =
+        'Texts are taken within a call only: call the room, and send them in that dialog (RFC 3428).';
+      return { status: 405, headers: [['Allow', allow], ...warning(words)] };
+    }
+    default:
+      return undefined;
+  }
+}
 
 /** Methods that exist; those of them we lack are 405, anything else is 501. */
 const REGISTERED = new Set([
@@ -71,6 +89,7 @@ function refuseMethod(method: string, can: Capabilities): RequestRefusal {
  */
 function refuseBody(r: SipRequest, can: Capabilities): RequestRefusal | undefined {
   if (/;\s*handling\s*=\s*"?optional/i.test(r.headers.get('content-disposition') ?? '')) return undefined;
+  if (r.method === 'MESSAGE') return refuseText(r);
   const accepted =
     r.method === 'INVITE' ? ['application/sdp'] : r.method === 'INFO' ? can.infoTypes : undefined;
   const parts = bodyParts(r);
@@ -82,6 +101,12 @@ function refuseBody(r: SipRequest, can: Capabilities): RequestRefusal | undefine
       return { status: 415, headers: [['Accept', [...accepted, 'multipart/mixed'].join(', ')]] };
   }
   return undefined;
+}
+
+/** RFC 3428 §7: one part we can show is enough. */
+function refuseText(r: SipRequest): RequestRefusal | undefined {
+  if (r.body.length === 0 || plainText(r) !== undefined) return undefined;
+  return { status: 415, headers: [['Accept', TEXT_TYPES.join(', ')]] };
 }
 
 /** §8.1.1.8: "The Contact header field MUST be present and contain exactly one SIP or SIPS URI in any request that can result in … a dialog." */

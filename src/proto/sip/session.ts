@@ -5,6 +5,7 @@ import type { Flow } from './flow.ts';
 import type { InviteClient } from './invite-client.ts';
 import { InviteServer } from './invite-server.ts';
 import { contentTypeOf, headerText, type SipRequest, sdpOf } from './message.ts';
+import { Messages } from './messages.ts';
 import { Refers } from './refers.ts';
 import { Reinvites, type ReinviteUser } from './reinvite.ts';
 import { randomBelow, type Stack } from './stack.ts';
@@ -30,6 +31,7 @@ export abstract class Session extends DialogUser implements ReinviteUser {
   readonly #reinvites: Reinvites;
   readonly #removed: (s: Session) => void;
   #refers: Refers | undefined;
+  #messages: Messages | undefined;
   #reported = false;
   #byeDue: readonly HeaderLine[] | undefined;
 
@@ -72,6 +74,8 @@ export abstract class Session extends DialogUser implements ReinviteUser {
         return this.#refers?.accept(c.id);
       case 'refuse-refer':
         return this.#refers?.refuse(c.id, c.status, c);
+      case 'answer-message':
+        return this.#messages?.answer(c.id, c.status, c);
       case 'notify':
         return this.lives ? this.#refers?.notify(c.id, c.status, c.reason) : undefined;
     }
@@ -94,6 +98,8 @@ export abstract class Session extends DialogUser implements ReinviteUser {
             if (status === 481 && this.state === 'up') this.lost(status);
           },
         );
+      case 'message':
+        return this.#texts.send(c.content);
       case 'refer':
         return this.#transfers.send(c.id, c.to, c.replaces, c.headers ?? []);
       case 'hangup':
@@ -106,6 +112,10 @@ export abstract class Session extends DialogUser implements ReinviteUser {
 
   get #transfers(): Refers {
     return (this.#refers ??= new Refers(this.stack, this));
+  }
+
+  get #texts(): Messages {
+    return (this.#messages ??= new Messages(this.stack, this));
   }
 
   /** A request within `dialog`, its transaction just opened. */
@@ -156,6 +166,11 @@ export abstract class Session extends DialogUser implements ReinviteUser {
         return this.#transfers.receive(t);
       case 'early/REFER':
         return t.respond(403, { reason: 'No transfer before the answer' });
+      case 'answered/MESSAGE':
+      case 'up/MESSAGE':
+        return this.#texts.receive(t);
+      case 'early/MESSAGE':
+        return t.respond(403, { reason: 'No texts before the answer' });
       case 'answered/NOTIFY':
       case 'up/NOTIFY':
         return this.#transfers.notified(t);
@@ -225,6 +240,7 @@ export abstract class Session extends DialogUser implements ReinviteUser {
     this.timer.stop();
     this.#reinvites.stop();
     this.#refers?.stop();
+    this.#messages?.stop();
     this.asked?.respond(487);
     this.asked = undefined;
     if (this.server?.state === 'pending') this.server.refuse(487);

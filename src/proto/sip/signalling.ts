@@ -19,6 +19,14 @@ export interface SipCall {
   /** A new offer; null asks the peer for one. 491 and its back-off are dealt with below. */
   reinvite(sdp: string | null, method?: 'INVITE' | 'UPDATE' | 'auto'): void;
   info(contentType: string, content: string): void;
+  /** A text to be shown; `messaged` tells its answer, and the next one waits for that (RFC 3428 §8). */
+  message(content: string): void;
+  /** To the `message` event of that `id`. */
+  answerMessage(
+    id: number,
+    status: number,
+    o?: { reason?: string | undefined; headers?: readonly HeaderLine[] | undefined },
+  ): void;
   /** Asks the peer to call `to`; `referred` with that `id` tells how it goes. */
   refer(id: string, to: string, o?: { replaces?: Replaces; headers?: readonly HeaderLine[] }): void;
   /** To the `refer` event of that `id`; an accepted one is told how its call goes by `notify`, the last time a final status. */
@@ -204,6 +212,12 @@ class Handle implements SipCall {
   }
   info(contentType: string, content: string): void {
     this.#feed({ type: 'info', call: this.id, contentType, content });
+  }
+  message(content: string): void {
+    this.#feed({ type: 'message', call: this.id, content });
+  }
+  answerMessage(id: number, status: number, o: Parameters<SipCall['answerMessage']>[2] = {}): void {
+    this.#feed({ type: 'answer-message', call: this.id, id, status, ...o });
   }
   refer(id: string, to: string, o: Parameters<SipCall['refer']>[2] = {}): void {
     this.#feed({ type: 'refer', call: this.id, id, to, ...o });

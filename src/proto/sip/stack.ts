@@ -17,6 +17,8 @@ export interface SipConfig {
   /** Server and User-Agent. */
   readonly name: string;
   readonly infoTypes?: readonly string[];
+  /** Texts are taken within calls (MESSAGE, RFC 3428); default not. */
+  readonly messages?: boolean;
   /** RFC 4028: how often a session is to be refreshed (default 1800; 0: only where the peer asks for it), and the least we take. */
   readonly sessionExpiresS?: number;
   readonly minSeS?: number;

@@ -21,6 +21,8 @@ export interface BaresipOptions {
   /** Encrypted media, as in its account parameter `mediaenc`: `srtp` is RTP/AVP with keys, `srtp-mand` RTP/SAVP. */
   readonly encryption?: 'srtp' | 'srtp-mand' | 'dtls_srtp';
   readonly rtcpMux?: true;
+  /** What is written to it stands in its output: `sip:1000@…: "alice: hello"`. */
+  readonly showsTexts?: true;
   /**
    * With a camera: a clip it plays over and over, and its codecs as in its account parameter; default all it has. Of
    * `h264` it takes mode 0 alone; `noVp8` leaves it H.264 of both modes.
@@ -164,6 +166,7 @@ module aufile.so
 module sndfile.so
 ${o.sipTransport === 'tls' ? 'sip_verify_server no' : ''}
 ${o.encryption === undefined ? '' : `module ${o.encryption === 'dtls_srtp' ? 'dtls_srtp' : 'srtp'}.so`}
+${o.showsTexts ? 'module stdio.so' : ''}
 module_tmp uuid.so
 module_tmp account.so
 module_app ctrl_tcp.so

@@ -5,8 +5,19 @@ import type { Browser, Page } from 'playwright-core';
 import { type Sound, writeWav } from '../wav.ts';
 import { launchChromium } from './chromium.ts';
 
-/** As in `recorder.js`. */
+/** Records in a page what it hears; an init script. */
+export const RECORDER = fileURLToPath(new URL('./recorder.js', import.meta.url));
+/** As in there. */
 const RECORD_RATE_HZ = 16_000;
+
+/** Everything all remote tracks brought since a page with the recorder opened. */
+export async function recorded(page: Page): Promise<Sound> {
+  const base64 = (await page.evaluate('takeRecording()')) as string;
+  const bytes = Buffer.from(base64, 'base64');
+  const samples = new Float32Array(bytes.length / 2);
+  for (let i = 0; i < samples.length; i++) samples[i] = bytes.readInt16LE(i * 2) / 32768;
+  return { rateHz: RECORD_RATE_HZ, samples };
+}
 
 export interface BrowserOptions {
   readonly dir: string;
@@ -38,7 +49,7 @@ export class BrowserPeer {
       ...(options.viewport && { viewport: options.viewport }),
     });
     const page = await context.newPage();
-    await page.addInitScript({ path: fileURLToPath(new URL('./recorder.js', import.meta.url)) });
+    await page.addInitScript({ path: RECORDER });
     return new BrowserPeer(browser, page, wav);
   }
 
@@ -66,12 +77,8 @@ export class BrowserPeer {
   }
 
   /** Everything all remote tracks brought since the page opened. */
-  async heard(): Promise<Sound> {
-    const base64 = (await this.page.evaluate('takeRecording()')) as string;
-    const bytes = Buffer.from(base64, 'base64');
-    const samples = new Float32Array(bytes.length / 2);
-    for (let i = 0; i < samples.length; i++) samples[i] = bytes.readInt16LE(i * 2) / 32768;
-    return { rateHz: RECORD_RATE_HZ, samples };
+  heard(): Promise<Sound> {
+    return recorded(this.page);
   }
 
   stop(): Promise<void> {

@@ -36,8 +36,7 @@ export async function sippLoad(o: LoadOptions): Promise<LoadResult> {
   const rooms = join(o.dir, 'rooms.csv');
   const session =
     o.sessionExpiresS && `Max-Forwards: 70\nSupported: timer\nSession-Expires: ${o.sessionExpiresS}`;
-  const plain =
-    o.callMs === 'standing' ? standingScenario('[field0]') : plainScenario(o.callMs, '[field0]');
+  const plain = o.callMs === 'standing' ? standingScenario('[field0]') : plainScenario(o.callMs, '[field0]');
   writeFileSync(script, session ? plain.replace('Max-Forwards: 70', session) : plain); // of the first message, the INVITE
   writeFileSync(rooms, `SEQUENTIAL\n${Array.from({ length: o.rooms }, (_, i) => `load-${i};\n`).join('')}`);
   const sipp = new Child('sipp', 'sipp', [

@@ -44,6 +44,8 @@ interface MessageOptions {
   readonly tagged?: boolean;
   readonly room?: string | undefined;
   readonly body?: string;
+  /** Of the body; default a session description. */
+  readonly type?: string;
   /** Steps since the request whose branch this one shares (RFC 3261 §9.1, §17.1.1.3). */
   readonly sameAs?: number;
 }
@@ -60,7 +62,7 @@ Call-ID: [call_id]
 CSeq: ${cseq} ${method}
 Contact: <sip:sipp@[local_ip]:[local_port]>
 Max-Forwards: 70
-${o.body === undefined ? '' : 'Content-Type: application/sdp\n'}Content-Length: ${body}]]>`;
+${o.body === undefined ? '' : `Content-Type: ${o.type ?? 'application/sdp'}\n`}Content-Length: ${body}]]>`;
 }
 
 const send = (text: string, again = ''): string => `<send${again}>${text}</send>`;
@@ -125,6 +127,11 @@ ${send(message('INVITE', cseq, { inDialog: true, body: offer }), AGAIN)}
 ${PROVISIONAL}
 <recv response="${status}">${holds(warning, 'Warning')}</recv>
 ${send(message('ACK', cseq, { inDialog: true, sameAs: 4 }))}`;
+
+/** A text within the call, which gets `status`. */
+export const writes = (cseq: number, text: string, status: number): string => `
+${send(message('MESSAGE', cseq, { inDialog: true, body: text, type: 'text/plain' }), AGAIN)}
+<recv response="${status}"/>`;
 
 export const plays = (files: Played, codec: Law = 'PCMU'): string =>
   `<nop><action><exec rtp_stream="${files[codec]},-1,${TYPES[codec]},${codec}/8000"/></action></nop>`;

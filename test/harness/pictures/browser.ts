@@ -1,6 +1,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { type PatternSeen, readPattern, rgbOf } from '../../../codecs/video/pattern-read.ts';
+import { RECORDER, recorded } from '../peers/browser.ts';
 import { launchChromium } from '../peers/chromium.ts';
+import type { Sound } from '../wav.ts';
 
 const LOOK = { width: 320, height: 240 };
 
@@ -9,6 +11,8 @@ export interface BrowserOptions {
   readonly camera: string;
   /** Of its fake microphone: WAV. */
   readonly microphone: string;
+  /** Keeps what it hears. */
+  readonly records?: true;
 }
 
 /** The room page in Chromium with a camera and a microphone of ours; its tiles are read as pixels. */
@@ -33,6 +37,7 @@ export class RoomPage {
       viewport: { width: 1000, height: 700 },
     });
     const page = await context.newPage();
+    if (o.records) await page.addInitScript({ path: RECORDER });
     await page.goto(url, { waitUntil: 'load' });
     await page.fill('#name', name);
     await page.click('#join button');
@@ -54,6 +59,11 @@ export class RoomPage {
     )) as { size: string; pixels: string } | null;
     if (got === null) return undefined;
     return { size: got.size, seen: readPattern(rgbOf(width, height, Buffer.from(got.pixels, 'base64'), 4)) };
+  }
+
+  /** Everything since it joined, where it records. */
+  heard(): Promise<Sound> {
+    return recorded(this.page);
   }
 
   /** When the page showed that `name` speaks, ms of the wall clock. */

@@ -28,6 +28,8 @@ interface Listener {
 interface Watcher {
   readonly process: string;
   readonly prefix: string;
+  /** What is there now. */
+  readonly begin: (there: ReadonlyMap<string, KvEntry>) => void;
   readonly tell: KvChange;
 }
 
@@ -63,11 +65,12 @@ export class SimBroker {
     return wire;
   }
 
-  /** The process is gone: nothing of it runs any more. */
-  kill(process: string): void {
+  /** The process is gone: nothing of it runs any more. `silent`: with its host, so that the server waits for it. */
+  kill(process: string, silent = false): void {
     this.#wires.get(process)?.end();
     this.#wires.delete(process);
-    this.#forget(process);
+    if (!silent) return this.#forget(process);
+    this.clock.at(this.clock.now() + GIVEN_UP_MS, () => this.#forget(process));
   }
   /** Nothing passes between `process` and the server until it is healed. */
   cut(process: string): void {
@@ -76,11 +79,30 @@ export class SimBroker {
   heal(process: string): void {
     this.#wires.get(process)?.heal();
   }
+  /** The server is gone, until all are healed. */
+  stop(): void {
+    for (const [process, wire] of this.#wires) {
+      this.#forget(process);
+      wire.lose();
+    }
+  }
   /** The server ends and is there again at once; what it kept may be gone. Every process connects anew. */
   restart(loses: boolean): void {
     if (loses) this.#kept.clear();
     for (const process of [...this.#wires.keys()]) this.#forget(process);
     for (const wire of this.#wires.values()) wire.reset();
+  }
+
+  /** What the server does for a process: one for each thing that process stands for. */
+  standing(process: string): number {
+    let count = 0;
+    for (const set of [this.#servers, this.#listeners, this.#watchers] as Set<{ process: string }>[])
+      for (const one of set) if (one.process === process) count++;
+    return count;
+  }
+  /** Processes that have something standing here. */
+  get processes(): Set<string> {
+    return new Set([...this.#servers, ...this.#listeners, ...this.#watchers].map(one => one.process));
   }
 
   /** Keys of the store, as an onlooker sees them. */
@@ -99,7 +121,8 @@ export class SimBroker {
   }
   watch(watcher: Watcher): () => void {
     this.#watchers.add(watcher);
-    for (const [key, kept] of this.#kept) if (isUnder(watcher.prefix, key)) watcher.tell(key, entryOf(kept));
+    const there = [...this.#kept].filter(([key]) => isUnder(watcher.prefix, key));
+    watcher.begin(new Map(there.map(([key, kept]) => [key, entryOf(kept)])));
     return () => void this.#watchers.delete(watcher);
   }
 

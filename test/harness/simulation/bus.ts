@@ -12,11 +12,13 @@ import {
   noResponderRefusal,
   timeoutRefusal,
 } from '../../../src/bus/wire.ts';
-import type { Json } from '../../../src/contract.ts';
+import type { Clock, Json } from '../../../src/contract.ts';
 import type { KvOperation, SimBroker } from './broker.ts';
 import type { SimWire } from './wire.ts';
 
 const KV_TIMEOUT_MS = 3000;
+/** So many of the events told are kept. */
+const EVENTS = 200;
 const LIMIT = BUS_LIMITS.payloadBytes;
 
 /** The bus as one process of the simulation has it. */
@@ -25,31 +27,46 @@ export class SimBus implements Bus {
   readonly #broker: SimBroker;
   readonly #wire: SimWire;
   readonly #handlers: Handlers;
+  readonly #clock: Clock;
   readonly #onBug: (error: unknown) => void;
   /** What it asked the server to keep; asked again on every new connection. */
   readonly #standing = new Map<() => () => void, () => void>();
   readonly #events: SystemEvent[] = [];
   #closed = false;
+  #pending = 0;
 
-  constructor(process: string, broker: SimBroker, onBug: (error: unknown) => void) {
+  /** `clock`: of the process. */
+  constructor(process: string, broker: SimBroker, clock: Clock, onBug: (error: unknown) => void) {
     const wire = broker.connect(process);
     this.#process = process;
     this.#broker = broker;
     this.#wire = wire;
+    this.#clock = clock;
     this.#onBug = onBug;
-    this.#handlers = new Handlers({ clock: broker.clock, onBug, count: () => {} });
+    this.#handlers = new Handlers({ clock, onBug, count: () => {} });
     wire.onState(up => {
       if (up) for (const ask of this.#standing.keys()) this.#renew(ask);
     });
   }
 
-  /** What this process told of the past. */
+  /** What this process told of the past, lately. */
   get told(): readonly SystemEvent[] {
     return this.#events;
   }
+  /** What it listens to and serves. */
+  get standing(): number {
+    return this.#standing.size;
+  }
+  /** Requests that wait for their answer. */
+  get pending(): number {
+    return this.#pending;
+  }
 
   readonly events: DurableEvents = {
-    publish: event => void this.#events.push(event),
+    publish: event => {
+      this.#events.push(event);
+      if (this.#events.length > EVENTS) this.#events.shift();
+    },
     consume: () => () => {},
   };
 
@@ -61,11 +78,23 @@ export class SimBus implements Bus {
     keys: prefix => this.#operate({ type: 'keys', prefix }) as Promise<string[]>,
     watch: (prefix, on) => {
       let live = true;
+      /** What it was told is there. */
+      const known = new Set<string>();
+      const tell = (key: string, entry: KvEntry | undefined): void => {
+        if (!live || (entry === undefined && !known.delete(key))) return;
+        if (entry !== undefined) known.add(key);
+        this.#guard(() => on(key, entry));
+      };
       const undo = this.#stand(() =>
         this.#broker.watch({
           process: this.#process,
           prefix,
-          tell: (key, entry) => this.#wire.pass('down', () => live && this.#guard(() => on(key, entry))),
+          begin: there =>
+            this.#wire.pass('down', () => {
+              for (const key of [...known]) if (!there.has(key)) tell(key, undefined);
+              for (const [key, entry] of there) tell(key, entry);
+            }),
+          tell: (key, entry) => this.#wire.pass('down', () => tell(key, entry)),
         }),
       );
       return () => {
@@ -163,11 +192,22 @@ export class SimBus implements Bus {
   ): Promise<T> {
     if (this.#closed) return Promise.reject(closedRefusal());
     if (!this.#wire.isUp) return Promise.reject(downRefusal());
-    const { clock } = this.#broker;
+    const clock = this.#clock;
+    this.#pending++;
     return new Promise((resolve, reject) => {
-      const disarm = clock.at(clock.now() + timeoutMs, () => reject(late));
+      let waits = true;
+      const over = (): boolean => {
+        if (waits) this.#pending--;
+        const was = waits;
+        waits = false;
+        return was;
+      };
+      const disarm = clock.at(clock.now() + timeoutMs, () => {
+        if (over()) reject(late);
+      });
       const answer = (result: unknown): void =>
         this.#wire.pass('down', () => {
+          if (!over()) return;
           disarm();
           try {
             resolve(back(result));

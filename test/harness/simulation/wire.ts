@@ -13,6 +13,8 @@ export class SimWire {
   #state: 'up' | 'cut' | 'lost' | 'ended' = 'up';
   /** Counts connections: what was sent on one never arrives on the next. */
   #connection = 0;
+  /** It is cut off, and the server is another one by now. */
+  #reset = false;
   #disarm: () => void = () => {};
 
   /** `onLost`: the server's end gave the connection up. */
@@ -56,6 +58,7 @@ export class SimWire {
 
   /** What was held arrives, in order; a connection that was given up is made anew. */
   heal(): void {
+    if (this.#state === 'cut' && this.#reset) this.#drop('lost');
     if (this.#state === 'cut') {
       this.#disarm();
       this.#state = 'up';
@@ -66,11 +69,21 @@ export class SimWire {
     }
   }
 
-  /** The server was away for a moment. */
+  /** The server was away for a moment; who is cut off finds that out when it can. */
   reset(): void {
+    if (this.#state === 'cut') {
+      this.#connection++;
+      this.#held = [];
+      this.#reset = true;
+    }
     if (this.#state !== 'up') return;
     this.#drop('lost');
     this.heal();
+  }
+
+  /** The server is gone, and everybody knows at once. */
+  lose(): void {
+    if (this.isUp) this.#drop('lost');
   }
 
   end(): void {
@@ -80,6 +93,7 @@ export class SimWire {
 
   #drop(to: 'lost' | 'ended'): void {
     this.#disarm();
+    this.#reset = false;
     this.#state = to;
     this.#connection++;
     this.#held = [];

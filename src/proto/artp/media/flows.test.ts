@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MediaPacket } from '../../../contract.ts';
-import { HOLD } from '../media-receiver.ts';
+import { Keys } from '../session/key-ring.ts';
+import { HOLD } from './hold.ts';
 import { copyOf, ignore, PlanePair, seeded, sound } from './plane.testing.ts';
 import { MAX_FLOW } from './ssrc.ts';
 
@@ -57,6 +58,29 @@ describe('a flow', () => {
     for (const p of sent) l.pass(p);
     expect(l.heard).toEqual(sent);
     expect(l.pair.announcements.map(a => a.ssrc)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('survives a loss longer than the sequence number can tell', () => {
+    let lost = false;
+    const l = link({ lost: (_: number, what: string) => lost && what === 'packet' });
+    l.hear();
+    l.pass(packet(1));
+    lost = true;
+    for (let seq = 2; seq < 150_000; seq++) l.out.sink(packet(seq), l.pair.now);
+    lost = false;
+    l.pass(packet(150_000));
+    expect(l.heard.map(p => p.seq)).toEqual([1, 150_000]);
+  });
+
+  it('carries no payload, and a long one', () => {
+    const l = link();
+    l.hear();
+    const sent = [
+      { ...packet(1), payload: Buffer.alloc(0) },
+      { ...packet(2), payload: Buffer.alloc(1400, 0xa5) },
+    ];
+    for (const p of sent) l.pass(p);
+    expect(l.heard).toEqual(sent);
   });
 
   it('never seals under one number twice', () => {
@@ -163,6 +187,30 @@ describe('what comes before its announcement', () => {
 });
 
 describe('a stranger', () => {
+  it('gets nothing of his to wait, nor what was sealed for the other direction opened', () => {
+    const l = link();
+    const other = new PlanePair();
+    const keys = new Keys({ secret: Buffer.alloc(32, 8), suite: 'aes-128-gcm', direction: 'from-client' });
+    other.keys.a.sealer = kind => keys.sealer(kind);
+    const out = other.a.send(1, 'audio', 48000, ignore);
+    for (let seq = 0; seq < 1000; seq++) out.sink(packet(seq), 0);
+    for (const { bytes } of other.sent) expect(l.pair.b.receive(bytes, 0)).toBe('junk');
+    expect(l.pair.drops.b.all()).toEqual(new Map([['forged', 1000]]));
+    l.out.sink(packet(1), 0);
+    expect(l.pair.a.receive(l.pair.sent[0]!.bytes, 0)).toBe('junk'); // back to where it came from
+    expect(l.pair.drops.a.all()).toEqual(new Map([['forged', 1]]));
+  });
+
+  it('replays nothing from beyond the window; just inside it what is new is heard', () => {
+    const l = link({ lost: () => true });
+    l.hear();
+    for (let seq = 1; seq <= 1100; seq++) l.out.sink(packet(seq), 0);
+    l.pair.run(0); // the announcement
+    for (const seq of [1100, 77, 76]) l.pair.b.receive(l.pair.sent[seq - 1]!.bytes, 0);
+    expect(l.heard.map(p => p.seq)).toEqual([1100, 77]);
+    expect(l.pair.drops.b.get('too-old')).toBe(1);
+  });
+
   it('forges nothing: every flipped bit, every cut is counted and dropped', () => {
     const l = link();
     l.hear();
@@ -172,7 +220,6 @@ describe('a stranger', () => {
       copies: 1,
       twoPaths: false,
       nack: false,
-      fec: false,
     });
     for (let seq = 1; seq <= 4; seq++) l.out.sink(sound(seq), 0);
     const good = l.pair.sent.map(s => s.bytes);

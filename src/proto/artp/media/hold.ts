@@ -1,15 +1,27 @@
 import { type Millis, NEVER } from '../../../kit/core.ts';
-import { HOLD } from '../media-receiver.ts';
 import type { InFlow } from './in-track.ts';
 
-/** Packets of flows nobody hears yet: authentic, sealed, bounded in number, bytes and time over all flows (HOLD). */
+export interface HoldLimits {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+/** What may wait for announcements to catch up with the packets. */
+export const HOLD: HoldLimits = { packets: 512, bytes: 512 * 1024, ms: 1000 };
+
+/** Packets of flows nobody hears yet: authentic, sealed, bounded in number, bytes and time over all flows. */
 export class Hold {
+  readonly limits: HoldLimits;
   #packets = 0;
   #bytes = 0;
   readonly #flows = new Set<InFlow>();
 
+  constructor(limits: HoldLimits) {
+    this.limits = limits;
+  }
+
   hasRoom(bytes: number): boolean {
-    return this.#packets < HOLD.packets && this.#bytes + bytes <= HOLD.bytes;
+    return this.#packets < this.limits.packets && this.#bytes + bytes <= this.limits.bytes;
   }
 
   add(flow: InFlow, packet: Uint8Array): void {
@@ -31,14 +43,14 @@ export class Hold {
 
   /** A flow that has waited too long; call `take` for it. */
   expired(now: Millis): InFlow | undefined {
-    for (const flow of this.#flows) if (now - flow.since > HOLD.ms) return flow;
+    for (const flow of this.#flows) if (now - flow.since > this.limits.ms) return flow;
     return undefined;
   }
 
   /** When the next one has. */
   get deadline(): Millis {
     let first: Millis = NEVER;
-    for (const flow of this.#flows) first = Math.min(first, flow.since + HOLD.ms + 1);
+    for (const flow of this.#flows) first = Math.min(first, flow.since + this.limits.ms + 1);
     return first;
   }
 }

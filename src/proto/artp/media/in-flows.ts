@@ -1,7 +1,6 @@
 import { type Millis, NEVER } from '../../../kit/core.ts';
-import { HOLD } from '../media-receiver.ts';
 import { isAnnouncement } from './announcement.ts';
-import { Hold } from './hold.ts';
+import { HOLD, Hold, type HoldLimits } from './hold.ts';
 import { InFlow, type InTrackStage } from './in-track.ts';
 import { flowKey, isNewer } from './ssrc.ts';
 import type { Announcement } from './types.ts';
@@ -17,13 +16,14 @@ export class Flows {
   /** Announced, not heard; at most two of a track, MAX_UNHEARD in all. */
   readonly #unheard = new Map<number, InFlow[]>();
   #unheardFlows = 0;
-  readonly #hold = new Hold();
+  readonly #hold: Hold;
   /** Flows are announced in rising order: up to this SSRC, what is not here is over. */
   #highest: number | undefined;
   #checkAt: Millis = NEVER;
 
-  constructor(count: (reason: string) => void) {
+  constructor(count: (reason: string) => void, limits: HoldLimits = HOLD) {
     this.#count = count;
+    this.#hold = new Hold(limits);
   }
 
   get deadline(): Millis {
@@ -79,7 +79,7 @@ export class Flows {
   }
   hold(flow: InFlow, packet: Uint8Array): void {
     this.#hold.add(flow, packet);
-    this.#checkAt = Math.min(this.#checkAt, flow.since + HOLD.ms + 1);
+    this.#checkAt = Math.min(this.#checkAt, flow.since + this.#hold.limits.ms + 1);
   }
   take(flow: InFlow): readonly Uint8Array[] {
     return this.#hold.take(flow);

@@ -1,8 +1,8 @@
 import type { Feedback, MediaPacket, Millis, Sink } from '../../../contract.ts';
 import { ReplayWindow } from '../../rtp/srtp/replay.ts';
 import { NONE } from '../header.ts';
-import { FIRST_SEQ, FIRST_TIMESTAMP, FLOW_WINDOW } from '../media-sender.ts';
 import { Seen } from '../seen.ts';
+import { FIRST_SEQ, FIRST_TIMESTAMP, FLOW_WINDOW } from './flow-start.ts';
 import { FrameMeter } from './frame-meter.ts';
 import { Gaps } from './gaps.ts';
 import { History } from './history.ts';

@@ -52,7 +52,6 @@ it('no nonce is ever used twice', () => {
           copies: (1 + pick(4)) as 1,
           twoPaths: random() < 0.3,
           nack: random() < 0.5,
-          fec: false,
         });
         const repair = random() < 0.5 ? ([1, 0.5, 0.3] as const) : ([0, 0, 0] as const);
         pair.a.setPolicy({ kind: 'video', nackCopies: pick(4) as 0, repair, copies: 1, twoPaths: false });

@@ -1,7 +1,7 @@
 import type { MediaPacket } from '../../../contract.ts';
 import type { PacketCipher } from '../../rtp/srtp/packet-cipher.ts';
 import { ReplayWindow } from '../../rtp/srtp/replay.ts';
-import { FIRST_SEQ, FIRST_TIMESTAMP, FLOW_WINDOW } from '../media-sender.ts';
+import { FIRST_SEQ, FIRST_TIMESTAMP, FLOW_WINDOW } from './flow-start.ts';
 import { flowKey } from './ssrc.ts';
 
 /** Retransmissions and repair packets count their own sequence numbers, which must not wrap either. */

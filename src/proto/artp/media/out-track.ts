@@ -1,7 +1,15 @@
 import type { Feedback, MediaPacket, Millis, Sink } from '../../../contract.ts';
 import { writeRtpHeader } from '../../rtp/rtp.ts';
-import { AUDIO_TYPE, marksByte, NONE, REPAIRED, VIDEO_TYPE, writeElements, writeHeader } from '../header.ts';
-import { MAX_DATAGRAM } from '../media-sender.ts';
+import {
+  AUDIO_TYPE,
+  MAX_DATAGRAM,
+  marksByte,
+  NONE,
+  REPAIRED,
+  VIDEO_TYPE,
+  writeElements,
+  writeHeader,
+} from '../header.ts';
 import { History, KEPT_MS } from './history.ts';
 import type { OutFlow } from './out-flow.ts';
 import { policyName } from './policy-name.ts';

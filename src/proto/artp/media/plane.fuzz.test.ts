@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { readRtcp } from '../../rtp/rtcp.ts';
 import { packetCipher } from '../../rtp/srtp/cipher.ts';
 import { directionKeys } from '../keys.ts';
-import { HOLD } from '../media-receiver.ts';
+import { HOLD } from './hold.ts';
 import { ignore, PlanePair, picture, sound } from './plane.testing.ts';
 import { PLAIN_AUDIO, PLAIN_VIDEO } from './policy-types.ts';
 

@@ -7,7 +7,6 @@ export function policyName(p: MediaPolicy): string {
   if (p.kind === 'audio') {
     if (p.pattern > 0) words.push(`red ${RED_PATTERNS[p.pattern]?.join(',')}`);
     if (p.nack) words.push('nack');
-    if (p.fec) words.push('fec');
   } else {
     if (p.nackCopies > 0) words.push(p.nackCopies > 1 ? `nack ×${p.nackCopies}` : 'nack');
     if (p.repair.some(r => r > 0)) words.push(`repair ${p.repair.join('/')}`);

@@ -14,8 +14,6 @@ export interface AudioPolicy {
   readonly twoPaths: boolean;
   /** Lost packets that are asked for are sent again. */
   readonly nack: boolean;
-  /** Opus in-band correction: a hint to the source. */
-  readonly fec: boolean;
 }
 
 export interface VideoPolicy {
@@ -37,7 +35,6 @@ export const PLAIN_AUDIO: AudioPolicy = {
   copies: 1,
   twoPaths: false,
   nack: false,
-  fec: false,
 };
 /** Only what is asked for is sent again. */
 export const PLAIN_VIDEO: VideoPolicy = {

@@ -2,8 +2,7 @@ import type { Feedback, MediaPacket, Sink } from '../../../contract.ts';
 import type { Millis } from '../../../kit/core.ts';
 import { RedView } from '../../rtp/red.ts';
 import { type RtpJunk, RtpView } from '../../rtp/rtp.ts';
-import { KEY, LEVEL, MARKS, NONE, PacketShapes, REPAIRED } from '../header.ts';
-import { MAX_DATAGRAM } from '../media-sender.ts';
+import { KEY, LEVEL, MARKS, MAX_DATAGRAM, NONE, PacketShapes, REPAIRED } from '../header.ts';
 import { tagBefore } from '../seen.ts';
 import { Asker } from './asker.ts';
 import { Flows } from './in-flows.ts';
@@ -49,7 +48,7 @@ export class PlaneReceiver {
 
   constructor(options: PlaneOptions) {
     this.#options = options;
-    this.#flows = new Flows(options.count);
+    this.#flows = new Flows(options.count, options.hold);
     this.#asker = new Asker(options);
   }
 

@@ -1,8 +1,10 @@
 import type { Feedback, MediaPacket, Millis, Sink } from '../../../contract.ts';
 import type { Rtcp } from '../../rtp/rtcp.ts';
-import { type FlowStart, MAX_DATAGRAM } from '../media-sender.ts';
+import { MAX_DATAGRAM } from '../header.ts';
 import type { KeyRing } from '../session/key-ring.ts';
 import { TRAILER_BYTES } from '../trailer.ts';
+import type { FlowStart } from './flow-start.ts';
+import type { HoldLimits } from './hold.ts';
 
 export type MediaKind = 'audio' | 'video';
 
@@ -26,6 +28,8 @@ export interface PlaneOptions {
   readonly keys: KeyRing;
   /** Playout delay redundancy may cost, ms; a lost sound that cannot come again within it is not asked for. Default 100. */
   readonly budgetMs?: number;
+  /** What may wait to be announced; default HOLD. */
+  readonly hold?: HoldLimits;
   readonly count: (reason: string) => void;
   /**
    * Sends a sealed packet: the first `sealedLength` of `bytes`, which is SEND_BUFFER_BYTES long and borrowed; behind

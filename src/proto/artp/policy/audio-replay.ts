@@ -5,8 +5,6 @@ import type { Channel } from './channel.ts';
 
 /** A retransmission takes a round trip and so long to be asked for and sent. */
 export const NACK_MS = 10;
-/** A frame mended from the low-rate copy in its successor is worth so much less than one that came. */
-export const FEC_WORTH = 0.7;
 
 /** Shares missing: of all slots that had their full chance, and of the last of them. */
 export interface Missing {
@@ -48,10 +46,7 @@ export class AudioReplay {
     const missing = lost.slice();
     for (const distance of RED_PATTERNS[p.pattern]!) keepIfLater(missing, lost, distance);
     if (p.nack) this.#sentAgain(missing, lost, p.copies);
-    if (!p.fec) return this.#shares(missing, missing, 1);
-    const mended = missing.slice();
-    keepIfLater(mended, lost, 1);
-    return this.#shares(missing, mended, FEC_WORTH);
+    return this.#shares(missing);
   }
 
   #lostTicks({ copies, twoPaths }: AudioPolicy): Bits {
@@ -109,13 +104,9 @@ export class AudioReplay {
     return bits;
   }
 
-  /** What is in `missing` but not in `mended` counts 1 − `worth`. */
-  #shares(missing: Bits, mended: Bits, worth: number): Missing {
+  #shares(missing: Bits): Missing {
     const end = this.#slots - this.#reach.budget;
-    const share = (from: number): number => {
-      const gone = countBits(mended, from, end);
-      return (gone + (countBits(missing, from, end) - gone) * (1 - worth)) / Math.max(1, end - from);
-    };
+    const share = (from: number): number => countBits(missing, from, end) / Math.max(1, end - from);
     return { all: share(0), recent: share(Math.max(0, end - this.#reach.recent)), slots: end };
   }
 }

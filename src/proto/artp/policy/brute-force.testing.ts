@@ -1,6 +1,6 @@
 import type { AudioPolicy, VideoPolicy } from '../media/policy-types.ts';
 import { RED_PATTERNS } from '../media/red-patterns.ts';
-import { FEC_WORTH, type Reach } from './audio-replay.ts';
+import type { Reach } from './audio-replay.ts';
 import type { Channel } from './channel.ts';
 
 /**
@@ -40,10 +40,8 @@ export function simulateAudio(
         if (!requestLost && !answerLost) came(frame, answered);
       }
     }
-  const missingOf = (frame: number): number => {
-    if ((cameAt.get(frame) ?? Number.POSITIVE_INFINITY) - frame <= reach.budget) return 0;
-    return p.fec && primaryCame.has(frame + 1) ? 1 - FEC_WORTH : 1;
-  };
+  const missingOf = (frame: number): number =>
+    (cameAt.get(frame) ?? Number.POSITIVE_INFINITY) - frame <= reach.budget ? 0 : 1;
   const share = (from: number): number => {
     let missing = 0;
     for (let frame = from; frame < end; frame++) missing += missingOf(frame);

@@ -1,4 +1,5 @@
 import type { PathView } from '../rate/path-meter.ts';
+import { onsetOf } from './onset.ts';
 
 const WINDOW_MS = 10_000;
 /** Packets of one slot that are looked at. */
@@ -13,6 +14,8 @@ const BESIDE = 3;
 const LEAST_PAIRS = 60;
 /** Correlations are taken within parts of this length. */
 const PART_MS = 2000;
+/** Draws of their own: no slot has so many packets. */
+const RETOLD = 1000;
 /** Packets this close together are as good as copies of one tick. */
 const CLOSE_MS = 7;
 /** Mostly the line itself: a little less is an error of measurement, and would let each of many copies slip out of a burst. */
@@ -31,6 +34,7 @@ export const BURSTY = 0.3;
  * - `share` is measured: the correlations of packets close together (φ) and of neighbouring slots (r) follow c·λ^distance,
  *   and c is what is left at no distance. Before there were copies, neighbours alone tell: all or nothing. In doubt it is
  *   higher: copies that do not help cost as much as those that do.
+ * - when loss began or grew lately, the time before is told anew as what came since would have it.
  * - a slot without packets (silence, a standby path that is only probed) fares as the sampled one beside it, or else as
  *   one of the 16 around it.
  * Deterministic: the draws come from a hash of slot and packet.
@@ -42,8 +46,11 @@ export class Channel {
   readonly #samples: Uint8Array;
   readonly #counts: Uint8Array;
 
-  /** `endMs`: where the last slot ends; slots of different paths with the same end and length are the same ticks. */
-  constructor(view: PathView, slotMs: number, endMs: number, slots: number) {
+  /**
+   * `endMs`: where the last slot ends; slots of different paths with the same end and length are the same ticks. `path`:
+   * another for each, so that their draws differ.
+   */
+  constructor(view: PathView, slotMs: number, endMs: number, slots: number, path = 0) {
     this.slots = slots;
     this.#samples = new Uint8Array(slots * MOST_SAMPLES);
     this.#counts = new Uint8Array(slots);
@@ -54,6 +61,8 @@ export class Channel {
     }
     this.#fillEmpty();
     this.share = this.#share(view, slotMs);
+    const onset = onsetOf(slot => this.#samples[slot * MOST_SAMPLES]!, slots);
+    if (onset > 0) this.#retell(onset, path);
   }
 
   /** Whether packet `n` of `slot` is lost. */
@@ -81,6 +90,24 @@ export class Channel {
       const from = Math.max(0, Math.min(next - AROUND / 2, sampled.length - AROUND));
       const of = sampled[from + Math.floor(draw(slot, 0) * Math.min(AROUND, sampled.length))]!;
       this.#samples[slot * MOST_SAMPLES] = this.#samples[of * MOST_SAMPLES]!;
+    }
+  }
+
+  /**
+   * What was before `onset` says nothing of what comes. It is told anew by a chain with the transitions seen since, each
+   * begun with one of its kind: a few dozen slots then speak for the whole window.
+   */
+  #retell(onset: number, path: number): void {
+    const fate = (slot: number): 0 | 1 => this.#samples[slot * MOST_SAMPLES] as 0 | 1;
+    const next = [
+      [1, 1],
+      [1, 1],
+    ] as [[number, number], [number, number]];
+    for (let slot = onset; slot + 1 < this.slots; slot++) next[fate(slot)][fate(slot + 1)]++;
+    for (let slot = onset - 1; slot >= 0; slot--) {
+      const [came, lost] = next[fate(slot + 1)];
+      this.#samples[slot * MOST_SAMPLES] = draw(slot, RETOLD + path) * (came + lost) < lost ? 1 : 0;
+      this.#counts[slot] = 1;
     }
   }
 
@@ -200,5 +227,5 @@ export function channelsOf(paths: readonly PathView[], slotMs: number): Channel[
   if (first === undefined || first.sentAt.length === 0) return [];
   const endMs = alignedEnd(first, slotMs);
   const slots = Math.min(Math.floor(WINDOW_MS / slotMs), Math.ceil((endMs - first.sentAt[0]!) / slotMs));
-  return paths.slice(0, 2).map(view => new Channel(view, slotMs, endMs, Math.max(1, slots)));
+  return paths.slice(0, 2).map((view, path) => new Channel(view, slotMs, endMs, Math.max(1, slots), path));
 }

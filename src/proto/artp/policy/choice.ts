@@ -1,5 +1,6 @@
 import type { AudioPolicy, MediaPolicy, VideoPolicy } from '../media/policy-types.ts';
 import type { PathView } from '../rate/path-meter.ts';
+import type { Missing } from './audio-replay.ts';
 import { BURSTY } from './channel.ts';
 
 /** What may be missing. */
@@ -13,8 +14,7 @@ export const LUCK = { audio: 0.8, video: 0.5 } as const;
 export const RECENT_MS = 2000;
 const RECENT_TARGET = 0.025;
 
-/** Shares missing of `slots` slots, and of the last two seconds. */
-export const isEnough = (all: number, recent: number, slots: number, luck: number): boolean =>
+export const isEnough = ({ all, recent, slots }: Missing, luck: number): boolean =>
   all - onceIn(slots) <= TARGET * luck && recent - onceIn(slots) <= RECENT_TARGET;
 
 /** In the first seconds a single loss is a large share and no reason to double the rate. */
@@ -23,7 +23,7 @@ const onceIn = (slots: number): number =>
   slots > 0 && slots < FEW_SLOTS ? (1 - slots / FEW_SLOTS) / slots : 0;
 
 /** The worse of both, the last two seconds scaled to the target. */
-export const worseOf = (all: number, recent: number): number =>
+export const worseOf = ({ all, recent }: Missing): number =>
   Math.max(all, (recent * TARGET) / RECENT_TARGET);
 
 export interface PolicyInput {
@@ -39,8 +39,6 @@ export interface PolicyInput {
   readonly packetMs: number;
   /** What the first path takes, all headers counted, less what other media take of it. */
   readonly availableBps: number;
-  /** Audio: the source can do Opus in-band correction. */
-  readonly sourceFec?: boolean;
   /** Video: 2 when every other frame is above temporal layer 0. */
   readonly temporalLayers?: number;
   /** What is in use now: kept when nothing is cheaper. */
@@ -67,6 +65,38 @@ export interface Choice<P extends MediaPolicy = MediaPolicy> {
 export type AudioChoice = Choice<AudioPolicy>;
 export type VideoChoice = Choice<VideoPolicy>;
 
+/** Nothing was lost on a path that was in use for `leastMs`: only what costs nothing needs to be looked at. */
+export const isClean = (path: PathView | undefined, leastMs: number): boolean =>
+  path !== undefined &&
+  path.sentAt.length > 0 &&
+  path.sentAt[path.sentAt.length - 1]! - path.sentAt[0]! >= leastMs &&
+  !path.lost.includes(1);
+
+/** A candidate and its price, known before it is played over anything. */
+export interface Priced<P extends MediaPolicy = MediaPolicy> {
+  readonly policy: P;
+  /** All paths, all headers; and what the first path carries of it. */
+  readonly bitrateBps: number;
+  readonly pathBps: number;
+}
+
+/** Judges candidates that fit, the cheapest first, and none that costs more than the cheapest that is enough. */
+export function judged<P extends MediaPolicy>(
+  all: Priced<P>[],
+  judge: (p: Priced<P>) => Choice<P>,
+): Choice<P>[] {
+  all.sort((a, b) => a.bitrateBps - b.bitrateBps);
+  const choices: Choice<P>[] = [];
+  let mostBps = Number.POSITIVE_INFINITY;
+  for (const p of all) {
+    if (p.bitrateBps > mostBps) break;
+    const choice = judge(p);
+    choices.push(choice);
+    if (choice.enough) mostBps = Math.min(mostBps, p.bitrateBps * SAME);
+  }
+  return choices;
+}
+
 /** What costs more than the cheapest by less than this costs the same. */
 const SAME = 1.005;
 /** Missing less than this is not worth sending more. */
@@ -74,14 +104,18 @@ const NOTHING = TARGET / 2;
 /** Nearly as good a bargain, and cheaper, is better. */
 const NEARLY = 1.05;
 
-/** Where losses come in bursts: sending everything n times must cut what is missing by more than n. */
-const BURST_TAX = 1.25;
+/** Where losses come in bursts: sending everything n times must cut what is missing by n, and by more on one path. */
+const PATH_TAX = 2;
+const COPY_TAX = 2;
 
 /**
  * How many times better a candidate that sends everything `times` must be. Where chance strikes each packet alone, every
- * copy does what it promises, and only what is enough counts. Of a burst a copy escapes at the ends only.
+ * copy does what it promises, and only what is enough counts. Of a burst a copy escapes at the ends only, and what it
+ * seems to have saved in one window is luck: the more of the losses it shares (`share`), the more it must save. Another
+ * path has bursts of its own.
  */
-export const taxOf = (times: number, share: number): number => (share < BURSTY ? 1 : times ** BURST_TAX);
+export const taxOf = (times: number, twoPaths: boolean, share: number): number =>
+  share < BURSTY ? 1 : times ** (1 + COPY_TAX * share) * (twoPaths ? PATH_TAX : 1);
 
 /**
  * The cheapest that is enough, unless a cheaper one is the better bargain after tax; where nothing is enough the best
@@ -113,8 +147,7 @@ export const samePolicy = (a: MediaPolicy, b: MediaPolicy): boolean => {
       a.pattern === b.pattern &&
       a.copies === b.copies &&
       a.twoPaths === b.twoPaths &&
-      a.nack === b.nack &&
-      a.fec === b.fec
+      a.nack === b.nack
     );
   return (
     b.kind === 'video' &&

@@ -6,9 +6,12 @@ import { channelsOf } from './channel.ts';
 import {
   type AudioChoice,
   cheapest,
+  isClean,
   isEnough,
+  judged,
   LUCK,
   type PolicyInput,
+  type Priced,
   RECENT_MS,
   taxOf,
   worseOf,
@@ -18,28 +21,48 @@ import { audioBps, MOST_PAYLOAD, OVERHEAD_BYTES, redBytes } from './cost.ts';
 /** Before so many slots had their full chance nothing is known; two earlier packets with each are a cheap guess. */
 const LEAST_SLOTS = 15;
 const UNKNOWN: AudioPolicy = { ...PLAIN_AUDIO, pattern: 2 };
+/** Of a pattern all that may be tried; made once, for this is looked through four times a second and session. */
+interface Family {
+  readonly distances: readonly number[];
+  readonly nack: AudioPolicy;
+  /** By copies − 1, on one path and on two; and the same with the copies leaving at once. */
+  readonly copied: readonly (readonly [AudioPolicy, AudioPolicy])[];
+  readonly atOnce: readonly (readonly [AudioPolicy, AudioPolicy])[];
+}
 const COPIES = [1, 2, 3, 4] as const;
+const FAMILIES: readonly Family[] = RED_PATTERNS.map((distances, pattern) => {
+  const plain: AudioPolicy = { ...PLAIN_AUDIO, pattern };
+  const both = (p: AudioPolicy): readonly [AudioPolicy, AudioPolicy] => [p, { ...p, twoPaths: true }];
+  return {
+    distances,
+    nack: { ...plain, nack: true },
+    copied: COPIES.map(copies => both({ ...plain, copies })),
+    atOnce: COPIES.map(copies => both({ ...plain, copies, atOnce: true })),
+  };
+});
 
 /** Everything that may be tried: in the delay budget, in one datagram. */
 export function audioCandidates(i: PolicyInput): AudioPolicy[] {
   const payload = payloadOf(i);
   const canAsk = i.rttMs !== undefined && i.packetMs + i.rttMs + NACK_MS <= i.budgetMs;
   const all: AudioPolicy[] = [];
-  RED_PATTERNS.forEach((distances, pattern) => {
-    const late = (distances.at(-1) ?? 0) * i.packetMs;
-    if (late > i.budgetMs || (pattern > 0 && redBytes(distances.length, payload) > MOST_PAYLOAD)) return;
+  for (const f of FAMILIES) {
+    const blocks = f.distances.length;
+    const late = blocks > 0 ? f.distances[blocks - 1]! * i.packetMs : 0;
+    if (late > i.budgetMs || (blocks > 0 && redBytes(blocks, payload) > MOST_PAYLOAD)) continue;
     for (const copies of COPIES) {
-      const atOnce = copies > 1 && late + (copies - 1) * COPY_SPACING_MS > i.budgetMs;
-      const p: AudioPolicy = { ...PLAIN_AUDIO, pattern, copies, ...(atOnce ? { atOnce } : {}) };
-      all.push(p);
-      if (i.paths.length > 1) all.push({ ...p, twoPaths: true });
-      if (copies === 1 && canAsk) all.push({ ...p, nack: true });
-      if (copies === 1 && pattern === 0 && i.sourceFec && i.packetMs <= i.budgetMs)
-        all.push({ ...p, fec: true });
+      const isTight = copies > 1 && late + (copies - 1) * COPY_SPACING_MS > i.budgetMs;
+      const [one, two] = (isTight ? f.atOnce : f.copied)[copies - 1]!;
+      all.push(one);
+      if (i.paths.length > 1) all.push(two);
+      if (copies === 1 && canAsk) all.push(f.nack);
     }
-  });
+  }
   return all;
 }
+
+/** Where nothing is lost it costs nothing. */
+const isFree = (p: AudioPolicy): boolean => p.pattern === 0 && p.copies === 1 && !p.twoPaths;
 
 const payloadOf = (i: PolicyInput): number => Math.ceil((i.sourceBps * i.packetMs) / 8000);
 
@@ -47,13 +70,14 @@ const payloadOf = (i: PolicyInput): number => Math.ceil((i.sourceBps * i.packetM
 function audioDelayMs(p: AudioPolicy, packetMs: number, rttMs: number | undefined): number {
   const red = (RED_PATTERNS[p.pattern]!.at(-1) ?? 0) * packetMs;
   const asked = p.nack ? packetMs + (rttMs ?? 0) + NACK_MS : 0;
-  return Math.max(red, asked, p.fec ? packetMs : 0);
+  return Math.max(red, asked);
 }
 
 export function chooseAudio(i: PolicyInput): AudioChoice {
   const payload = payloadOf(i);
   const budget = Math.floor(i.budgetMs / i.packetMs);
-  const channels = channelsOf(i.paths, i.packetMs);
+  const clean = isClean(i.paths[0], (LEAST_SLOTS + budget) * i.packetMs);
+  const channels = clean ? [] : channelsOf(i.paths, i.packetMs);
   const known = channels.length > 0 && channels[0]!.slots - budget >= LEAST_SLOTS;
   const replay = known
     ? new AudioReplay(channels, {
@@ -64,29 +88,32 @@ export function chooseAudio(i: PolicyInput): AudioChoice {
     : undefined;
   const lossNow = replay?.missing(PLAIN_AUDIO).all ?? 0;
   const standbyBps = i.paths[1]?.availableBps ?? 0;
-  const judge = (policy: AudioPolicy): AudioChoice => {
-    const { all, recent, slots } = replay?.missing(policy) ?? NOTHING_KNOWN;
+  const price = (policy: AudioPolicy): Priced<AudioPolicy> => {
     const again = policy.nack ? (lossNow * (payload + OVERHEAD_BYTES) * 8000) / i.packetMs : 0;
     const pathBps = audioBps(policy, payload, i.packetMs) + again;
+    return { policy, pathBps, bitrateBps: policy.twoPaths ? pathBps * 2 : pathBps };
+  };
+  const judge = ({ policy, pathBps, bitrateBps }: Priced<AudioPolicy>): AudioChoice => {
+    const missing = replay?.missing(policy) ?? NOTHING_KNOWN;
     return {
       policy,
-      residual: worseOf(all, recent),
-      bitrateBps: policy.twoPaths ? pathBps * 2 : pathBps,
+      bitrateBps,
       pathBps,
+      residual: worseOf(missing),
       availableBps: i.availableBps,
       delayMs: audioDelayMs(policy, i.packetMs, i.rttMs),
-      enough: isEnough(all, recent, slots, LUCK.audio),
+      enough: isEnough(missing, LUCK.audio),
       sourceBps: i.sourceBps,
     };
   };
-  const fits = (c: AudioChoice): boolean =>
+  const fits = (c: Priced<AudioPolicy>): boolean =>
     c.pathBps <= i.availableBps && (!c.policy.twoPaths || c.pathBps <= standbyBps);
-  if (!replay) {
-    const guess = judge(UNKNOWN);
-    return fits(guess) && guess.delayMs <= i.budgetMs ? guess : judge(PLAIN_AUDIO);
+  if (!replay && !clean) {
+    const guess = judge(price(UNKNOWN));
+    return fits(guess) && guess.delayMs <= i.budgetMs ? guess : judge(price(PLAIN_AUDIO));
   }
-  const fitting = audioCandidates(i).map(judge).filter(fits);
-  const tax = ({ policy: p }: AudioChoice): number =>
-    taxOf(p.copies * (p.twoPaths ? 2 : 1), channels[0]!.share);
-  return fitting.length > 0 ? cheapest(fitting, i.held, tax) : judge(PLAIN_AUDIO);
+  const candidates = clean ? audioCandidates(i).filter(isFree) : audioCandidates(i);
+  const fitting = judged(candidates.map(price).filter(fits), judge);
+  const tax = ({ policy: p }: AudioChoice): number => taxOf(p.copies, p.twoPaths, (channels[0]?.share ?? 0));
+  return fitting.length > 0 ? cheapest(fitting, i.held, tax) : judge(price(PLAIN_AUDIO));
 }

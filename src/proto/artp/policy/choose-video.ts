@@ -1,13 +1,15 @@
 import { PLAIN_VIDEO, type VideoPolicy } from '../media/policy-types.ts';
 import { NACK_MS, NOTHING_KNOWN } from './audio-replay.ts';
-import { channelsOf } from './channel.ts';
+import { BURSTY, type Channel, channelsOf } from './channel.ts';
 import {
   cheapest,
+  isClean,
   isEnough,
+  judged,
   LUCK,
   type PolicyInput,
+  type Priced,
   RECENT_MS,
-  taxOf,
   type VideoChoice,
   worseOf,
 } from './choice.ts';
@@ -21,6 +23,8 @@ const PACKET_BYTES = 1100;
 const REPAIR_BYTES = 8;
 /** Repair for layer 0; key frames get the next more, layers above it half. */
 const REPAIR = [0, 0.2, 0.35, 0.5, 0.75, 1, MOST_REPAIR] as const;
+/** Where losses come in bursts: sending n times as much must cut what is missing by more than n. */
+const BURST_TAX = 1.25;
 /** Of the source's rate; below it a picture is not worth its packets. */
 const SOURCES = [1, 0.75, 0.5, 0.35, 0.25, 0.15] as const;
 /** Where nothing is enough at any rate: so much nearer to the best is worth a lower one. */
@@ -30,7 +34,8 @@ const NEARLY_MORE = 0.02;
 function videoCandidates(i: PolicyInput): VideoPolicy[] {
   const all: VideoPolicy[] = [];
   const layered = (i.temporalLayers ?? 1) > 1;
-  const asks = i.rttMs !== undefined && triesWithin(i.budgetMs, i.packetMs, i.rttMs) > 0 ? [0, 1, 2, 3] : [0];
+  // Among equals the first is taken: where nothing was lost lately, what is lost next is to be answered all the same.
+  const asks = i.rttMs !== undefined && triesWithin(i.budgetMs, i.packetMs, i.rttMs) > 0 ? [1, 0, 2, 3] : [0];
   REPAIR.forEach((ratio, level) => {
     const repair = [REPAIR[level + 1] ?? MOST_REPAIR, ratio, layered ? ratio / 2 : ratio] as const;
     for (const nackCopies of asks as VideoPolicy['nackCopies'][])
@@ -47,51 +52,59 @@ function videoCandidates(i: PolicyInput): VideoPolicy[] {
   return all;
 }
 
+/** Where nothing is lost it costs nothing. */
+const isFree = (p: VideoPolicy): boolean => p.repair[1] === 0 && p.copies === 1 && !p.twoPaths;
+
 export function chooseVideo(i: PolicyInput): VideoChoice {
   let nearest: VideoChoice | undefined;
+  const clean = isClean(i.paths[0], LEAST_FRAMES * i.packetMs + i.budgetMs);
+  const channels = clean ? [] : channelsOf(i.paths, i.packetMs);
+  const free = clean ? videoCandidates(i).filter(isFree) : undefined;
   for (const share of SOURCES) {
-    const choice = chooseAt(i, i.sourceBps * share);
+    const choice = chooseAt(i, channels, free, i.sourceBps * share);
     if (choice?.enough) return choice;
     if (choice && (!nearest || choice.residual * NEARLY + NEARLY_MORE < nearest.residual)) nearest = choice;
   }
   // Nothing fits: what is sent without any protection at least does no harm to itself.
-  return nearest ?? judge(i, i.sourceBps * SOURCES.at(-1)!, undefined)(PLAIN_VIDEO);
+  if (nearest) return nearest;
+  const least = i.sourceBps * SOURCES.at(-1)!;
+  return judge(i, least, undefined)(price(i, least)(PLAIN_VIDEO));
 }
 
-/** Undefined when nothing fits. */
-function chooseAt(i: PolicyInput, sourceBps: number): VideoChoice | undefined {
+/** Undefined when nothing fits. `free`: nothing was lost, and only these are looked at. */
+function chooseAt(
+  i: PolicyInput,
+  channels: readonly Channel[],
+  free: readonly VideoPolicy[] | undefined,
+  sourceBps: number,
+): VideoChoice | undefined {
   const tries = i.rttMs === undefined ? 0 : triesWithin(i.budgetMs, i.packetMs, i.rttMs);
   const roundTrip = Math.max(1, Math.ceil(((i.rttMs ?? 0) + NACK_MS) / i.packetMs));
-  const channels = channelsOf(i.paths, i.packetMs);
   const reach = { budget: tries * roundTrip, roundTrip, recent: Math.floor(RECENT_MS / i.packetMs) };
   const known = channels.length > 0 && channels[0]!.slots - reach.budget >= LEAST_FRAMES;
   const replay = known
     ? new VideoReplay(channels, reach, framePackets(i, sourceBps), tries, i.temporalLayers ?? 1)
     : undefined;
   const standbyBps = i.paths[1]?.availableBps ?? 0;
-  const choices = (replay ? videoCandidates(i) : [PLAIN_VIDEO])
-    .map(judge(i, sourceBps, replay))
+  const fitting = (free ?? (replay ? videoCandidates(i) : [PLAIN_VIDEO]))
+    .map(price(i, sourceBps))
     .filter(c => c.pathBps <= i.availableBps && (!c.policy.twoPaths || c.pathBps <= standbyBps));
-  return choices.length > 0
-    ? cheapest(choices, i.held, c => taxOf(c.bitrateBps / sourceBps, channels[0]?.share ?? 0))
-    : undefined;
+  const choices = judged(fitting, judge(i, sourceBps, replay));
+  const isBursty = (channels[0]?.share ?? 0) >= BURSTY;
+  const tax = (c: VideoChoice): number => (isBursty ? (c.bitrateBps / sourceBps) ** BURST_TAX : 1);
+  return choices.length > 0 ? cheapest(choices, i.held, tax) : undefined;
 }
 
 const framePackets = (i: PolicyInput, sourceBps: number): number =>
   Math.max(1, Math.ceil((sourceBps * i.packetMs) / 8000 / PACKET_BYTES));
 
-function judge(
-  i: PolicyInput,
-  sourceBps: number,
-  replay: VideoReplay | undefined,
-): (p: VideoPolicy) => VideoChoice {
+function price(i: PolicyInput, sourceBps: number): (p: VideoPolicy) => Priced<VideoPolicy> {
   const packets = framePackets(i, sourceBps);
   const frameBytes = (sourceBps * i.packetMs) / 8000;
   const packetBytes = frameBytes / packets + OVERHEAD_BYTES;
   const lossNow = shareLost(i);
   const layers = i.temporalLayers ?? 1;
   return policy => {
-    const { all, recent, slots } = replay?.missing(policy) ?? NOTHING_KNOWN;
     const repairs =
       (repairPackets(packets, policy.repair[1]) + repairPackets(packets, policy.repair[layers > 1 ? 2 : 1])) /
       2;
@@ -101,15 +114,26 @@ function judge(
     const again = (packets * lost * policy.nackCopies * packetBytes) / (1 - Math.min(0.8, lossNow));
     const pathBps = ((once * policy.copies + again) * 8000) / i.packetMs;
     const onceBps = (once * policy.copies * 8000) / i.packetMs;
-    const waits = policy.nackCopies > 0 && lossNow > 0;
+    return { policy, pathBps, bitrateBps: policy.twoPaths ? pathBps + onceBps : pathBps };
+  };
+}
+
+function judge(
+  i: PolicyInput,
+  sourceBps: number,
+  replay: VideoReplay | undefined,
+): (p: Priced<VideoPolicy>) => VideoChoice {
+  const hasLoss = shareLost(i) > 0;
+  return ({ policy, pathBps, bitrateBps }) => {
+    const missing = replay?.missing(policy) ?? NOTHING_KNOWN;
     return {
       policy,
-      residual: worseOf(all, recent),
-      bitrateBps: policy.twoPaths ? pathBps + onceBps : pathBps,
+      bitrateBps,
       pathBps,
+      residual: worseOf(missing),
       availableBps: i.availableBps,
-      delayMs: waits ? i.budgetMs : 0,
-      enough: isEnough(all, recent, slots, LUCK.video),
+      delayMs: policy.nackCopies > 0 && hasLoss ? i.budgetMs : 0,
+      enough: isEnough(missing, LUCK.video),
       sourceBps,
     };
   };

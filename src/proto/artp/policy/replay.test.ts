@@ -36,17 +36,14 @@ describe('the replay agrees with a simulation of every packet', () => {
       copies: fc.constantFrom(1 as const, 2 as const, 3 as const, 4 as const),
       twoPaths: fc.boolean(),
       nack: fc.boolean(),
-      fec: fc.boolean(),
     });
     fc.assert(
       fc.property(links, reach, fc.array(policy, { minLength: 3, maxLength: 8 }), (all, r, policies) => {
         const channels = channelsOf(viewsOf(all), 20);
         const replay = new AudioReplay(channels, r);
         for (const some of policies) {
-          // In-band correction stands alone; a pattern reaches no further than the budget.
-          if ((RED_PATTERNS[some.pattern]!.at(-1) ?? 0) > r.budget || (some.fec && some.pattern > 0))
-            continue;
-          if (some.fec && (some.nack || r.budget < 1)) continue;
+          // A pattern reaches no further than the budget.
+          if ((RED_PATTERNS[some.pattern]!.at(-1) ?? 0) > r.budget) continue;
           const p: AudioPolicy = { kind: 'audio', ...some, twoPaths: some.twoPaths && channels.length > 1 };
           const { all: missing, recent } = replay.missing(p);
           const slow = simulateAudio(p, channels, r);
@@ -92,7 +89,7 @@ describe('what more copies would do is foretold from one', () => {
   const red2 = RED_PATTERNS.findIndex(p => p.join() === '1,2');
   const reach: Reach = { budget: 5, roundTrip: 5, recent: 100 };
   const missing = (o: Fates, pattern: number, copies: AudioPolicy['copies']): number => {
-    const p: AudioPolicy = { kind: 'audio', pattern, copies, twoPaths: false, nack: false, fec: false };
+    const p: AudioPolicy = { kind: 'audio', pattern, copies, twoPaths: false, nack: false };
     return new AudioReplay(channelsOf([fates(o)], 20), reach).missing(p).all;
   };
   const mean = (f: (seed: number) => number): number => {

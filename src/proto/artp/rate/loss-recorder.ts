@@ -41,6 +41,8 @@ export class LossRecorder {
   #echoAt: Millis = 0;
   #elicitedAt: Millis = Number.NEGATIVE_INFINITY;
   #reports = 0;
+  /** The newest told of. */
+  #told = -1;
 
   /** `path`: its number in the hop trailer. */
   constructor(path: number) {
@@ -66,12 +68,16 @@ export class LossRecorder {
     if (!elicits) return;
     this.#elicitedAt = now;
     if (this.deadline === NEVER) this.deadline = now + REPORT_MS;
+    // More than one report holds must not pass between two: what is in none would look lost.
+    else if (number - this.#told > MOST_BITS / 2 && this.#told >= 0)
+      this.deadline = Math.min(this.deadline, now);
   }
 
   /** What is due now, for `writeRtcp`; undefined when nothing is. `sender`: SSRC under which it is sent. */
   report(sender: number, now: Millis): Rtcp[] | undefined {
     if (now < this.deadline) return undefined;
     this.deadline = now - this.#elicitedAt < REPEAT_MS ? now + REPORT_MS : NEVER;
+    this.#told = this.#newest;
     const delay = Math.round((now - this.#echoAt) * 65.536);
     return [
       {

@@ -141,6 +141,8 @@ export class PathMeter {
     const fate = this.#log.fate(number);
     if (fate === ARRIVED || (fate === LOST && !came)) return;
     this.#log.settle(number, came ? ARRIVED : LOST);
+    if (!came) this.#slices.lost(this.#log.sentAt(number), 1);
+    else if (fate === LOST) this.#slices.lost(this.#log.sentAt(number), -1);
     if (came) this.#slices.arrived(this.#log.bytes(number), this.#log.sentAt(number));
     else if (number === this.#log.first || this.#log.fate(number - 1) !== LOST)
       this.#slices.burst(this.#log.sentAt(number));

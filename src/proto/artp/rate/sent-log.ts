@@ -4,8 +4,8 @@ import { Extender } from '../../../kit/sequence.ts';
 /** How far back the policy looks. */
 export const HISTORY_MS = 10_000;
 const FIRST_KEPT = 512;
-/** 10 s at 1600 packets/s; beyond that the history gets shorter. */
-const MOST_KEPT = 16_384;
+/** 10 s at 3200 packets/s; beyond that the history gets shorter. Half of what 16 bits can tell apart. */
+const MOST_KEPT = 32_768;
 
 /** Nobody said anything yet; it came; it did not (it may still, and then it came). */
 export const PENDING = 0;

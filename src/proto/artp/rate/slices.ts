@@ -10,6 +10,7 @@ export interface Sums {
   readonly packets: number;
   readonly bytes: number;
   readonly arrivedPackets: number;
+  readonly lostPackets: number;
   readonly arrivedBytes: number;
   /** Rows of lost packets that began. */
   readonly bursts: number;
@@ -21,6 +22,7 @@ export class Slices {
   readonly #packets = new Float64Array(KEPT);
   readonly #bytes = new Float64Array(KEPT);
   readonly #arrivedPackets = new Float64Array(KEPT);
+  readonly #lostPackets = new Float64Array(KEPT);
   readonly #arrivedBytes = new Float64Array(KEPT);
   readonly #bursts = new Float64Array(KEPT);
 
@@ -30,7 +32,8 @@ export class Slices {
     if (this.#index[at] !== index) {
       this.#index[at] = index;
       this.#packets[at] = this.#bytes[at] = 0;
-      this.#arrivedPackets[at] = this.#arrivedBytes[at] = this.#bursts[at] = 0;
+      this.#arrivedPackets[at] = this.#lostPackets[at] = 0;
+      this.#arrivedBytes[at] = this.#bursts[at] = 0;
     }
     this.#packets[at]! += 1;
     this.#bytes[at]! += bytes;
@@ -41,6 +44,12 @@ export class Slices {
     if (at < 0) return;
     this.#arrivedPackets[at]! += 1;
     this.#arrivedBytes[at]! += bytes;
+  }
+
+  /** `lost` −1: it came after all. */
+  lost(sentAt: Millis, lost: 1 | -1): void {
+    const at = this.#find(sentAt);
+    if (at >= 0) this.#lostPackets[at]! += lost;
   }
 
   /** A packet was lost, and the one before it was not. */
@@ -57,13 +66,15 @@ export class Slices {
 
   /** Of the slices `from` … `to`, `to` not included; those in which nothing was sent count as slices too. */
   sum(from: number, to: number): Sums {
-    const s = { slices: to - from, packets: 0, bytes: 0, arrivedPackets: 0, arrivedBytes: 0, bursts: 0 };
+    const none = { packets: 0, bytes: 0, arrivedPackets: 0, lostPackets: 0, arrivedBytes: 0, bursts: 0 };
+    const s = { slices: to - from, ...none };
     for (let index = Math.max(from, to - KEPT); index < to; index++) {
       const at = index & (KEPT - 1);
       if (this.#index[at] !== index) continue;
       s.packets += this.#packets[at]!;
       s.bytes += this.#bytes[at]!;
       s.arrivedPackets += this.#arrivedPackets[at]!;
+      s.lostPackets += this.#lostPackets[at]!;
       s.arrivedBytes += this.#arrivedBytes[at]!;
       s.bursts += this.#bursts[at]!;
     }
@@ -74,5 +85,6 @@ export class Slices {
 export const bpsOf = (bytes: number, slices: number): number =>
   slices > 0 ? (bytes * 8000) / (slices * SLICE_MS) : 0;
 
-/** Share lost, 0 of nothing. */
-export const lossOf = (s: Sums): number => (s.packets > 0 ? 1 - s.arrivedPackets / s.packets : 0);
+/** Share lost of what was told of, 0 of nothing: at very high rates reports leave some out. */
+export const lossOf = ({ lostPackets, arrivedPackets }: Sums): number =>
+  lostPackets > 0 ? lostPackets / (lostPackets + arrivedPackets) : 0;

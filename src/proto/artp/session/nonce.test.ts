@@ -4,8 +4,17 @@ import type { MediaPacket } from '../../../contract.ts';
 import { isRtcp } from '../../rtp/rtp.ts';
 import type { PacketCipher } from '../../rtp/srtp/packet-cipher.ts';
 import { directionCipher, type Suite } from '../keys.ts';
-import { TrailerView } from '../trailer.ts';
-import { connectionOf, type End, Pair, randomBytes, SERVER, udp } from './pair.testing.ts';
+import { isConnection, TRAILER_BYTES, TrailerView } from '../trailer.ts';
+import {
+  CLIENT,
+  connectionOf,
+  type End,
+  Pair,
+  randomBytes,
+  SERVER,
+  SERVER_PORT,
+  udp,
+} from './pair.testing.ts';
 import { answerResume, callResume, readResume, readResumeAck } from './resume.ts';
 import { openTicket, sealTicket } from './ticket.ts';
 
@@ -79,6 +88,27 @@ function publish(p: Pair, from: End, to: End, track: number): () => void {
   return stop;
 }
 
+const ROUTER = '198.51.100.9';
+
+/** A router between the two, and all it passed on: trailers are rewritten, the rest is as it came. */
+function route(p: Pair): Buffer[] {
+  const passed: Buffer[] = [];
+  const view = new TrailerView();
+  let client = { address: '', port: 0 };
+  const router = p.net.open(ROUTER, 7200, (bytes, address, port) => {
+    view.read(bytes);
+    expect(view.hasConnection).toBe(true);
+    bytes[view.start + TRAILER_BYTES - 7]! += 64; // it counts itself
+    passed.push(Buffer.from(bytes));
+    if (address === SERVER) return router.send(bytes, bytes.length, client.port, client.address);
+    client = { address, port };
+    router.send(bytes, bytes.length, SERVER_PORT, SERVER);
+  });
+  for (const end of [CLIENT, '192.0.2.77', SERVER]) p.net.impair(end, ROUTER, { loss: 0.1, delayMs: 10 });
+  p.client.do((s, now) => s.addRoute({ kind: 'udp', address: ROUTER, port: 7200, via: 'r1' }, now));
+  return passed;
+}
+
 it.each<Suite>(['aes-128-gcm', 'sm4-gcm'])('no nonce is used twice with different bytes: %s', suite => {
   const nonces = new Nonces();
   const wire = new Map<string, string>();
@@ -86,6 +116,7 @@ it.each<Suite>(['aes-128-gcm', 'sm4-gcm'])('no nonce is used twice with differen
     p.connect();
     p.net.impair('192.0.2.1', '203.0.113.2', { loss: 0.3, delayMs: 30 });
     p.client.do((s, now) => s.addRoute(udp('203.0.113.2'), now));
+    const passed = route(p);
     p.run(1000);
     const stops = [publish(p, p.client, p.server, 1), publish(p, p.server, p.client, 1)];
     for (let second = 0; second < seconds; second++) {
@@ -100,18 +131,28 @@ it.each<Suite>(['aes-128-gcm', 'sm4-gcm'])('no nonce is used twice with differen
     }
     for (const stop of stops) stop();
     expect(p.client.session.stats().sendEpoch).toBeGreaterThan(1);
+    const see = (bytes: Buffer, by: string): void => {
+      view.read(bytes);
+      const sealed = bytes.subarray(0, view.start);
+      const rtcp = isRtcp(sealed);
+      const ssrc = sealed.readUInt32BE(rtcp ? 4 : 8);
+      const index = rtcp ? sealed.readUInt32BE(sealed.length - 4) : sealed.readUInt16BE(2);
+      const name = `${secret.toString('hex')} ${by} ${rtcp} ${ssrc} ${index}`;
+      const content = createHash('sha256').update(sealed).digest('base64');
+      if (wire.has(name)) expect(wire.get(name)).toBe(content);
+      wire.set(name, content);
+    };
     const view = new TrailerView();
-    for (const end of [p.client, p.server])
-      for (const { bytes } of end.sent) {
-        view.read(bytes);
-        const sealed = bytes.subarray(0, view.start);
-        const at = isRtcp(sealed) ? [4, sealed.length - 4] : [8, 2];
-        const number = `${sealed.readUInt32BE(at[0])} ${isRtcp(sealed) ? sealed.readUInt32BE(at[1]) : sealed.readUInt16BE(at[1])}`;
-        const name = `${secret.toString('hex')} ${end === p.client} ${isRtcp(sealed)} ${number}`;
-        const content = createHash('sha256').update(sealed).digest('base64');
-        if (wire.has(name)) expect(wire.get(name)).toBe(content);
-        wire.set(name, content);
-      }
+    for (const { bytes } of p.client.sent) see(bytes, 'client');
+    for (const { bytes } of p.server.sent) see(bytes, 'server');
+    const seen = wire.size;
+    // What a router sends on is what one of them had sealed.
+    for (const bytes of passed) {
+      view.read(bytes);
+      see(bytes, isConnection(bytes, view.start, connectionOf('server')) ? 'client' : 'server');
+    }
+    expect(passed.filter(b => !isRtcp(b)).length).toBeGreaterThan(50);
+    expect(wire.size).toBe(seen);
   };
   const there = { loss: 0.3, delayMs: 30, duplicate: 0.1, reorder: 0.1 };
   const secret = Buffer.alloc(32, 7);

@@ -1,10 +1,14 @@
 import type { Millis } from '../../../contract.ts';
+import { correlation } from '../rate/correlation.ts';
 import type { Path } from './path.ts';
 import type { SessionTimes } from './types.ts';
 
 /** Better by so much, for so long: then media moves. Less is noise, and moving costs a glitch. */
 const BETTER_MS = 40;
 const BETTER_FOR_MS = 3000;
+/** A standby that always fails together with the path in use weighs as this much delay; so often it is looked at again. */
+const ALIKE_MS = 400;
+const LOOK_MS = 1000;
 /** What one per cent of loss is worth in milliseconds of delay: 20 % loss weighs as 100 ms. */
 const LOSS_MS = 500;
 
@@ -18,6 +22,7 @@ export class PathChoice {
   standby: Path | undefined;
   #rival: Path | undefined;
   #rivalSince: Millis = 0;
+  #lookedAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(times: SessionTimes) {
     this.#times = times;
@@ -33,9 +38,26 @@ export class PathChoice {
     const streams = now - startedAt >= this.#times.streamAfterMs;
     const ready = all.filter(p => p.state === 'ready' && (streams || p.route.kind === 'udp'));
     const udp = ready.filter(p => p.route.kind === 'udp');
-    this.active = this.#pick(udp.length > 0 ? udp : ready, preferred, now) ?? this.active ?? silent(all);
+    const first = udp.filter(p => p.route.first);
+    const pool = first.length > 0 ? first : udp.length > 0 ? udp : ready;
+    this.active = this.#pick(pool, preferred, now) ?? this.active ?? silent(all);
     const others = ready.filter(p => p !== this.active);
-    this.standby = best(others.filter(p => p.route.kind === 'udp')) ?? best(others);
+    const datagrams = others.filter(p => p.route.kind === 'udp');
+    this.standby = this.#disjoint(datagrams.length > 0 ? datagrams : others, now);
+  }
+
+  /** The one that fails least together with the path in use, of those that are good enough not to be worse than that is worth. */
+  #disjoint(others: readonly Path[], now: Millis): Path | undefined {
+    const { active, standby } = this;
+    if (active === undefined || others.length < 2) return others[0];
+    const held = standby !== undefined && others.includes(standby) ? standby : undefined;
+    if (held !== undefined && now - this.#lookedAt < LOOK_MS) return held;
+    this.#lookedAt = now;
+    const view = active.meter.view(now);
+    const weight = (p: Path): number =>
+      cost(p) + ALIKE_MS * Math.max(0, correlation(view, p.meter.view(now)) ?? 0);
+    const weights = new Map(others.map(p => [p, weight(p) + (p === held ? -BETTER_MS : 0)]));
+    return others.reduce((a, b) => (weights.get(b)! < weights.get(a)! ? b : a));
   }
 
   #pick(pool: readonly Path[], preferred: Path | undefined, now: Millis): Path | undefined {

@@ -1,5 +1,7 @@
 import type { Feedback, Millis } from '../../../contract.ts';
 import type { MediaPlane } from '../media/plane.ts';
+import { policyName } from '../media/policy-name.ts';
+import { type MediaPolicy, PLAIN_AUDIO, PLAIN_VIDEO } from '../media/policy-types.ts';
 import type { MediaKind } from '../media/types.ts';
 import { choosePolicy } from '../policy/choose.ts';
 import { PolicyHolder } from '../policy/holder.ts';
@@ -8,10 +10,16 @@ import { SourceLimit } from './source-limit.ts';
 
 /** Between two looks at what the paths lose. */
 const CHOOSE_MS = 250;
+/** So much more is lost than when they were looked at last: at once. */
+const RISEN = 0.03;
 /** Of a picture, as a camera makes them; until it is known. */
 const FRAME_MS = 1000 / 30;
 /** Sound comes first; of what a path takes pictures keep at most this much from it. */
 const VIDEO_SHARE = 0.5;
+/** Inside a system a network that loses less is clean: what else is lost is asked for again. */
+const CLEAN = 0.005;
+/** What such a network takes, as far as anybody has to know, bit/s. */
+const WIDE_BPS = 10_000_000_000;
 /** The path takes so much more than is sent that the source may send more. */
 const ROOM = 1.3;
 
@@ -21,11 +29,16 @@ export class Policies {
   readonly #budgetMs: number;
   readonly #holders = { audio: new PolicyHolder(), video: new PolicyHolder() };
   readonly #cameras = new Set<SourceLimit>();
+  readonly #inside: boolean;
   #nextAt: Millis = 0;
+  /** What the path in use lost at the last look. */
+  #loss = 0;
 
-  constructor(plane: MediaPlane, budgetMs: number) {
+  /** `inside`: a system's own network, wide and clean until it loses something. */
+  constructor(plane: MediaPlane, budgetMs: number, inside: boolean) {
     this.#plane = plane;
     this.#budgetMs = budgetMs;
+    this.#inside = inside;
   }
 
   /** What a camera's track is told goes through here; call `forget` when it closes. */
@@ -39,10 +52,19 @@ export class Policies {
   }
 
   tick(active: Path, standby: Path | undefined, now: Millis): void {
-    if (now < this.#nextAt) return;
+    const { loss } = active.meter;
+    if (now < this.#nextAt && loss < this.#loss + RISEN) return;
     this.#nextAt = now + CHOOSE_MS;
+    this.#loss = loss;
+    if (this.#inside && active.meter.loss < CLEAN && !this.#spends()) return;
     this.#choose('audio', active, standby, now);
     this.#choose('video', active, standby, now);
+  }
+
+  /** Something is held against loss. */
+  #spends(): boolean {
+    const { audio, video } = this.#holders;
+    return [audio.held, video.held].some(c => c !== undefined && !isPlain(c.policy));
   }
 
   #choose(media: MediaKind, active: Path, standby: Path | undefined, now: Millis): void {
@@ -61,7 +83,7 @@ export class Policies {
       sourceBps: source.bps / sources,
       packetMs,
       temporalLayers: source.temporalLayers,
-      availableBps: this.#available(media, active.meter.rateBps, now) / sources,
+      availableBps: this.#available(media, this.#inside ? WIDE_BPS : active.meter.rateBps, now) / sources,
       ...(held === undefined ? {} : { held }),
     });
     this.#plane.setPolicy(this.#holders[media].update(choice, now).policy);
@@ -80,3 +102,6 @@ export class Policies {
     return rateBps - (media === 'audio' ? Math.min(otherBps, rateBps * VIDEO_SHARE) : otherBps);
   }
 }
+
+const isPlain = (p: MediaPolicy): boolean =>
+  policyName(p) === policyName(p.kind === 'audio' ? PLAIN_AUDIO : PLAIN_VIDEO);

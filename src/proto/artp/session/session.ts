@@ -3,7 +3,7 @@ import { NEVER } from '../../../kit/core.ts';
 import { type Rtcp, readRtcp } from '../../rtp/rtcp.ts';
 import { isRtcp } from '../../rtp/rtp.ts';
 import { MediaPlane } from '../media/plane.ts';
-import type { InTrack, MediaKind, OutTrack, Spread } from '../media/types.ts';
+import type { Announcement, InTrack, MediaKind, OutTrack, Spread } from '../media/types.ts';
 import { isConnection, TrailerView } from '../trailer.ts';
 import { ControlLine } from './control-line.ts';
 import { ControlOpener } from './control-seal.ts';
@@ -71,18 +71,22 @@ export class Session {
       this.#transmit(bytes, length, path, true, now),
     );
     this.#paced = new Paced((bytes, length, spread, now) => this.#media(bytes, length, spread, now), o.count);
+    const { inside } = o;
     this.#plane = new MediaPlane({
       keys: this.#keys,
       budgetMs: o.budgetMs,
       count: o.count,
-      transmit: (bytes, length, spread, now) => this.#paced.send(bytes, length, spread, now),
-      announce: (a, now) => this.#sayWhole({ ...a }, true, now),
+      ...(inside && { hold: inside.hold }),
+      transmit: inside
+        ? (bytes, length, spread, now) => this.#media(bytes, length, spread, now)
+        : (bytes, length, spread, now) => this.#paced.send(bytes, length, spread, now),
+      announce: inside?.announce ?? ((a, now) => this.#sayWhole({ ...a }, true, now)),
       feedback: (parts, now) => {
         this.#line.add(parts);
         this.#soon(now);
       },
     });
-    this.#policies = new Policies(this.#plane, o.budgetMs);
+    this.#policies = new Policies(this.#plane, o.budgetMs, inside !== undefined);
     this.#paths = new Paths({
       ...o,
       challenge: (path, now) => this.#challenge(path, now),
@@ -135,7 +139,7 @@ export class Session {
 
   /** A track of ours, by a number of our choice, for `hear` on the other side. `on`: what its receiver asks for. */
   send(track: number, kind: MediaKind, clockRate: number, on: (f: Feedback) => void): OutTrack {
-    if (kind === 'audio') return this.#plane.send(track, kind, clockRate, on);
+    if (kind === 'audio' || this.#o.inside !== undefined) return this.#plane.send(track, kind, clockRate, on);
     const limit = this.#policies.camera(on);
     const out = this.#plane.send(track, kind, clockRate, f => limit.asked(f));
     return {
@@ -153,6 +157,11 @@ export class Session {
   /** Their track of that number. */
   hear(track: number, sink: Sink<MediaPacket>): InTrack {
     return this.#plane.hear(track, sink);
+  }
+
+  /** What the other side's `inside.announce` was told. */
+  announced(a: Announcement, now: Millis): void {
+    this.#plane.announced(a, now);
   }
 
   /** Reliable and in order; at most 32 KB each (RangeError), and the session ends when 512 KB wait. */
@@ -189,8 +198,10 @@ export class Session {
     if (this.state === 'gone') return;
     const verdict = this.#plane.receive(packet, now);
     if (verdict === 'junk') return;
+    // Somebody may have only copied it: its trailer is believed where we hear the other side anyway.
+    if (verdict === 'known' && path === undefined) return this.#o.count('replayed');
     this.#recorders.note(trailer, true, now);
-    if (verdict === 'known') return; // somebody may have only copied it
+    if (verdict === 'known') return;
     this.#mediaAt = now;
     this.#heard(path, datagram.length, now);
     if (this.#wakeAt > now + BEAT_MS) this.#wakeAt = now + BEAT_MS;
@@ -298,8 +309,9 @@ export class Session {
     if (this.state === 'gone' || this.state === 'detached') return this.#o.count('detached');
     if (active === undefined) return this.#o.count('no-path');
     this.#mediaAt = active.mediaAt = now;
-    this.#transmit(bytes, length, active, false, now);
-    if (spread === 'both' && standby !== undefined) this.#transmit(bytes, length, standby, false, now);
+    const showId = this.#o.inside !== undefined;
+    this.#transmit(bytes, length, active, showId, now);
+    if (spread === 'both' && standby !== undefined) this.#transmit(bytes, length, standby, showId, now);
     if (this.#wakeAt > now + BEAT_MS) this.#wakeAt = now + BEAT_MS;
   }
 

@@ -108,6 +108,36 @@ describe('a stranger', () => {
     expect(p.server.messages.length).toBe(messages + 1);
   });
 
+  it('who spoofs the address and guesses numbers writes nothing into what is told of losses', () => {
+    const { p } = talking(38, 2000);
+    const view = new TrailerView();
+    const client = udp('192.0.2.1', p.socket.port);
+    const known = p.server.drops.get('forged') ?? 0;
+    let guesses = 0;
+    const stop = p.net.clock.every(100, () => {
+      for (const control of [true, false]) {
+        const real = p.client.sent.findLast(
+          d => isControl(d.bytes) === control && d.at < p.net.clock.now() - 50,
+        );
+        view.read(real!.bytes);
+        // All but the tag is guessed rightly.
+        const guess = Buffer.alloc(view.start + 15);
+        real!.bytes.copy(guess, 0, 0, view.start);
+        const tagEnd = view.start - (control ? 4 : 0);
+        guess.fill(++guesses, tagEnd - 16, tagEnd);
+        const ahead = (view.sequence + 20_000) & 0xffff;
+        from(p.server, guess.subarray(0, writeTrailer(guess, view.start, undefined, 0, ahead, 7)), client);
+      }
+    });
+    p.run(3000);
+    p.impair({ loss: 0.3, delayMs: 20 });
+    p.run(2000);
+    stop();
+    expect(guesses).toBeGreaterThan(90);
+    expect((p.server.drops.get('forged') ?? 0) - known).toBe(guesses);
+    expect(p.client.session.paths()[0]!.loss).toBeGreaterThan(0.2);
+  });
+
   it('with a foreign connection id, or none from an unknown address, is not even looked at', () => {
     const { p } = talking(33, 1000);
     const { bytes } = p.client.sent.at(-1)!;

@@ -1,5 +1,7 @@
 import type { Json, Millis, Termination } from '../../../contract.ts';
 import type { directionCipher, Suite } from '../keys.ts';
+import type { HoldLimits } from '../media/hold.ts';
+import type { Announcement } from '../media/types.ts';
 
 /** Where datagrams go to and come from; compared by value. */
 export interface Route {
@@ -10,6 +12,8 @@ export interface Route {
   readonly port: number;
   /** Id of a router on the way: the connection id is then in every packet, and reports name it. */
   readonly via?: string;
+  /** Taken before all others as long as it is alive. */
+  readonly first?: true;
 }
 
 /** All in ms. */
@@ -61,8 +65,21 @@ export interface SessionOptions {
   /** Sends a whole datagram: `length` bytes of `bytes`, which are used again as soon as this returns (copy them). */
   readonly transmit: (bytes: Uint8Array, length: number, route: Route) => void;
   readonly count: (reason: string) => void;
+  /** Both ends are processes of one system. */
+  readonly inside?: InsideOptions;
   /** Makes the ciphers; tests look over its shoulder. */
   readonly cipher?: typeof directionCipher;
+}
+
+/**
+ * What is different inside a system: its network is wide and mostly clean. Nothing is paced, no camera is told to send
+ * less, redundancy begins when something is lost, and every packet names its connection: thousands of tracks are looked
+ * up by it.
+ */
+export interface InsideOptions {
+  /** Tells the other side of a flow, reliably and in order; what it is told goes to its `announced`. */
+  readonly announce: (a: Announcement, now: Millis) => void;
+  readonly hold: HoldLimits;
 }
 
 export type SessionState = 'opening' | 'active' | 'suspect' | 'detached' | 'gone';

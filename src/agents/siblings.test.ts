@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import type { AgentAdvert, ProcessAdvert } from './advert.ts';
+import { siblings } from './siblings.ts';
+
+const process = (name: string, region: string, ...agents: Partial<AgentAdvert>[]): ProcessAdvert => ({
+  v: 1,
+  process: name,
+  version: '1',
+  region,
+  fingerprint: name,
+  agents: agents.map((agent, i) => ({
+    agent: `${name}-${i}`,
+    gateway: 'native',
+    formats: [],
+    capacity: 10,
+    legs: 0,
+    draining: false,
+    reach: `${name}-${i}`,
+    ...agent,
+  })),
+});
+
+test('the other agents that take legs and can be reached: near before far, free before full', () => {
+  const processes = [
+    process('own', 'a', {}),
+    process('far', 'b', {}),
+    process('busy', 'a', { legs: 9 }),
+    process('free', 'a', { legs: 1 }),
+    process('full', 'a', { legs: 10 }),
+    process('drained', 'a', { draining: true }, { outOfService: true }),
+    process('others', 'a', { gateway: 'sip' }),
+  ];
+  expect(siblings(processes, 'native', 'own', 'a')).toEqual(['free-0', 'busy-0', 'far-0']);
+});

@@ -1,0 +1,42 @@
+import type { Parts } from './parts.ts';
+
+type Gauged = Pick<Parts, 'metrics' | 'rooms' | 'desk' | 'legs' | 'relays'>;
+
+/** What `GET /metrics` tells of the state of this process. */
+export function addGauges({ metrics, rooms, desk, legs, relays }: Gauged): void {
+  const number = (read: () => number) => () => [{ value: read() }];
+  metrics.gauge(
+    'rooms',
+    'Rooms this process hosts now.',
+    number(() => rooms?.size ?? 0),
+  );
+  metrics.gauge(
+    'legs',
+    'Legs the agents of this process hold now.',
+    number(() => desk.size),
+  );
+  metrics.gauge(
+    'calls',
+    'Legs the fronts of this process asked for and that live now.',
+    number(() => legs.size),
+  );
+  metrics.gauge(
+    'router_relayed_datagrams',
+    'Datagrams this process relayed, and those of them sent by two paths.',
+    () => [
+      { labels: { how: 'all' }, value: relays.stats.relayed },
+      { labels: { how: 'twice' }, value: relays.stats.twice },
+    ],
+    ['how'],
+  );
+  metrics.gauge(
+    'router_relayed_bytes',
+    'Bytes this process relayed.',
+    number(() => relays.stats.relayedBytes),
+  );
+  metrics.gauge(
+    'router_bindings',
+    'Clients bound at the router of this process now.',
+    number(() => relays.stats.bindings),
+  );
+}
