@@ -32,17 +32,19 @@ export class LinkClient {
   port(room: string): RoomPort {
     const there = this.#rooms.get(room);
     if (there !== undefined) return there;
+    let disarm = (): void => {};
     const made = new RemoteRoom(
       room,
       () => this.#session(),
       () => {
+        disarm();
         if (this.#rooms.get(room) === made) this.#rooms.delete(room);
       },
     );
     this.#rooms.set(room, made);
     // Whoever wanted it may have gone meanwhile, and never joins.
     const { clock } = this.#options;
-    clock.at(clock.now() + UNUSED_MS, () => made.endIfUnused());
+    disarm = clock.at(clock.now() + UNUSED_MS, () => made.endIfUnused());
     return made;
   }
 
@@ -68,6 +70,7 @@ export class LinkClient {
   /** Every seat is told, and nothing is connected any more. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();
+    for (const room of [...this.#rooms.values()]) room.endIfUnused();
     const connection = await this.#connection?.catch(() => undefined);
     await connection?.closed;
   }

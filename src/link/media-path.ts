@@ -1,8 +1,7 @@
 import type { Clock, Format, MediaPacket, Sink } from '../contract.ts';
 import { SendSlots, type UdpSocket } from '../io/udp.ts';
 import { MAX_DATAGRAM } from '../proto/artp/header.ts';
-import type { HoldLimits } from '../proto/artp/media/hold.ts';
-import type { Announcement, InTrack, OutTrack } from '../proto/artp/media/types.ts';
+import type { Announcement, HoldLimits, InTrack, OutTrack } from '../proto/artp/media/types.ts';
 import { Session } from '../proto/artp/session/session.ts';
 import { type Route, SESSION_TIMES, type SessionTimes } from '../proto/artp/session/types.ts';
 import { TRAILER_BYTES } from '../proto/artp/trailer.ts';

@@ -1,6 +1,16 @@
-import type { Parts } from './parts.ts';
+import type { Metrics } from '../ops/metrics.ts';
+import type { AgentDesk } from './agent-desk.ts';
+import type { LegDesk } from './leg-desk.ts';
+import type { Relays } from './relays.ts';
+import type { RoomNode } from './room-node.ts';
 
-type Gauged = Pick<Parts, 'metrics' | 'rooms' | 'desk' | 'legs' | 'relays'>;
+interface Gauged {
+  readonly metrics: Metrics;
+  readonly rooms: RoomNode | undefined;
+  readonly desk: AgentDesk;
+  readonly legs: LegDesk;
+  readonly relays: Relays;
+}
 
 /** What `GET /metrics` tells of the state of this process. */
 export function addGauges({ metrics, rooms, desk, legs, relays }: Gauged): void {

@@ -1,16 +1,24 @@
 import type { Bus } from '../bus/port.ts';
+import type { Loaded } from '../config.ts';
+import type { Clock } from '../contract.ts';
+import type { RootLog } from '../ops/log.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { Identity } from './identity.ts';
-import type { PartsOptions } from './parts.ts';
 import type { Relays } from './relays.ts';
 import { RoomJournal } from './room-journal.ts';
 import { RoomLinks } from './room-links.ts';
 import { RoomNode } from './room-node.ts';
 import type { RoomStore } from './room-store.ts';
 
+interface Made {
+  readonly config: Loaded;
+  readonly log: RootLog;
+  readonly clock: Clock;
+}
+
 /** The rooms of this process, as its config wants them. */
 export function createRooms(
-  { config, log, clock }: PartsOptions,
+  { config, log, clock }: Made,
   process: string,
   bus: Bus,
   store: RoomStore,
@@ -35,7 +43,7 @@ export function createRooms(
 
 /** And the links to and from those of others. */
 export function createLinks(
-  { config, clock, log }: PartsOptions,
+  { config, clock, log }: Made,
   identity: Identity,
   rooms: RoomNode | undefined,
   metrics: Metrics,

@@ -23,7 +23,7 @@ import { RoomStore } from './room-store.ts';
 import { Seats } from './seats.ts';
 import { Ticker } from './ticker.ts';
 
-export const PCMU = { codec: 'PCMU', clockRate: 8000 } as const;
+const PCMU = { codec: 'PCMU', clockRate: 8000 } as const;
 const down = () => refuse('server', 'bus-down', 'There is no connection to the bus.');
 
 /** A process's own end of the bus all share, which can be cut, or die with it. */

@@ -59,7 +59,7 @@ export type RoomOutput =
 const MAX_LOST = 9;
 
 /** How long the legs of a room that came from another process may take until their members are called away. */
-export const RETURN_MS = 5000;
+const RETURN_MS = 5000;
 
 /** One room: who is in it, with which legs and tracks, who speaks. Control only; media flows beside it (`flow.ts`). */
 export class Room implements Core<RoomInput, RoomOutput> {

@@ -4,7 +4,7 @@ import { missing } from '../harness/child.ts';
 import { runAudio } from './loss/audio.ts';
 import { logSpectralDistanceDb } from './loss/likeness.ts';
 import { measureAudio, measureCapped, measureVideo, type Run } from './loss/measured.ts';
-import { ROWS, SEEDS, VIDEO_ROWS } from './loss/rows.ts';
+import { CAPPED, POLICED, ROWS, SEEDS, VIDEO_ROWS } from './loss/rows.ts';
 import { heard, type Speech, speech } from './loss/speech.ts';
 
 const run: Run = { seeds: SEEDS, measureMs: 30_000 };
@@ -38,8 +38,11 @@ suite('speech through lossy paths, end to end', () => {
     expect(got.wireBps).toBeLessThan(70_000);
   });
 
-  test('a link that becomes too narrow for what is spent is not drowned', () => {
-    const got = measureCapped(run, said);
+  test.each([
+    ['with a queue', CAPPED],
+    ['without one', POLICED],
+  ])('a link %s that becomes too narrow for what is spent is not drowned', (_, row) => {
+    const got = measureCapped(row, run, said);
     expect(got.holds, figures(got)).toEqual({ rate: true, residual: true, drops: true, queue: true });
   });
 

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import type { AudioResult } from './loss/audio.ts';
 import { logSpectralDistanceDb } from './loss/likeness.ts';
 import { measureAudio, measureCapped, measureVideo, type Run } from './loss/measured.ts';
-import { ROWS, type Row, SEEDS, VIDEO_ROWS, type VideoRow } from './loss/rows.ts';
+import { CAPPED, POLICED, ROWS, type Row, SEEDS, VIDEO_ROWS, type VideoRow } from './loss/rows.ts';
 import { heard, type Speech, speech } from './loss/speech.ts';
 import { machine } from './measure.ts';
 
@@ -78,11 +78,11 @@ async function distance(got: AudioResult, said: Speech): Promise<number> {
   return logSpectralDistanceDb(await heard(clean), await heard(got.frames));
 }
 
-function cappedRow(said: Speech): Cells {
+function cappedRow(row: typeof CAPPED | typeof POLICED, said: Speech): Cells {
   note('narrow link');
-  const got = measureCapped(run, said);
+  const got = measureCapped(row, run, said);
   return [
-    ['link', '200 kbit/s with 10 %, after 50 % without a limit'],
+    ['link', `200 kbit/s, ${row.changed.queueMs} ms of queue, with 10 %, after 50 % without a limit`],
     ['mostly', got.all[0]!.policy],
     ['kbit/s', kbps(got.wireBps)],
     ['lost', percent(got.residual)],
@@ -122,7 +122,10 @@ print(
   'speech: lost if not there when it is to be heard; added: how long playout has to wait for what may not be lost; LSD: log-spectral distance to the decode without loss',
   audio,
 );
-print('speech on a link that becomes too narrow for what is spent', [cappedRow(said)]);
+print('speech on a link that becomes too narrow for what is spent', [
+  cappedRow(CAPPED, said),
+  cappedRow(POLICED, said),
+]);
 print(
   'pictures: 15 a second, two temporal layers, 300 kbit/s; incomplete if not whole when they are to be shown',
   VIDEO_ROWS.map(videoRow),

@@ -85,7 +85,13 @@ suite('two room nodes', () => {
         expect((last?.toMs ?? 0) - (last?.fromMs ?? 0), `${who} hears ${other} again`).toBeGreaterThan(1000);
         expect(heardMs(spans)).toBeGreaterThan(3000);
       }
-    expect(factsOf('moves')).toEqual(['participant.left bob', 'participant.left carol']); // when they hung up
+    await stage.members('moves', 'page', 'wx'); // when they hung up
+    await stage.server.until(
+      'both have left, by the event log, too',
+      async () => facts.length,
+      n => n >= 2,
+    );
+    expect(factsOf('moves')).toEqual(['participant.left bob', 'participant.left carol']);
     expect(await page.text('#notice-text').catch(() => '')).toBe('');
     await Promise.all([page.stop(), wx.stop('SIGINT')]);
     expect(stage.server.bugs()).toEqual([]);

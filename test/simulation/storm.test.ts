@@ -27,7 +27,14 @@ it.each(SEEDS)(
     const began = performance.now();
     await storm.run(events);
     if (process.env.STORM_LOG)
-      console.log(storm.seen, storm.tickets, storm.world.clock.now() / 1000, 'virtual s', performance.now() - began, 'ms');
+      console.log(
+        storm.seen,
+        storm.tickets,
+        storm.world.clock.now() / 1000,
+        'virtual s',
+        performance.now() - began,
+        'ms',
+      );
     // And there was something to be lost.
     expect(storm.seen.placed).toBeGreaterThan(events);
     expect(storm.seen.moved).toBeGreaterThan(events / 20);

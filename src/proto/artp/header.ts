@@ -21,7 +21,7 @@ const CONFIG = 0x10;
 export const REPAIRED = 0x08;
 /** Sealed packets are at most this long, bytes: a 1500-byte network fragments the largest, but nothing here grows. */
 export const MAX_DATAGRAM = 2048;
-export const MAX_HEADER_BYTES = RTP_HEADER_BYTES + 8;
+const MAX_HEADER_BYTES = RTP_HEADER_BYTES + 8;
 
 /** The payload type says only the medium: the format is known from the control stream. */
 export const AUDIO_TYPE = 96;

@@ -1,6 +1,6 @@
 /** What the bench prints and its test holds: all seeds of a row are one long measurement. */
 import { type AudioResult, neededMs, quantile, runAudio } from './audio.ts';
-import { boundsOf, CAPPED, type Row, type VideoRow } from './rows.ts';
+import { boundsOf, type CAPPED, type POLICED, type Row, type VideoRow } from './rows.ts';
 import type { Speech } from './speech.ts';
 import { runVideo, type VideoResult } from './video.ts';
 
@@ -44,8 +44,8 @@ export function measureAudio(row: Row, { seeds, measureMs }: Run, said: Speech) 
   };
 }
 
-export function measureCapped({ seeds, measureMs }: Run, said: Speech) {
-  const { before, changed, budgetMs, bounds } = CAPPED;
+export function measureCapped(row: typeof CAPPED | typeof POLICED, { seeds, measureMs }: Run, said: Speech) {
+  const { before, changed, budgetMs, bounds } = row;
   const all = seeds.map(seed =>
     runAudio({ seed, paths: 1, budgetMs, impairment: before, changed, measureMs }, said),
   );

@@ -87,6 +87,13 @@ export const CAPPED = {
   bounds: { bps: 200_000, dropped: 0.01, waitMs: 100, residual: 0.03 },
 } as const;
 
+/** The same limit, and next to no queue before it: nothing waits longer, what is too much is lost. */
+export const POLICED = {
+  ...CAPPED,
+  changed: { loss: 0.1, rateBps: 200_000, queueMs: 10 },
+  bounds: { bps: 200_000, dropped: 0.03, waitMs: 20, residual: 0.03 },
+} as const;
+
 /** 640×480, 15 pictures a second, two temporal layers, 300 kbit/s. */
 export interface VideoRow {
   readonly what: string;

@@ -1,7 +1,7 @@
-import type { LegEvent, LegRequest, PlacedLeg, Termination, Ticket } from '../../../src/contract.ts';
+import type { Clock, LegEvent, LegRequest, PlacedLeg, Termination, Ticket } from '../../../src/contract.ts';
+import type { Random } from '../../../src/kit/random.ts';
 import { Refusal, terminationOf } from '../../../src/kit/refusal.ts';
 import type { SimNode } from './node.ts';
-import type { SimWorld } from './world.ts';
 
 export const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
 const never = new AbortController().signal;
@@ -28,12 +28,22 @@ export interface Call {
   moves: number;
 }
 
+/** What callers need of the world they are in. */
+export interface CallersWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly calls: Call[];
+  readonly bugs: unknown[];
+  pick<T>(of: readonly T[]): T | undefined;
+  of(role: 'front'): SimNode[];
+}
+
 /** The peers outside: phones whose front moves them, pages that come back by themselves, pushes that dial an agent with a ticket. */
 export class Callers {
-  readonly #world: SimWorld;
+  readonly #world: CallersWorld;
   #made = 0;
 
-  constructor(world: SimWorld) {
+  constructor(world: CallersWorld) {
     this.#world = world;
   }
 

@@ -173,7 +173,9 @@ class SimLink {
     const ends = (['client', 'served'] as const).map(end =>
       this.#hostOf(end).clock.at(this.#net.clock.now() + this.#net.silence(), () => this.#end(end)),
     );
-    this.#disarm = () => ends.forEach(disarm => disarm());
+    this.#disarm = () => {
+      for (const disarm of ends) disarm();
+    };
   }
 
   heal(): void {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Manager } from '../../../src/agents/manager.ts';
-import type { Log, Seat, Termination, Ticket, TicketRequest } from '../../../src/contract.ts';
+import type { Clock, Log, Seat, Termination, Ticket, TicketRequest } from '../../../src/contract.ts';
+import type { Random } from '../../../src/kit/random.ts';
 import { Admission } from '../../../src/node/admission.ts';
 import { AgentDesk } from '../../../src/node/agent-desk.ts';
 import { keepRooms } from '../../../src/node/keep-rooms.ts';
@@ -11,7 +12,7 @@ import { Mesh } from '../../../src/node/mesh.ts';
 import { serveProcess } from '../../../src/node/process-service.ts';
 import { reconcile } from '../../../src/node/reconcile.ts';
 import { RoomFinder } from '../../../src/node/room-finder.ts';
-import { RoomNode } from '../../../src/node/room-node.ts';
+import { type RoomNews, RoomNode } from '../../../src/node/room-node.ts';
 import { serveRooms } from '../../../src/node/room-service.ts';
 import { RoomStore } from '../../../src/node/room-store.ts';
 import { Seats } from '../../../src/node/seats.ts';
@@ -22,10 +23,10 @@ import { ticketDesk } from '../../../src/node/tickets.ts';
 import { Access } from '../../../src/ops/access.ts';
 import { Tickets } from '../../../src/ops/tickets.ts';
 import { PortAgent } from './agent.ts';
+import type { SimBroker } from './broker.ts';
 import { SimBus } from './bus.ts';
 import { ProcessClock } from './clock.ts';
-import { SimLinks } from './links.ts';
-import type { SimWorld } from './world.ts';
+import { SimLinks, type SimNet } from './links.ts';
 
 /** What a process runs. */
 export interface Roles {
@@ -40,6 +41,21 @@ export const GATEWAYS = ['phone', 'page', 'rtmp'] as const;
 export const SESSION_KEEP_MS = 20_000;
 export const TICKET_LIFE_MS = 60_000;
 const CAPACITY = 40;
+
+/** What a process needs of the world it is in. */
+export interface NodeWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly broker: SimBroker;
+  readonly net: SimNet;
+  readonly bugs: unknown[];
+  unixNow(): number;
+  note(text: string, fields?: object): void;
+  roomNews(node: string, room: string, e: RoomNews): void;
+  /** The calls this front signals for. */
+  hangUp(front: SimNode, why: Termination): void;
+  gone(node: SimNode): void;
+}
 
 /** Nothing is mixed here: who wants to be ticked is counted. */
 class StillTicker {
@@ -69,12 +85,12 @@ export class SimNode {
   readonly seats = new Map<string, Seat>();
   readonly ticket: (ask: TicketRequest) => Promise<Ticket>;
   readonly onBug: (error: unknown) => void;
-  readonly #world: SimWorld;
+  readonly #world: NodeWorld;
   readonly #undo: (() => void)[] = [];
   dead = false;
   isClosing = false;
 
-  constructor(world: SimWorld, name: string, roles: Roles) {
+  constructor(world: NodeWorld, name: string, roles: Roles) {
     this.#world = world;
     this.name = name;
     this.roles = roles;
@@ -217,8 +233,7 @@ export class SimNode {
     this.isClosing = true;
     const { desk, rooms, finder, mesh } = this;
     desk.drainAll();
-    for (const call of this.#world.calls)
-      if (call.front === this && call.ended === undefined) this.#world.callers.hangUp(call, why);
+    this.#world.hangUp(this, why);
     const handedOver = rooms?.close(why, room => finder.successor(room));
     mesh.announce();
     await handedOver;

@@ -29,7 +29,7 @@ const SYSTEMS: readonly (readonly Roles[])[] = [
  * rooms are adopted 15 s later; both sides of a leg compare every 15 s and are answered within 2 s; a placement takes
  * 8 s, a page tries for 30 s to come back.
  */
-export const PROMISED_MS = 40_000;
+const PROMISED_MS = 40_000;
 const LOOK_EVERY_MS = 1000;
 /** Silence shorter than this is nobody's death, whatever the delays. */
 const UNNOTICED_MS = 1500;
@@ -256,7 +256,9 @@ export class Storm {
         name: `stop of NATS for ${lastsMs | 0} ms`,
         touched: none,
         lastsMs,
-        heal: () => world.nodes.forEach(n => broker.heal(n.name)),
+        heal: () => {
+          for (const n of world.nodes) broker.heal(n.name);
+        },
       };
     }
     if (what < 0.9) {

@@ -1,3 +1,4 @@
+import type { Termination } from '../../../src/contract.ts';
 import { type Random, seededRandom } from '../../../src/kit/random.ts';
 import type { RoomNews } from '../../../src/node/room-node.ts';
 import { SimBroker } from './broker.ts';
@@ -52,6 +53,10 @@ export class SimWorld {
     this.nodes.push(node);
     this.note(`${name} starts`);
     return node;
+  }
+
+  hangUp(front: SimNode, why: Termination): void {
+    for (const call of this.calls) if (call.front === front) this.callers.hangUp(call, why);
   }
 
   gone(node: SimNode): void {

@@ -1,12 +1,7 @@
 import { type Millis, NEVER } from '../../../kit/core.ts';
 import type { InFlow } from './in-track.ts';
+import type { HoldLimits } from './types.ts';
 
-export interface HoldLimits {
-  readonly packets: number;
-  readonly bytes: number;
-  readonly ms: number;
-}
-/** What may wait for announcements to catch up with the packets. */
 export const HOLD: HoldLimits = { packets: 512, bytes: 512 * 1024, ms: 1000 };
 
 /** Packets of flows nobody hears yet: authentic, sealed, bounded in number, bytes and time over all flows. */

@@ -1,9 +1,9 @@
 import { type Millis, NEVER } from '../../../kit/core.ts';
 import { isAnnouncement } from './announcement.ts';
-import { HOLD, Hold, type HoldLimits } from './hold.ts';
+import { HOLD, Hold } from './hold.ts';
 import { InFlow, type InTrackStage } from './in-track.ts';
 import { flowKey, isNewer } from './ssrc.ts';
-import type { Announcement } from './types.ts';
+import type { Announcement, HoldLimits } from './types.ts';
 
 /** Flows that were announced for tracks nobody hears: more than any honest side has at once. */
 const MAX_UNHEARD = 4096;

@@ -4,7 +4,6 @@ import { MAX_DATAGRAM } from '../header.ts';
 import type { KeyRing } from '../session/key-ring.ts';
 import { TRAILER_BYTES } from '../trailer.ts';
 import type { FlowStart } from './flow-start.ts';
-import type { HoldLimits } from './hold.ts';
 
 export type MediaKind = 'audio' | 'video';
 
@@ -22,6 +21,13 @@ export interface Announcement extends FlowStart {
   readonly track: number;
   readonly kind: MediaKind;
   readonly clockRate: number;
+}
+
+/** Of what may wait for announcements to catch up with the packets. */
+export interface HoldLimits {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly ms: number;
 }
 
 export interface PlaneOptions {

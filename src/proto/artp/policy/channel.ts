@@ -14,6 +14,8 @@ const BESIDE = 3;
 const LEAST_PAIRS = 60;
 /** Correlations are taken within parts of this length. */
 const PART_MS = 2000;
+/** Slots a fresh onset is doubted by. */
+const DOUBT = 6;
 /** Draws of their own: no slot has so many packets. */
 const RETOLD = 1000;
 /** Packets this close together are as good as copies of one tick. */
@@ -94,18 +96,20 @@ export class Channel {
   }
 
   /**
-   * What was before `onset` says nothing of what comes. It is told anew by a chain with the transitions seen since, each
-   * begun with one of its kind: a few dozen slots then speak for the whole window.
+   * What was before `onset` says nothing of what comes. It is told anew: by a chain with the transitions seen since where
+   * losses come in bursts, else by chance with the share seen since. A few dozen slots then speak for the whole window.
    */
   #retell(onset: number, path: number): void {
     const fate = (slot: number): 0 | 1 => this.#samples[slot * MOST_SAMPLES] as 0 | 1;
-    const next = [
+    // Where most was lost is where it was looked for: so many are taken to have come besides.
+    const next: [[number, number], [number, number]] = [
+      [DOUBT, 0],
       [1, 1],
-      [1, 1],
-    ] as [[number, number], [number, number]];
-    for (let slot = onset; slot + 1 < this.slots; slot++) next[fate(slot)][fate(slot + 1)]++;
+    ];
+    for (let slot = onset; slot + 1 < this.slots; slot++)
+      next[this.share < BURSTY ? 0 : fate(slot)][fate(slot + 1)]++;
     for (let slot = onset - 1; slot >= 0; slot--) {
-      const [came, lost] = next[fate(slot + 1)];
+      const [came, lost] = next[this.share < BURSTY ? 0 : fate(slot + 1)];
       this.#samples[slot * MOST_SAMPLES] = draw(slot, RETOLD + path) * (came + lost) < lost ? 1 : 0;
       this.#counts[slot] = 1;
     }

@@ -23,8 +23,7 @@ const onceIn = (slots: number): number =>
   slots > 0 && slots < FEW_SLOTS ? (1 - slots / FEW_SLOTS) / slots : 0;
 
 /** The worse of both, the last two seconds scaled to the target. */
-export const worseOf = ({ all, recent }: Missing): number =>
-  Math.max(all, (recent * TARGET) / RECENT_TARGET);
+export const worseOf = ({ all, recent }: Missing): number => Math.max(all, (recent * TARGET) / RECENT_TARGET);
 
 export interface PolicyInput {
   readonly media: 'audio' | 'video';
@@ -140,7 +139,7 @@ export function cheapest<P extends MediaPolicy>(
   return good.reduce((a, b) => ((b.delayMs - a.delayMs || b.residual - a.residual) < 0 ? b : a));
 }
 
-export const samePolicy = (a: MediaPolicy, b: MediaPolicy): boolean => {
+const samePolicy = (a: MediaPolicy, b: MediaPolicy): boolean => {
   if (a.kind === 'audio')
     return (
       b.kind === 'audio' &&

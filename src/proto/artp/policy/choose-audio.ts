@@ -114,6 +114,6 @@ export function chooseAudio(i: PolicyInput): AudioChoice {
   }
   const candidates = clean ? audioCandidates(i).filter(isFree) : audioCandidates(i);
   const fitting = judged(candidates.map(price).filter(fits), judge);
-  const tax = ({ policy: p }: AudioChoice): number => taxOf(p.copies, p.twoPaths, (channels[0]?.share ?? 0));
+  const tax = ({ policy: p }: AudioChoice): number => taxOf(p.copies, p.twoPaths, channels[0]?.share ?? 0);
   return fitting.length > 0 ? cheapest(fitting, i.held, tax) : judge(price(PLAIN_AUDIO));
 }

@@ -1,7 +1,7 @@
 /** So many separate losses make an onset: one outage, however long, is over when it is noticed. */
 const LEAST_RUNS = 3;
 /** Slots: what is looked at as the time since, and what there must be before. */
-const LEAST_SLOTS = 10;
+const LEAST_SLOTS = 15;
 const MOST_SLOTS = 150;
 /** More is lost than before by this share and by so many standard deviations: chance does not look like that. */
 const GROWN = 0.05;

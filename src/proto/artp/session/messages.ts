@@ -7,7 +7,7 @@ type Fragment = Extract<Control, { type: 'fragment' }>;
 export const MAX_MESSAGE_BYTES = 32 * 1024;
 /** What may wait for its acknowledgement. */
 export const MAX_UNSAID_BYTES = 512 * 1024;
-export const FRAGMENT_BYTES = 1000;
+const FRAGMENT_BYTES = 1000;
 /** Fragments under way: as many as one acknowledgement can tell apart. */
 const WINDOW = ACK_BITS_BYTES * 8;
 const REPEAT_MS = 40;

@@ -20,7 +20,6 @@ export interface Ticket {
   readonly data: Json;
 }
 
-export const TICKET_KEY_BYTES = 32;
 export const TICKET_MS: Millis = 120_000;
 /** A ticket and what stands around it fit one datagram. */
 export const MAX_TICKET_BYTES = 900;

@@ -1,7 +1,6 @@
 import type { Json, Millis, Termination } from '../../../contract.ts';
 import type { directionCipher, Suite } from '../keys.ts';
-import type { HoldLimits } from '../media/hold.ts';
-import type { Announcement } from '../media/types.ts';
+import type { Announcement, HoldLimits } from '../media/types.ts';
 
 /** Where datagrams go to and come from; compared by value. */
 export interface Route {
