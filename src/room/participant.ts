@@ -25,8 +25,7 @@ export interface RoomTrack {
 const MAX_FORMER = 3;
 
 /** What may be written down of a resume secret: it does not lead back to it. */
-const keyOfSecret = (secret: string): string =>
-  createHash('sha256').update(secret).digest('base64url');
+const keyOfSecret = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
 
 /** A joined party: a set of legs. Lives while any leg, or its session keep, lives. */
 export class Participant {
