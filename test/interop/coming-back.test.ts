@@ -1,11 +1,9 @@
 /** Members that come back by themselves: as who they were, without leaving and joining. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { SystemEvent } from '../../src/bus/events.ts';
-import { natsBus } from '../../src/bus/nats.ts';
-import type { Bus } from '../../src/bus/port.ts';
 import type { Ticket } from '../../src/contract.ts';
 import { systemClock } from '../../src/io/clock.ts';
 import { missing } from '../harness/child.ts';
+import { EventLog } from '../harness/event-log.ts';
 import { gapsOf, heardMs, spansOf, toneOf } from '../harness/heard.ts';
 import { NarrowLink } from '../harness/narrow-link.ts';
 import { BrowserPeer } from '../harness/peers/browser.ts';
@@ -28,12 +26,11 @@ const suite = missing('baresip', 'chromium', 'nats-server') ? describe.skip : de
 
 suite('a member comes back by itself', () => {
   let stage: Stage;
-  let bus: Bus;
+  let events: EventLog;
   let link: NarrowLink;
   /** The WebRTC agents of `agent` and of `agent 2`. */
   let first: string;
   let second: string;
-  const facts: SystemEvent[] = [];
   const agents = async (): Promise<string[]> =>
     ((await stage.server.api<LegView[]>('GET', '/agents')) ?? [])
       .filter(a => a.gateway === 'webrtc')
@@ -47,27 +44,13 @@ suite('a member comes back by itself', () => {
     const both = await stage.server.until('two agents', agents, a => a.length === 2);
     second = both.find(a => a !== first) as string;
     link = await NarrowLink.start(stage.server.ports.webrtc);
-    bus = await natsBus({
-      url: `nats://127.0.0.1:${stage.server.ports.bus}`,
-      name: 'test',
-      clock: systemClock,
-      onBug: error => void console.error(error),
-      count: () => {},
-    });
-    bus.events.consume('test', async e => void facts.push(e));
+    events = await EventLog.open(stage.server.ports.bus);
   });
   afterAll(async () => {
-    await Promise.all([bus?.close(), link?.stop()]);
+    await Promise.all([events?.close(), link?.stop()]);
     await stage?.close();
   });
   afterEach(t => stage.tell(t.task));
-
-  /** Of members, since they were asked for last. */
-  const factsOf = (room: string): string[] =>
-    facts
-      .splice(0)
-      .filter(f => f.room === room && f.type.startsWith('participant.'))
-      .map(f => `${f.type.slice('participant.'.length)} ${f.participant}`);
   const legs = async (room: string): Promise<LegView[]> =>
     (await stage.server.api<LegView[]>('GET', `/legs?room=${room}`)) ?? [];
   const webrtc = async (room: string): Promise<LegView[]> =>
@@ -91,7 +74,7 @@ suite('a member comes back by itself', () => {
     await stage.members('cut', 'bob', 'page');
     await wait(2000);
     const before = await webrtc('cut');
-    factsOf('cut');
+    events.take('cut');
     await link.set({ bps: 0, queueMs: 0, cut: true });
     await wait(CUT_MS);
     await link.set({ bps: 0, queueMs: 0 });
@@ -101,7 +84,7 @@ suite('a member comes back by itself', () => {
       before.map(({ leg }) => stage.server.api<{ summary: string }[]>('GET', `/legs/${leg}/ladder`)),
     );
     for (const of of steps) expect(of?.map(s => s.summary)).toContain('ICE restart');
-    expect(factsOf('cut')).toEqual([]);
+    expect(events.take('cut')).toEqual([]);
     await bob.stop();
     const spans = spansOf(bob.heard(), PAGE);
     console.log('bob hears the page', spans);
@@ -122,7 +105,7 @@ suite('a member comes back by itself', () => {
     await wait(2000);
     const before = await webrtc('killed');
     expect(before.map(l => l.agent)).toEqual([second, second]);
-    factsOf('killed');
+    events.take('killed');
     await stage.server.kill('agent 2');
     await stage.server.until(
       'new sessions',
@@ -130,7 +113,7 @@ suite('a member comes back by itself', () => {
       all => all.length === 2 && all.every(l => l.agent === first),
     );
     await wait(2500);
-    expect(factsOf('killed')).toEqual([]);
+    expect(events.take('killed')).toEqual([]);
     await bob.stop();
     const spans = spansOf(bob.heard(), PAGE);
     console.log('bob hears the page', spans);
@@ -152,7 +135,7 @@ suite('a member comes back by itself', () => {
         client.send({ type: 'media', media: 'audio', timestampMs: 20 * i, parts: [PCMU] });
       return client;
     };
-    factsOf('push');
+    events.take('push');
     const stale = await push();
     await stage.members('push', 'wx');
     const next = await push();
@@ -178,7 +161,7 @@ suite('a member comes back by itself', () => {
     );
     await wait(300);
     expect(await stage.server.participants('push')).toEqual(['wx']);
-    expect(factsOf('push')).toEqual(['joined wx', 'away wx', 'back wx']);
+    expect(events.take('push')).toEqual(['joined wx', 'away wx', 'back wx']);
     last.send({ type: 'stop' });
     await last.closed;
     await stage.gone('push');

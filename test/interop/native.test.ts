@@ -3,12 +3,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { missingForVideo } from '../../codecs/video/av.ts';
 import type { NativeMember } from '../../gateways/native/client/index.ts';
-import type { SystemEvent } from '../../src/bus/events.ts';
-import { natsBus } from '../../src/bus/nats.ts';
-import type { Bus } from '../../src/bus/port.ts';
-import { systemClock } from '../../src/io/clock.ts';
 import { ArtpRelay, portsOf } from '../harness/artp-relay.ts';
 import { missing } from '../harness/child.ts';
+import { EventLog } from '../harness/event-log.ts';
 import { heardMs, spansOf, toneOf } from '../harness/heard.ts';
 import { Baresip } from '../harness/peers/baresip.ts';
 import { NativePeer } from '../harness/peers/native.ts';
@@ -30,11 +27,10 @@ const suite =
 
 suite('native members', () => {
   let stage: Stage;
-  let bus: Bus;
+  let events: EventLog;
   /** Of `agent` and `agent 2`. */
   let first = '';
   let second = '';
-  const facts: SystemEvent[] = [];
 
   beforeAll(async () => {
     const roles = ['room', 'agent', 'agent 2', 'front'];
@@ -44,18 +40,11 @@ suite('native members', () => {
       const { tlsPort, udpPort } = portsOf(printed);
       return `artp://127.0.0.1:${tlsPort}/ROOM?udp=${udpPort}`;
     }) as [string, string];
-    bus = await natsBus({
-      url: `nats://127.0.0.1:${stage.server.ports.bus}`,
-      name: 'test',
-      clock: systemClock,
-      onBug: error => void console.error(error),
-      count: () => {},
-    });
-    bus.events.consume('test', async e => void facts.push(e));
+    events = await EventLog.open(stage.server.ports.bus);
   }, 60_000);
   afterEach(t => stage.tell(t.task));
   afterAll(async () => {
-    await bus?.close();
+    await events?.close();
     await stage?.close();
   });
 
@@ -71,11 +60,6 @@ suite('native members', () => {
     expect(around.length).toBeGreaterThan(50);
     return Math.max(...around.slice(1).map((ms, i) => ms - (around[i] as number)));
   };
-  /** Of the members of a room so far: `joined kai`. */
-  const factsOf = (room: string): string[] =>
-    facts
-      .filter(f => f.room === room && f.type.startsWith('participant.'))
-      .map(f => `${f.type.slice('participant.'.length)} ${f.participant}`);
 
   it('and phones and mini-programs hear each other, and nobody itself', async t => {
     const end = t.onTestFinished;
@@ -250,7 +234,7 @@ suite('native members', () => {
     const agentOf = async (who: string): Promise<string | undefined> =>
       (await legs('emptied')).find(l => l.participant === who)?.agent;
     const from = await agentOf('mia');
-    const before = factsOf('emptied');
+    const before = events.of('emptied');
     const askedAt = Date.now();
     await stage.server.api('POST', `/agents/${from}/drain`, { on: true });
     await expect.poll(() => mia.events.map(e => e.type), { timeout: 5000 }).toContain('resumed');
@@ -260,7 +244,7 @@ suite('native members', () => {
     const gaps = [heard, back].map(at => longestGap(at, askedAt));
     console.log(`moved: longest gaps ${gaps.join(' and ')} ms`);
     for (const gap of gaps) expect(gap).toBeLessThanOrEqual(MOVED_MS);
-    expect(factsOf('emptied')).toEqual(before);
+    expect(events.of('emptied')).toEqual(before);
   }, 30_000);
 
   it('whose agent is killed are heard again within 5 s by another one: the same participant', async t => {
@@ -277,10 +261,11 @@ suite('native members', () => {
     await expect.poll(() => kai.events.map(e => e.type), { timeout: 8000 }).toContain('resumed');
     await wait(2500);
     const gaps = [heard, back].map(at => longestGap(at, killedAt));
-    console.log(`agent killed: longest gaps ${gaps.join(' and ')} ms; ${factsOf('killed').join(', ')}`);
+    console.log(`agent killed: longest gaps ${gaps.join(' and ')} ms; ${events.of('killed').join(', ')}`);
     for (const gap of gaps) expect(gap).toBeLessThanOrEqual(HEARD_AGAIN_MS);
     expect(
-      factsOf('killed')
+      events
+        .of('killed')
         .filter(f => /joined|left/.test(f))
         .sort(),
     ).toEqual(['joined kai', 'joined lou']);
