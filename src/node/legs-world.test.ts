@@ -169,7 +169,7 @@ describe('out of service', () => {
 });
 
 /** What goes wrong between two looks at the books. */
-const STEPS = Number(process.env.SIM_STEPS ?? 1000);
+const STEPS = Number(process.env.SIM_STEPS ?? 300);
 
 it(`${STEPS} kills, partitions and delays: no leg, port or seat is lost or kept`, async () => {
   const random = seededRandom(20_261_120);
