@@ -40,7 +40,7 @@ suite('roombridge drill', () => {
     const member = await stomp(server, ROOM);
     const phone = new Child('dial', process.execPath, [
       PROGRAM,
-      ...['dial', `sip:${ROOM}@${server.sip}`, '--seconds', '8', '--sound-only', '--json'],
+      ...['dial', `sip:${ROOM}@${server.sip}`, '--seconds', '12', '--sound-only', '--json'],
     ]);
     const lost = async (): Promise<number> => {
       const legs = await server.api<LegOf[]>('GET', `/legs?room=${ROOM}`);
