@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
+import { fault } from '../../src/proto/artp/hello.ts';
 import { SECRET_BYTES, SUITES } from '../../src/proto/artp/keys.ts';
 import { RESET_TOKEN_BYTES } from '../../src/proto/artp/session/reset.ts';
 import { CONNECTION_BYTES } from '../../src/proto/artp/trailer.ts';
 import { termination } from './formats.ts';
-import { fault, MEMBER_VERSION } from './protocol.ts';
+import { MEMBER_VERSION } from './protocol.ts';
 
 /**
  * The first message of a member and its answer, JSON. They travel where TLS, a WebSocket or DTLS keeps them secret:

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Json } from '../../src/contract.ts';
-import { routerOffers } from '../../src/proto/artp/hello.ts';
+import type { Json, Outgoing } from '../../src/contract.ts';
+import { fault, routerOffers } from '../../src/proto/artp/hello.ts';
 import {
   format,
   media,
@@ -94,13 +94,6 @@ export type Tell = z.infer<typeof TELL>;
 export type AskOut = Outgoing<Ask>;
 export type TellOut = Outgoing<Tell>;
 export type Ways = Extract<TellOut, { t: 'ways' }>;
-type Outgoing<T> = [Json] extends [T]
-  ? T
-  : T extends (infer E)[]
-    ? readonly Outgoing<E>[]
-    : T extends object
-      ? { readonly [K in keyof T]: Outgoing<T[K]> }
-      : T;
 
 /** Reads a message; undefined when it is not one, `why` names the field and never its value. */
 export function readAsk(message: unknown): Ask | { readonly t: 'junk'; readonly why: string } {
@@ -111,8 +104,3 @@ export function readAsk(message: unknown): Ask | { readonly t: 'junk'; readonly 
 export const readAlternates = (reaches: readonly Json[]): Alternate[] =>
   reaches.flatMap(reach => alternate.safeParse(reach).data ?? []).slice(0, MAX_ALTERNATES);
 export const readTell = (message: unknown): Tell | undefined => TELL.safeParse(message).data;
-
-export function fault(error: z.ZodError): string {
-  const issue = error.issues[0];
-  return issue === undefined ? 'unreadable' : `${issue.path.join('.') || 'the message'} (${issue.code})`;
-}

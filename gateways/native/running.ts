@@ -1,4 +1,5 @@
 import type { Clock, Json } from '../../src/contract.ts';
+import { Alarm } from '../../src/io/alarm.ts';
 import type { Session } from '../../src/proto/artp/session/session.ts';
 import type { SessionEvent } from '../../src/proto/artp/session/types.ts';
 
@@ -9,13 +10,13 @@ export class Running {
   readonly #on: (e: SessionEvent) => void;
   #busy = false;
   #stopped = false;
-  #armed = Number.POSITIVE_INFINITY;
-  #disarm: (() => void) | undefined;
+  readonly #alarm: Alarm;
 
   constructor(session: Session, clock: Clock, on: (e: SessionEvent) => void) {
     this.session = session;
     this.#clock = clock;
     this.#on = on;
+    this.#alarm = new Alarm(clock, now => this.#ring(now));
     this.turn();
   }
 
@@ -35,29 +36,16 @@ export class Running {
     } finally {
       this.#busy = false;
     }
-    this.#arm();
+    this.#alarm.set(this.session.deadline);
   }
 
   /** Disarms the timer; nothing is told any more. Idempotent. */
   stop(): void {
     this.#stopped = true;
-    this.#disarm?.();
-    this.#disarm = undefined;
+    this.#alarm.stop();
   }
 
-  /** A deadline that moves away leaves the timer: it looks again when it rings, which costs less than arming anew. */
-  #arm(): void {
-    const { deadline } = this.session;
-    if (this.#stopped || deadline >= this.#armed) return;
-    this.#disarm?.();
-    this.#armed = deadline;
-    this.#disarm = this.#clock.at(deadline, () => this.#ring());
-  }
-
-  #ring(): void {
-    this.#armed = Number.POSITIVE_INFINITY;
-    this.#disarm = undefined;
-    const now = this.#clock.now();
+  #ring(now: number): void {
     if (now >= this.session.deadline) this.session.tick(now);
     this.turn();
   }

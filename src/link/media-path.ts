@@ -1,4 +1,5 @@
 import type { Clock, Format, MediaPacket, Sink } from '../contract.ts';
+import { Alarm } from '../io/alarm.ts';
 import { SendSlots, type UdpSocket } from '../io/udp.ts';
 import { MAX_DATAGRAM } from '../proto/artp/header.ts';
 import type { Announcement, HoldLimits, InTrack, OutTrack } from '../proto/artp/media/types.ts';
@@ -56,13 +57,13 @@ export class MediaPath {
   #tracks = 0;
   /** Of the datagram before: most come from where it did. */
   #from: Route = { kind: 'udp', address: '', port: 0 };
-  #armed = Number.POSITIVE_INFINITY;
-  #disarm: (() => void) | undefined;
+  readonly #alarm: Alarm;
   #closed = false;
 
   constructor(o: MediaPathOptions) {
     const { clock, socket, count } = o;
     this.#clock = clock;
+    this.#alarm = new Alarm(clock, now => this.#ring(now));
     this.#socket = socket;
     this.#count = count;
     this.found = new Promise(resolve => void (this.#find = resolve));
@@ -129,7 +130,7 @@ export class MediaPath {
     if (this.#closed) return;
     if (this.#socket.queued() > MAX_QUEUED) return this.#count('send-queue-full');
     flow.sink(p, this.#clock.now());
-    this.#arm();
+    this.#alarm.set(this.#session.deadline);
   }
 
   /** The other side announced a flow: what came of it, and comes, is for `sink`. */
@@ -157,8 +158,7 @@ export class MediaPath {
   /** Disarms its timer, and is silent. Idempotent. */
   close(): void {
     this.#closed = true;
-    this.#disarm?.();
-    this.#disarm = undefined;
+    this.#alarm.stop();
   }
 
   #transmit(bytes: Uint8Array, length: number, route: Route): void {
@@ -173,22 +173,10 @@ export class MediaPath {
         this.#isFound = true;
         this.#find();
       }
-    this.#arm();
+    this.#alarm.set(this.#session.deadline);
   }
 
-  /** A deadline that moves away leaves the timer: it looks again when it rings, which costs less than arming anew. */
-  #arm(): void {
-    const { deadline } = this.#session;
-    if (this.#closed || deadline >= this.#armed) return;
-    this.#disarm?.();
-    this.#armed = deadline;
-    this.#disarm = this.#clock.at(deadline, () => this.#ring());
-  }
-
-  #ring(): void {
-    this.#armed = Number.POSITIVE_INFINITY;
-    this.#disarm = undefined;
-    const now = this.#clock.now();
+  #ring(now: number): void {
     if (now >= this.#session.deadline) this.#session.tick(now);
     this.#turn();
   }

@@ -5,6 +5,7 @@ import type {
   Json,
   MemberInfo,
   NewTrack,
+  Outgoing,
   RoomEvent,
   Termination,
   TrackInfo,
@@ -174,13 +175,6 @@ export type Tell = z.infer<typeof TELL>;
 /** As written: the types of the seam, readonly arrays and all. */
 export type AskOut = Outgoing<Ask>;
 export type TellOut = Outgoing<Tell>;
-type Outgoing<T> = [Json] extends [T]
-  ? T
-  : T extends (infer E)[]
-    ? readonly Outgoing<E>[]
-    : T extends object
-      ? { readonly [K in keyof T]: Outgoing<T[K]> }
-      : T;
 
 /** Undefined when it is not one. */
 export const readAsk = (message: unknown): Ask | undefined => ASK.safeParse(message).data;

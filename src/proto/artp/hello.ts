@@ -94,7 +94,7 @@ export function readHello(message: unknown): Hello {
   checkVersion(message);
   const read = HELLO.safeParse(message);
   if (read.success) return read.data;
-  throw refuse('client', 'bad-hello', `This HELLO is not one of aRTP ${ARTP_VERSION}: ${what(read.error)}.`);
+  throw refuse('client', 'bad-hello', `This HELLO is not one of aRTP ${ARTP_VERSION}: ${fault(read.error)}.`);
 }
 
 /** Throws the Refusal the other side sent, or one of ours about its answer. */
@@ -107,7 +107,7 @@ export function readHelloAck(message: unknown): HelloAck {
   throw refuse(
     'server',
     'bad-hello',
-    `The answer to HELLO is not one of aRTP ${ARTP_VERSION}: ${what(read.error)}.`,
+    `The answer to HELLO is not one of aRTP ${ARTP_VERSION}: ${fault(read.error)}.`,
   );
 }
 
@@ -124,7 +124,7 @@ function checkVersion(message: unknown): void {
 }
 
 /** Names the field, never its value: it may be a secret. */
-const what = (error: z.ZodError): string => {
+export const fault = (error: z.ZodError): string => {
   const issue = error.issues[0];
   return issue === undefined ? 'unreadable' : `${issue.path.join('.') || 'the message'} (${issue.code})`;
 };
