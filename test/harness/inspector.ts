@@ -12,6 +12,14 @@ interface Answer {
   readonly error?: { readonly message: string };
 }
 
+/** What was only passing (an immediate, a request on its way) is gone the next time one looks. */
+const LOOKS = 4;
+
+const fewest = (one: Record<string, number>, other: Record<string, number>): Record<string, number> => {
+  const both = Object.entries(one).filter(([name]) => other[name] !== undefined);
+  return Object.fromEntries(both.map(([name, count]) => [name, Math.min(count, other[name] as number)]));
+};
+
 /** A debugger on a program that was started with `--inspect=127.0.0.1:0`. */
 export class Inspector {
   readonly #socket: WebSocket;
@@ -44,11 +52,19 @@ export class Inspector {
   /** After collecting garbage until nothing more is found. */
   async holdings(): Promise<Holdings> {
     await this.#ask('HeapProfiler.enable');
-    for (let i = 0; i < 3; i++) await this.#ask('HeapProfiler.collectGarbage');
-    const names = await this.evaluate<string[]>('process.getActiveResourcesInfo()');
-    const handles: Record<string, number> = {};
-    for (const name of names.sort()) handles[name] = (handles[name] ?? 0) + 1;
+    let handles = await this.#handles();
+    for (let i = 0; i < LOOKS; i++) {
+      await this.#ask('HeapProfiler.collectGarbage');
+      handles = fewest(handles, await this.#handles());
+    }
     return { handles, heapBytes: await this.evaluate<number>('process.memoryUsage().heapUsed') };
+  }
+
+  async #handles(): Promise<Record<string, number>> {
+    const handles: Record<string, number> = {};
+    for (const name of (await this.evaluate<string[]>('process.getActiveResourcesInfo()')).sort())
+      handles[name] = (handles[name] ?? 0) + 1;
+    return handles;
   }
 
   close(): void {
