@@ -6,7 +6,7 @@ const MAX_LINES = 500;
 
 /** What members write to each other. */
 export class Chat {
-  #send: (text: string) => void = () => {};
+  #send: (text: string) => boolean = () => false;
 
   constructor() {
     const line = by<HTMLInputElement>('line');
@@ -16,18 +16,17 @@ export class Chat {
       event.preventDefault();
       const text = line.value.trim();
       if (text === '') return;
-      if (textFault(text) !== undefined) {
-        line.setCustomValidity(words.lineTooLong);
+      const fault = textFault(text) !== undefined ? words.lineTooLong : this.#send(text) ? '' : words.notSent;
+      if (fault === '') line.value = '';
+      else {
+        line.setCustomValidity(fault);
         line.reportValidity();
-        return;
       }
-      this.#send(text);
-      line.value = '';
     });
   }
 
-  /** An empty page; what is written goes to `send`. */
-  begin(send: (text: string) => void): void {
+  /** An empty page; what is written goes to `send`, which says whether it could: if not, it stays in the line. */
+  begin(send: (text: string) => boolean): void {
     this.#send = send;
     by('lines').replaceChildren();
   }

@@ -32,7 +32,7 @@ export class DrillBanner {
     this.#endsAt = Date.now() + fact.secondsLeft * 1000;
     const how = Object.entries(IMPAIRMENTS)
       .filter(([key]) => fact.impairment[key] !== undefined)
-      .map(([key, word]) => say(word, { value: fact.impairment[key] as string }))
+      .map(([key, word]) => say(word, { value: shown(fact.impairment[key] as string) }))
       .join(words.listComma);
     by('drill').hidden = false;
     by('drill-text').textContent =
@@ -55,4 +55,10 @@ export class DrillBanner {
     by('drill-left').textContent = say('drillLeft', { n });
     if (n === 0) this.clear();
   }
+}
+
+/** As the admin wrote it, in figures; of words there is one: `4packets`. */
+function shown(text: string): string {
+  const n = /^([\d.]+)packets$/.exec(text)?.[1];
+  return n === undefined ? text : say('drillPackets', { n });
 }

@@ -18,7 +18,8 @@ const PATHS = {
   miniProgram:
     '<rect x="6" y="2" width="12" height="20" rx="2.5"/><path d="M11 19h2"/><circle cx="10" cy="10" r="1.5"/><circle cx="14" cy="10" r="1.5"/><path d="M9.5 13.5c1.5 1.3 3.5 1.3 5 0"/>',
   browser: '<rect x="3" y="4" width="18" height="16" rx="2"/><path d="M3 9h18M6.5 6.5h.01M9.5 6.5h.01"/>',
-  other: '<circle cx="12" cy="12" r="9"/><path d="M12 8v5M12 16.5h.01"/>',
+  native: '<path d="m8 8-4 4 4 4M16 8l4 4-4 4M13.5 6l-3 12"/>',
+  other: '<circle cx="12" cy="12" r="9"/><path d="M3 12h18M12 3a14 14 0 0 1 0 18M12 3a14 14 0 0 0 0 18"/>',
   good: '<path d="M5 20v-4M12 20V10M19 20V4"/>',
   fair: '<path d="M5 20v-4M12 20V10"/><path class="faint" d="M19 20V4"/>',
   poor: '<path d="M5 20v-4"/><path class="faint" d="M12 20V10M19 20V4"/>',

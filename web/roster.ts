@@ -25,9 +25,7 @@ export class Roster {
   take(fact: Fact): string | undefined {
     switch (fact.type) {
       case 'roster':
-        this.#members.clear();
-        for (const m of fact.members) this.#members.set(m.participant, m);
-        this.#complete = true;
+        this.#all(fact.members);
         return undefined;
       case 'member':
         return this.#member(fact.member);
@@ -50,16 +48,23 @@ export class Roster {
     const all = [...this.#members.values()].map(member => ({
       member,
       self: member.participant === this.self,
-      speaks: this.#speaking.includes(member.participant),
+      speaks: member.state === 'here' && this.#speaking.includes(member.participant),
       slot: slotOf(this.slots.video, member.participant),
       shares: shares(member),
     }));
     return [...all.filter(p => !p.self), ...all.filter(p => p.self)];
   }
 
+  #all(members: readonly Member[]): void {
+    const before = new Map(this.#members);
+    this.#members.clear();
+    for (const m of members) this.#members.set(m.participant, remembered(m, before.get(m.participant)));
+    this.#complete = true;
+  }
+
   #member(member: Member): string | undefined {
     const before = this.#members.get(member.participant);
-    this.#members.set(member.participant, member);
+    this.#members.set(member.participant, remembered(member, before));
     if (!this.#complete || member.participant === this.self) return undefined;
     const name = member.participant;
     if (before === undefined) return say('hasJoined', { name });
@@ -67,6 +72,12 @@ export class Roster {
     return say(shares(member) ? 'hasShared' : 'hasUnshared', { name });
   }
 }
+
+/** Who is away has no connection that could be named: what it had is what it will come back with. */
+const remembered = (m: Member, before: Member | undefined): Member =>
+  m.state === 'away' && m.protocols.length === 0 && before !== undefined
+    ? { ...m, protocols: before.protocols }
+    : m;
 
 const shares = (m: Member): boolean => m.tracks.some(t => t.source === 'screen');
 

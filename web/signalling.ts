@@ -48,6 +48,21 @@ export interface SignallingEvents {
   lost(): void;
 }
 
+/** Of the system between here and the room: it heals by itself, and who asks again is let in. */
+const PASSING = new Set([
+  'agent-lost',
+  'agents-silent',
+  'bus-down',
+  'front-lost',
+  'link-lost',
+  'no-manager',
+  'no-responder',
+  'no-room-node',
+  'room-lost',
+  'room-moved',
+  'room-unreachable',
+  'timeout',
+]);
 /** A server that does not answer is asked again. */
 const CONNECT_MS = 8000;
 
@@ -66,7 +81,7 @@ export class Signalling {
           joined = true;
           done(made);
         },
-        ended: why => (joined ? on.ended(why) : fail(why)),
+        ended: why => (!joined ? fail(why) : why.final ? on.ended(why) : on.lost()),
         lost: () => (joined ? on.lost() : fail(new Error('the WebSocket closed'))),
       });
       let joined = false;
@@ -93,7 +108,10 @@ export class Signalling {
           if (fact.type === 'joined') on.joined(fact);
           else on.fact(fact);
         }),
-      onStompError: frame => end(() => on.ended(new Refused(frame.headers.message ?? '', frame.body, true))),
+      onStompError: frame => {
+        const reason = frame.headers.message ?? '';
+        end(() => on.ended(new Refused(reason, frame.body, !PASSING.has(reason))));
+      },
       onWebSocketClose: () => end(() => on.lost()),
     });
     this.#client.activate();
@@ -103,8 +121,9 @@ export class Signalling {
     this.#send('mute', { media, on });
   }
 
-  text(text: string): void {
-    this.#send('text', { text });
+  /** False: there is no connection now, and it was not sent. */
+  text(text: string): boolean {
+    return this.#send('text', { text });
   }
 
   /** Says goodbye; no event follows. */
@@ -113,8 +132,9 @@ export class Signalling {
     void this.#client.deactivate();
   }
 
-  #send(verb: string, body: object): void {
-    if (this.#client.connected)
-      this.#client.publish({ destination: `${this.#room}/${verb}`, body: JSON.stringify(body) });
+  #send(verb: string, body: object): boolean {
+    if (!this.#client.connected) return false;
+    this.#client.publish({ destination: `${this.#room}/${verb}`, body: JSON.stringify(body) });
+    return true;
   }
 }

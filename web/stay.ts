@@ -63,7 +63,7 @@ export class Stay {
     this.#undo.push(o.capture.onChange(device => this.#device(device)));
     const timer = setInterval(() => void this.#look(), STATS_MS);
     this.#undo.push(() => clearInterval(timer));
-    o.view.chat.begin(text => this.#signalling.it?.text(text));
+    o.view.chat.begin(text => this.#signalling.it?.text(text) ?? false);
     o.view.toolbar.pictures(true);
     this.#setMuted(this.#muted);
     o.view.toolbar.camera(o.capture.track('camera') !== undefined);

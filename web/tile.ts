@@ -10,6 +10,7 @@ export class Tile {
   readonly #avatar = make('span', 'avatar');
   readonly #name = make('span', 'name');
   readonly #signs = make('span', 'signs');
+  readonly #gone = make('span', 'gone', words.away);
   #drawn = '';
 
   constructor(name: string) {
@@ -23,7 +24,13 @@ export class Tile {
     this.#video.hidden = true;
     for (const event of ['loadeddata', 'resize'] as const)
       this.#video.addEventListener(event, () => this.#fit());
-    this.element.append(this.#avatar, this.#video, make('span', 'plate', this.#name, this.#signs));
+    this.element.append(
+      this.#avatar,
+      this.#video,
+      make('span', 'plate', this.#name, this.#signs),
+      this.#gone,
+    );
+    this.#gone.hidden = true;
   }
 
   /** `picture`: undefined when there is none; `still`: nothing comes in it now. */
@@ -43,6 +50,7 @@ export class Tile {
     this.element.classList.toggle('speaking', speaks);
     this.element.classList.toggle('away', member.state === 'away');
     this.#name.textContent = name;
+    this.#gone.hidden = member.state !== 'away';
     this.#signs.replaceChildren(
       ...(member.muted.audio ? [sign('microphoneOff', words.muted, 'danger')] : []),
       ...(person.shares ? [sign('screen', words.sharing)] : []),

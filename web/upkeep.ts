@@ -1,8 +1,8 @@
 import { Refused } from './refused.ts';
 
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
-/** Without success for so long, the other side is given up: once it was there, it may come back. */
-const PATIENCE_MS = { first: 10_000, later: 60_000 };
+/** Without success for so long, the other side is given up: once it was there, the seat is kept (rooms.sessionKeep). */
+const PATIENCE_MS = { first: 10_000, later: 120_000 };
 
 export interface Closable {
   close(): void;

@@ -44,6 +44,16 @@ describe('joining', () => {
     expect(world.host.counts).toContain('refused/room-full');
   });
 
+  it('is told of every way that does not lead there', async () => {
+    const gone = await World.open();
+    const { url } = gone;
+    await gone.close();
+    const webSocket = 'ws://127.0.0.1:1/artp';
+    await expect(world.join({ url, insecure: false, webSocket })).rejects.toThrow(
+      /^No TLS connection to 127\.0\.0\.1:\d+ \(ECONNREFUSED\): .* No TLS connection to ws:\/\/127\.0\.0\.1:1\/artp/,
+    );
+  });
+
   it('wants a certificate that proves something', async () => {
     await expect(world.join({ insecure: false })).rejects.toThrow(/is self-signed: give its authority/);
     await expect(world.join({ fingerprint: 'AA:BB' })).rejects.toThrow(/not the one asked for/);
@@ -65,6 +75,19 @@ describe('where TCP does not come through', () => {
     await member.leave();
     await relay.close();
   }, 30_000);
+
+  it('a stream that is refused again and again leaves the socket alone, and what is known of its way', async () => {
+    const relay = await ArtpRelay.open(portsOf(world.url));
+    relay.streams(false);
+    const { member, events } = await world.join({ url: relay.url('1000') });
+    await eventually(() => expect(member.state).toBe('active'));
+    const [sockets, refused] = [relay.clients, relay.refused];
+    await eventually(() => expect(relay.refused).toBeGreaterThanOrEqual(refused + 3));
+    expect(relay.clients).toBe(sockets);
+    expect(events.map(e => e.type)).not.toContain('resumed');
+    await member.leave();
+    await relay.close();
+  });
 
   it('nor UDP, all goes by a WebSocket', async () => {
     const mount = await openMount();

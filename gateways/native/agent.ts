@@ -22,6 +22,7 @@ import { isResume } from '../../src/proto/artp/session/resume.ts';
 import type { Route } from '../../src/proto/artp/session/types.ts';
 import { TRAILER_BYTES } from '../../src/proto/artp/trailer.ts';
 import { isDtls } from '../../src/proto/dtls/record.ts';
+import { Alternates } from './alternates.ts';
 import { type NativeCertificate, openCertificate } from './certificate.ts';
 import type { NativeConfig } from './config.ts';
 import { DtlsHellos, identityOf } from './dtls-hello.ts';
@@ -64,6 +65,7 @@ export class NativeAgent implements Agent {
   readonly #legs = new Map<NativeLeg, Served | undefined>();
   readonly #resuming: Resuming;
   #tickets: Tickets | undefined;
+  #alternates: Alternates | undefined;
   /** Undefined: the certificate is not of ECDSA. */
   #hellos: DtlsHellos | undefined;
   readonly #greeter: Greeter;
@@ -154,6 +156,7 @@ export class NativeAgent implements Agent {
         transmit: (bytes, length, route) => this.#transmit(bytes, length, route),
       });
     this.#mount(path);
+    this.#alternates = new Alternates(host, () => this.#legs.keys());
     const { host: name } = this.reach as Alternate;
     const shown = name.includes(':') ? `[${name}]` : name;
     const note = port === 0 || this.#udp.port !== this.#tls.port - 1 ? `?udp=${this.#udp.port}` : '';
@@ -188,6 +191,7 @@ export class NativeAgent implements Agent {
 
   async close(): Promise<void> {
     this.#closing = true;
+    this.#alternates?.stop();
     for (const leg of this.#legs.keys()) leg.close(SHUTDOWN);
     const { clock } = this.#host;
     if (this.#members.size > 0)

@@ -35,7 +35,7 @@ export async function openCertificate(host: Host, config: NativeConfig): Promise
     throw refuse(
       'server',
       'bad-certificate',
-      `The certificate of native.certFile is not usable (${(error as Error).message}): give PEM files that belong together, unencrypted.`,
+      `The certificate of native.certFile is not usable (${faultOf(error)}): give PEM files that can be read and belong together, unencrypted.`,
     );
   });
   const again = (): void =>
@@ -68,3 +68,9 @@ function selfMade(host: Host): KeyPair {
   const key = keys.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
   return { cert: made.certPem, key };
 }
+
+/** `ENOENT` says it; Node's sentence around it repeats the file. */
+const faultOf = (error: unknown): string => {
+  const { code, path, message } = error as NodeJS.ErrnoException;
+  return path === undefined ? message : `${path}: ${code}`;
+};

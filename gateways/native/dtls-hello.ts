@@ -14,6 +14,8 @@ import { Running } from './running.ts';
 /** From the first good cookie to the end, whatever comes of it. */
 const HELLO_MS = 20_000;
 const MAX_AT_ONCE = 256;
+/** Whoever has one address does not keep the others out. */
+const MAX_OF_ONE_ADDRESS = 64;
 
 interface Visit {
   readonly dtls: Drive<DtlsInput>;
@@ -49,7 +51,8 @@ export class DtlsHellos {
     const knock = this.#door.look(bytes, key, now);
     if (knock.type === 'junk') return host.count('dropped', 'dtls-hello');
     if (knock.type === 'ask') return transmit(knock.bytes, knock.bytes.length, route);
-    if (this.#visits.size >= MAX_AT_ONCE) return host.count('refused', 'too-many-hellos');
+    if (this.#visits.size >= MAX_AT_ONCE || this.#visitsFrom(route.address) >= MAX_OF_ONE_ADDRESS)
+      return host.count('refused', 'too-many-hellos');
     if (!greeter.allows(route.address)) return;
     this.#open(key, route).dtls.feed({ type: 'datagram', bytes });
   }
@@ -65,6 +68,12 @@ export class DtlsHellos {
 
   close(): void {
     for (const key of this.#visits.keys()) this.#forget(key);
+  }
+
+  #visitsFrom(address: string): number {
+    let visits = 0;
+    for (const key of this.#visits.keys()) if (key.startsWith(`${address} `)) visits++;
+    return visits;
   }
 
   #open(key: string, route: Route): Visit {

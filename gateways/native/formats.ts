@@ -34,6 +34,10 @@ export const format = z.strictObject({
 
 const source = z.enum(['mic', 'camera', 'screen', 'prompt']);
 
+/** RTP timestamps say which medium it is. */
+export const mediaOf = ({ codec }: Pick<Format, 'codec'>): 'audio' | 'video' =>
+  codec === 'H264' || codec === 'VP8' ? 'video' : 'audio';
+
 const CLOCK_RATES: Readonly<Record<string, number>> = {
   opus: 48_000,
   PCMU: 8000,
@@ -48,13 +52,18 @@ export const published = format.refine(
   'no format that rooms carry',
 );
 
-/** What a member may publish: no prompts, and no copies in layers. */
-export const newTrack = z.strictObject({
-  source: z.enum(['mic', 'camera', 'screen']),
-  format: published,
-  canKeyframe: z.boolean(),
-  syncGroup: name,
-}) satisfies z.ZodType<NewTrack>;
+/** What a member may publish: no prompts, and no copies in layers. Sound is of microphones: those are what is muted. */
+export const newTrack = z
+  .strictObject({
+    source: z.enum(['mic', 'camera', 'screen']),
+    format: published,
+    canKeyframe: z.boolean(),
+    syncGroup: name,
+  })
+  .refine(
+    t => (t.source === 'mic') === (mediaOf(t.format) === 'audio'),
+    'sound is published as mic, a picture as camera or screen',
+  ) satisfies z.ZodType<NewTrack>;
 
 export const trackInfo = z.strictObject({
   source,
@@ -68,12 +77,13 @@ export const trackInfo = z.strictObject({
   participant: z.string(),
 } satisfies Shape<TrackInfo>);
 
-const accept = z.array(format).min(1).max(16);
+const accept = z.array(published).min(1).max(16);
+const mixed = published.refine(f => mediaOf(f) === 'audio', 'the mix is sound');
 /** JSON has no infinity: no limit is left out. */
 const maxBps = z.number().positive().optional();
 const slots = { slot: z.int().min(0).max(63), of: z.int().min(1).max(64) };
 export const want = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('mix'), codec: format, ptimeMs: z.number().min(2.5).max(120) }),
+  z.strictObject({ kind: z.literal('mix'), codec: mixed, ptimeMs: z.number().min(2.5).max(120) }),
   z.strictObject({ kind: z.literal('track'), id, accept }),
   z.strictObject({ kind: z.literal('member'), participant: name, source, accept }),
   z.strictObject({ kind: z.literal('loudest'), ...slots, accept }),
@@ -94,10 +104,6 @@ export const writeWant = (w: Want): object => {
   const { maxBps: _none, ...rest } = w;
   return rest;
 };
-
-/** RTP timestamps say which medium it is. */
-export const mediaOf = (f: Format): 'audio' | 'video' =>
-  f.codec === 'H264' || f.codec === 'VP8' ? 'video' : 'audio';
 
 export const member = z.strictObject({
   participant: z.string(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Refusal, refuse, type Termination } from '../../src/kit/refusal.ts';
-import { fault } from '../../src/proto/artp/hello.ts';
+import { checkVersion, fault } from '../../src/proto/artp/hello.ts';
 import { SECRET_BYTES, SUITES } from '../../src/proto/artp/keys.ts';
 import { RESET_TOKEN_BYTES } from '../../src/proto/artp/session/reset.ts';
 import { CONNECTION_BYTES } from '../../src/proto/artp/trailer.ts';
@@ -12,6 +12,7 @@ import { MEMBER_VERSION } from './protocol.ts';
  * the answer carries the secret that all keys come from.
  */
 export const HELLO_LIMIT = 8192;
+const ADVICE = 'use the client of the same Roombridge version';
 
 const connection = z
   .string()
@@ -97,7 +98,7 @@ export const writeRefused = ({ blame, reason, text }: Termination): object => ({
 
 /** Throws a Refusal, in words for the member. */
 export function readHello(message: unknown): Hello {
-  checkVersion(message);
+  checkVersion(message, MEMBER_VERSION, ADVICE);
   const read = HELLO.safeParse(message);
   if (read.success) return read.data;
   throw refuse(
@@ -111,7 +112,7 @@ export function readHello(message: unknown): Hello {
 export function readHelloAck(message: unknown): HelloAck {
   const refused = REFUSED.safeParse(message);
   if (refused.success) throw new Refusal(refused.data.why as Termination);
-  checkVersion(message);
+  checkVersion(message, MEMBER_VERSION, ADVICE);
   const read = HELLO_ACK.safeParse(message);
   if (read.success) return read.data;
   throw refuse(
@@ -119,16 +120,4 @@ export function readHelloAck(message: unknown): HelloAck {
     'bad-hello',
     `The answer to HELLO is not one of aRTP members, version ${MEMBER_VERSION}: ${fault(read.error)}.`,
   );
-}
-
-/** Before anything else is looked at: what another version writes is its own business. */
-function checkVersion(message: unknown): void {
-  const told =
-    typeof message === 'object' && message !== null && 'version' in message ? message.version : undefined;
-  if (typeof told === 'number' && told !== MEMBER_VERSION)
-    throw refuse(
-      'client',
-      'artp-version',
-      `One side speaks aRTP ${MEMBER_VERSION}, the other aRTP ${told}: use the client of the same Roombridge version.`,
-    );
 }

@@ -11,6 +11,7 @@ import type {
   StreamStats,
   Termination,
 } from '../../src/contract.ts';
+import { RateLimit } from '../../src/kit/limits.ts';
 import { Refusal, refuse, terminationOf } from '../../src/kit/refusal.ts';
 import { checkText } from '../../src/kit/text.ts';
 import { readWant } from './formats.ts';
@@ -25,6 +26,12 @@ import { Wanting } from './wanting.ts';
 const HEARD_MS = 1000;
 /** What a member may ask for again and again has no end otherwise. */
 const MAX_REFUSED = 1000;
+/** Of what a member asks, a second and at once: after a return all its tracks are asked for anew. */
+const ASKS_PER_SECOND = 50;
+const MOST_ASKS = 256;
+/** Of its texts: everybody in the room gets each. */
+const TEXTS_PER_SECOND = 10;
+const MOST_TEXTS = 50;
 
 const NO_OFFERS: Termination = {
   blame: 'client',
@@ -55,6 +62,8 @@ export class NativeLeg implements Leg {
   #drill: LegDrill | null = null;
   #stopWatching: () => void = () => {};
   #refused = 0;
+  readonly #asks = new RateLimit(ASKS_PER_SECOND, MOST_ASKS);
+  readonly #texts = new RateLimit(TEXTS_PER_SECOND, MOST_TEXTS);
   #disarm: (() => void) | undefined;
   #disarmWays: () => void = () => {};
   #closed: Termination | undefined;
@@ -107,10 +116,16 @@ export class NativeLeg implements Leg {
         refuse('client', 'bad-message', `This message is not understood: ${ask.why}.`),
       );
     try {
+      this.#slow(ask);
       this.#ask(ask);
     } catch (error) {
       this.#refuse(ask.t, error, ask);
     }
+  }
+
+  /** There are other agents than it was told of. */
+  tellWays(): void {
+    this.#sayWays();
   }
 
   /** Its agent is being emptied: the member is asked to go on by another one. */
@@ -167,6 +182,12 @@ export class NativeLeg implements Leg {
     this.note(`closed: ${why.text ?? why.reason}`);
     this.#emit({ type: 'closed', why });
     this.#ended(why);
+  }
+
+  #slow({ t }: Ask): void {
+    const now = this.#host.clock.now();
+    if (!this.#asks.take(now) || (t === 'text' && !this.#texts.take(now)))
+      throw refuse('client', 'too-many-messages', 'This member says too much at once: go on in a second.');
   }
 
   #ask(ask: Ask): void {

@@ -23,7 +23,7 @@ export const MEMBER_VERSION = 1;
 export const MEMBER_LIMITS = { publications: 8, wants: 64 } as const;
 
 /** So many other agents are told. */
-const MAX_ALTERNATES = 4;
+export const MAX_ALTERNATES = 4;
 
 const port = z.int().min(1).max(65_535);
 /** Where an agent is reached. */

@@ -11,6 +11,8 @@ import { readSeated, type Seated, type Tickets } from './tickets.ts';
 /** One answer for one RESUME, however often it comes. */
 const ANSWER_MS = 15_000;
 const MAX_ANSWERS = 1024;
+/** Sessions nobody has shown the keys of yet. One ticket asks for any number, from any address it writes on. */
+const MAX_UNOPENED = 1024;
 
 export interface ResumingNeeds {
   readonly host: Host;
@@ -31,6 +33,7 @@ export class Resuming {
   readonly #needs: ResumingNeeds;
   readonly #trailer = new TrailerView();
   readonly #answers = new Map<string, { readonly datagram: Buffer; readonly at: number }>();
+  readonly #unopened = new Set<Served>();
 
   constructor(needs: ResumingNeeds) {
     this.#needs = needs;
@@ -51,6 +54,7 @@ export class Resuming {
     const known = this.#answers.get(nonce);
     if (known !== undefined) return transmit(known.datagram, known.datagram.length, route);
     if (!greeter.allows(route.address)) return;
+    if (this.#unopened.size >= MAX_UNOPENED) return host.count('refused', 'too-many-resumes');
     const answer = this.#answer(asked, route);
     if (answer === undefined) return host.count('dropped', 'bad-ticket');
     this.#forgetOld(now);
@@ -68,7 +72,12 @@ export class Resuming {
     const { datagram, secret } = answerResume(asked, { connection: ours, ticket: none }, randomBytes);
     if (tickets() === undefined) return undefined;
     const material = { secret, suite, ours, theirs: asked.theirs };
-    begin(material, served => void this.#seat(served, material, seated, route));
+    const served = begin(material, s => {
+      this.#unopened.delete(s);
+      void this.#seat(s, material, seated, route);
+    });
+    this.#unopened.add(served);
+    served.over.signal.addEventListener('abort', () => this.#unopened.delete(served), { once: true });
     return datagram;
   }
 

@@ -1,10 +1,20 @@
 import type { Host } from '../../src/contract.ts';
+import { refuse } from '../../src/kit/refusal.ts';
 import type { Greeter } from './greeting.ts';
+import { writeRefused } from './hello.ts';
 import type { Pipe, PipeHandlers } from './pipe.ts';
 
 /** From the first byte until it is somebody's: a member's HELLO was good, or a packet of a session came by it. */
 const STRANGER_MS = 5000;
+/** Whose HELLO was read waits for its room, which may be moving; for as long as a client does. */
+const GREETING_MS = 10_000;
 const MAX_STRANGERS = 256;
+
+const ROOM_SILENT = refuse(
+  'server',
+  'room-silent',
+  `The room did not answer within ${GREETING_MS / 1000} s; try again.`,
+).why;
 
 export interface StreamsNeeds {
   readonly host: Host;
@@ -61,12 +71,20 @@ export class Streams {
     const { pipe } = made;
     this.#pipes.set(pipe.id, pipe);
     this.#strangers++;
-    const disarm = host.clock.at(host.clock.now() + STRANGER_MS, () => {
+    const cutOff = (): void => {
       if (!this.#needs.isBound(pipe)) {
-        host.count('connections_refused', 'nobody');
-        pipe.destroy();
+        host.count('connections_refused', greeted ? 'room-silent' : 'nobody');
+        if (greeted) {
+          pipe.sendJson(writeRefused(ROOM_SILENT));
+          pipe.end();
+        } else pipe.destroy();
+        gone.abort();
       }
       known();
+    };
+    let disarm = host.clock.at(host.clock.now() + STRANGER_MS, () => {
+      if (greeted) disarm = host.clock.at(host.clock.now() + GREETING_MS - STRANGER_MS, cutOff);
+      else cutOff();
     });
     const known = (): void => {
       if (!stranger) return;

@@ -3,7 +3,14 @@ import { z } from 'zod';
 /** The `rtmp` slice of the config. */
 export const rtmpConfig = z.strictObject({
   address: z.string().default('0.0.0.0').describe('Address to listen on.'),
-  port: z.number().int().min(0).max(65535).default(1935).describe('TCP port; 0 takes any free one.'),
+  port: z
+    .number()
+    .int()
+    .min(0)
+    .max(65535)
+    .default(1935)
+    .describe('TCP port; 0 takes any free one.')
+    .meta({ listens: 'tcp' }),
   maxConnections: z.number().int().positive().default(2000).describe('TCP connections at the same time.'),
   maxPerAddress: z
     .number()

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Termination } from '../../src/contract.ts';
-import { type CallIn, type CallOut, FrontCall } from './call.ts';
+import { FrontCall } from './call.ts';
 import { BETWEEN_AGENTS } from './call-ends.ts';
+import type { CallIn, CallOut } from './call-steps.ts';
 import { readDtmfInfo } from './front-dtmf.ts';
 import { masked } from './front-ladder.ts';
 import { sipNative } from './native.ts';

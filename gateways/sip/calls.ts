@@ -1,16 +1,19 @@
-import type { Host, Json, Termination } from '../../src/contract.ts';
+import type { Host, Json, Termination, Who } from '../../src/contract.ts';
 import { type Drive, drive } from '../../src/io/drive.ts';
 import { terminationOf } from '../../src/kit/refusal.ts';
 import type { DigestServer } from '../../src/proto/sip/digest.ts';
 import { isSecure } from '../../src/proto/sip/flow.ts';
+import type { SipRequest } from '../../src/proto/sip/message.ts';
 import type { CallMessage, Invite, OnCall, SipCall } from '../../src/proto/sip/signalling.ts';
 import type { DialogSnapshot } from '../../src/proto/sip/snapshot.ts';
-import { type CallIn, type CallOut, FrontCall } from './call.ts';
+import { FrontCall } from './call.ts';
 import { CallLeg } from './call-leg.ts';
+import type { CallIn, CallOut } from './call-steps.ts';
 import type { SipConfig } from './config.ts';
 import { type Access, admit, callerOf, refused, TOO_MANY_TRIES } from './front-access.ts';
 import { ladderStep } from './front-ladder.ts';
 import { carryText } from './front-texts.ts';
+import { assertedOf, type Proof } from './front-writers.ts';
 import type { Guard } from './guard.ts';
 import { srtpFor } from './native.ts';
 import { reasonHeader, refusalOf } from './status.ts';
@@ -21,6 +24,7 @@ import type { Inbound } from './trunks/inbound.ts';
 interface Entry {
   readonly leg: CallLeg;
   readonly room: string;
+  readonly proof: Proof;
   readonly run: Drive<CallIn>;
 }
 
@@ -91,6 +95,11 @@ export class Calls {
   #roomFor({ replaces }: Invite, dialled: string): string {
     if (replaces === undefined) return dialled;
     return this.#byCall.get(replaces)?.room ?? this.#neighbours.roomOf?.(replaces) ?? dialled;
+  }
+
+  /** What the caller has shown of who it is; undefined: it is none of ours. */
+  proofOf(call: string): Proof | undefined {
+    return this.#byCall.get(call)?.proof;
   }
 
   /** How a successor ends this call, should this process vanish; false: it is none of ours. */
@@ -165,7 +174,7 @@ export class Calls {
       input => run.feed(input),
       () => core.state === 'ended',
     );
-    this.#byCall.set(call.id, { leg, room, run });
+    this.#byCall.set(call.id, { leg, room, proof: proofOf(who, request), run });
     run.feed({ type: 'begin' });
     leg.place({ trace, direction: 'in', who, room, prompts: true, sdp, srtp });
     const transfers = { room, self: request.uri, callInto: this.#neighbours.callInto };
@@ -181,4 +190,10 @@ export class Calls {
     this.#byCall.delete(call);
     if (this.#byCall.size === 0) this.#idle?.();
   }
+}
+
+function proofOf(who: Who, invite: SipRequest): Proof {
+  if (who.proof === 'digest' && who.credential !== undefined)
+    return { by: 'digest', username: who.credential };
+  return who.proof === 'trunk' ? { by: 'trunk', asserted: assertedOf(invite) } : { by: 'path' };
 }

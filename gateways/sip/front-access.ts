@@ -18,7 +18,7 @@ export const TOO_MANY_TRIES: Termination = {
 };
 
 /** Who calls, as far as it says, to tell callers of one address apart. */
-export const callerOf = ({ request }: Invite): string =>
+export const callerOf = ({ request }: Pick<Invite, 'request'>): string =>
   (userOf(request.from.uri) ?? 'anonymous').slice(0, MAX_NAME);
 
 export type Access =

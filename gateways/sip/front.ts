@@ -9,6 +9,7 @@ import type { SipConfig } from './config.ts';
 import { drachtioBackend } from './drachtio/backend.ts';
 import { DTMF_TYPES } from './front-dtmf.ts';
 import { MEDIA_CONTROL } from './front-picture.ts';
+import { TextWriters } from './front-writers.ts';
 import { Guard } from './guard.ts';
 import { OutgoingCalls } from './outgoing.ts';
 import { ownStack } from './own-stack.ts';
@@ -37,11 +38,13 @@ export function createSipFront(host: Host, config: SipConfig, resolver = systemR
     { admit: (invite, now) => inbound.admit(invite, now) },
     { callInto: config.dialOut.transfers ? callInto : undefined, roomOf: call => outgoing.roomOf(call) },
   );
+  const writers = new TextWriters(host, digest, guard, call => calls.proofOf(call) ?? outgoing.proofOf(call));
   let closing: Promise<void> | undefined;
 
   const infoTypes = [...DTMF_TYPES, MEDIA_CONTROL];
   const on: BackendOn = {
     incoming: (invite, call) => calls.incoming(invite, call),
+    writer: writers.of,
     message: (call, m) => outgoing.message(call, m) || calls.message(call, m),
     snapshot: (call, s) => void (outgoing.snapshot(call, s) || calls.snapshot(call, s)),
     count: (name, reason) => host.count(name, reason),

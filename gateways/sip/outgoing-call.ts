@@ -3,8 +3,9 @@ import { type Core, NEVER, type Tick } from '../../src/kit/core.ts';
 import { tagOf } from '../../src/proto/sip/address.ts';
 import type { SipMessage } from '../../src/proto/sip/message.ts';
 import type { OnCall } from '../../src/proto/sip/signalling.ts';
-import { type CallOut, FrontCall } from './call.ts';
+import { FrontCall } from './call.ts';
 import { HUNG_UP, NO_ANSWER, NO_PLACE, terminationOfEnd } from './call-ends.ts';
+import type { CallOut } from './call-steps.ts';
 import { readSdp, sipNative } from './native.ts';
 import { failureOf, NOT_YET, progressText, RANG_OUT, TOO_MANY_REDIRECTS } from './outgoing-words.ts';
 

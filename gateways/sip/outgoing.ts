@@ -10,6 +10,7 @@ import { CallLeg } from './call-leg.ts';
 import type { SipConfig } from './config.ts';
 import { ladderStep } from './front-ladder.ts';
 import { carryText } from './front-texts.ts';
+import type { Proof } from './front-writers.ts';
 import { srtpFor } from './native.ts';
 import { OutgoingCallCore, type OutgoingIn, type OutgoingOut } from './outgoing-call.ts';
 import { reasonHeader, refusalOf } from './status.ts';
@@ -68,6 +69,11 @@ export class OutgoingCalls {
   /** Undefined: it is none of ours. */
   roomOf(call: string): string | undefined {
     return this.#byCall.get(call)?.room;
+  }
+
+  /** Whom we called is where we called. Undefined: it is none of ours. */
+  proofOf(call: string): Proof | undefined {
+    return this.#byCall.has(call) ? { by: 'path' } : undefined;
   }
 
   /** How a successor ends this call, should this process vanish; false: it is none of ours. */

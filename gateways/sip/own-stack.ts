@@ -28,6 +28,7 @@ export function ownStack(
     name: config.serverName,
     infoTypes,
     messages: true,
+    writer: on.writer,
     sessionExpiresS: config.sessionExpiresS,
     minSeS: config.minSeS,
     snapshots: true,

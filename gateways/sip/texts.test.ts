@@ -4,7 +4,8 @@ import type { LegEvent, Millis, Termination } from '../../src/contract.ts';
 import type { SipMessage } from '../../src/proto/sip/message.ts';
 import { parseMessage } from '../../src/proto/sip/parse.ts';
 import type { OnCall } from '../../src/proto/sip/signalling.ts';
-import { type CallIn, type CallOut, FrontCall } from './call.ts';
+import { FrontCall } from './call.ts';
+import type { CallIn, CallOut } from './call-steps.ts';
 import { sipNative } from './native.ts';
 import { textParts } from './texts.ts';
 

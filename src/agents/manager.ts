@@ -1,6 +1,7 @@
 import type { Termination } from '../contract.ts';
 import type { Millis } from '../kit/core.ts';
-import type { Wanted } from './score.ts';
+import type { AgentAdvert } from './advert.ts';
+import { isClosed, type Wanted } from './score.ts';
 import type { Candidate, ProcessTable } from './table.ts';
 
 /** What a front asks a manager. */
@@ -41,7 +42,7 @@ export class Manager {
     this.#expire(now);
     const tried = new Set(ask.tried);
     const best = this.#table.best(ask, tried, ask.region, agent => this.#reserved.get(agent) ?? 0);
-    if (best === undefined) return noAgent(ask.gateway);
+    if (best === undefined) return noAgent(ask, this.#table);
     this.#reserve({ leg: ask.leg, agent: best.advert.agent, until: now + RESERVED_MS });
     return best;
   }
@@ -67,8 +68,29 @@ export class Manager {
   }
 }
 
-export const noAgent = (gateway: string): Termination => ({
+/** Why nobody can take this leg, as far as adverts tell, and what to do about it. */
+export const noAgent = (wanted: Wanted, table: Pick<ProcessTable, 'processes'>): Termination => ({
   blame: 'server',
   reason: 'no-agent',
-  text: `No ${gateway} agent is free or alive; start one, or wait for calls to end.`,
+  text: whyNone(
+    wanted,
+    [...table.processes()].flatMap(p => p.agents).filter(a => a.gateway === wanted.gateway),
+  ),
 });
+
+function whyNone({ gateway, formats = [], pin }: Wanted, agents: readonly AgentAdvert[]): string {
+  const open = agents.filter(a => !isClosed(a));
+  const free = open.filter(a => a.legs < a.capacity);
+  if (pin !== undefined && agents.some(a => a.agent === pin))
+    return `Agent ${pin} is drained or out of service: come in by another one, or ${BACK}.`;
+  if (agents.length === 0) return `No ${gateway} agent is alive: start a process with --roles agent.`;
+  if (open.length === 0)
+    return `Every ${gateway} agent is drained or out of service (${agents.length}): start another, or ${BACK}.`;
+  if (free.length === 0)
+    return `Every ${gateway} agent that takes calls is full (${open.length}): start another, or wait for calls to end.`;
+  if (!free.some(a => formats.some(codec => a.formats.includes(codec))) && formats.length > 0)
+    return `No ${gateway} agent handles ${formats.join(', ')}: offer a codec they have (GET /api/v1/agents).`;
+  return `No ${gateway} agent is left to ask: start another, or wait for calls to end.`;
+}
+
+const BACK = 'take one back (POST /api/v1/agents/{agent}/drain or out-of-service with {"on": false})';

@@ -64,14 +64,19 @@ describe('placement', () => {
     expect(go(p, { type: 'taken', agent: 'free', taken })).toMatchObject([{ type: 'placed', taken }]);
     expect(p.deadline).toBe(Number.POSITIVE_INFINITY);
   });
-  it('asks the next best when one refuses or is silent, and returns a late yes', () => {
+  it('asks the next best when one refuses or is silent, and returns what the silent one has taken', () => {
     const go = directed(table(agent('a'), agent('b', 1), agent('c', 2)));
     const p = new Placement('sip');
     expect(asked(go(p, { type: 'start' }))).toEqual(['a']);
     expect(asked(go(p, { type: 'refused', agent: 'a', why: { blame: 'server', reason: 'x' } }))).toEqual([
       'b',
     ]);
-    expect(asked(go(p, { type: 'tick' }, p.deadline))).toEqual(['c']);
+    p.handle({ type: 'tick' }, p.deadline);
+    const why = { blame: 'none', reason: 'placed-elsewhere' };
+    expect(p.poll()).toMatchObject({ type: 'return', agent: 'b', why }); // only its answer may be lost
+    expect(p.poll()).toEqual({ type: 'choose', ask: 3, tried: ['a', 'b'] });
+    p.handle({ type: 'chosen', ask: 3, to: { process: 'p-c', advert: agent('c') } }, 3001);
+    expect(p.poll()).toMatchObject({ type: 'ask' });
     expect(go(p, { type: 'taken', agent: 'b', taken })).toMatchObject([{ type: 'return', agent: 'b' }]);
     expect(go(p, { type: 'refused', agent: 'c', why: { blame: 'server', reason: 'y' } })).toMatchObject([
       { type: 'failed', why: { reason: 'y' } },
@@ -100,8 +105,12 @@ describe('placement', () => {
     const go = directed(table(agent('a')));
     const p = new Placement('sip');
     go(p, { type: 'start' });
-    expect(go(p, { type: 'abort' })).toMatchObject([{ type: 'failed', why: { reason: 'cancelled' } }]);
-    expect(go(p, { type: 'taken', agent: 'a', taken })).toMatchObject([{ type: 'return', agent: 'a' }]);
+    const why = { reason: 'cancelled' };
+    expect(go(p, { type: 'abort' })).toMatchObject([
+      { type: 'return', agent: 'a', why },
+      { type: 'failed', why },
+    ]);
+    expect(go(p, { type: 'taken', agent: 'a', taken })).toMatchObject([{ type: 'return', agent: 'a', why }]);
   });
   it('asks another manager when one is silent, takes the first answer of any, and asks the agent once', () => {
     const p = new Placement('sip');

@@ -30,9 +30,14 @@ export type PlacementOutput =
   | { type: 'ask'; to: Candidate }
   | { type: 'placed'; to: Candidate; taken: Taken }
   | { type: 'failed'; why: Termination }
-  /** A late yes, or one that came after the caller gave up: give the seat back. */
+  /** A late yes, one that came after the caller gave up, or may come from one that was silent: give the seat back. */
   | { type: 'return'; agent: string; why: Termination };
 
+const PLACED_ELSEWHERE: Termination = {
+  blame: 'none',
+  reason: 'placed-elsewhere',
+  text: 'This agent did not say in time that it has the leg; another one was asked.',
+};
 const CANCELLED: Termination = {
   blame: 'client',
   reason: 'cancelled',
@@ -62,6 +67,8 @@ export class Placement implements Core<PlacementInput, PlacementOutput> {
   #ask = 0;
   #silent = 0;
   #why: Termination | undefined;
+  /** What an agent is told that has a leg nobody waits for. */
+  #unwanted = PLACED_ELSEWHERE;
 
   constructor(gateway: string) {
     this.#gateway = gateway;
@@ -99,9 +106,12 @@ export class Placement implements Core<PlacementInput, PlacementOutput> {
         return why.blame === 'client' ? this.#done({ type: 'failed', why }) : this.#choose(now);
       }
       case 'asking/tick':
+        this.#giveUp();
         return now >= this.#giveUpAt ? this.#fail(this.#silence()) : this.#choose(now);
       case 'choosing/abort':
       case 'asking/abort':
+        this.#unwanted = CANCELLED;
+        this.#giveUp();
         return this.#done({ type: 'failed', why: CANCELLED });
       case 'choosing/taken':
       case 'done/taken':
@@ -143,8 +153,14 @@ export class Placement implements Core<PlacementInput, PlacementOutput> {
     };
   }
 
+  /** Whom it asked is not waited for any more: it may have the leg, and only its answer was lost. */
+  #giveUp(): void {
+    if (this.#asked !== undefined) this.#return(this.#asked.advert.agent);
+    this.#asked = undefined;
+  }
+
   #return(agent: string): void {
-    this.#out.push({ type: 'return', agent, why: CANCELLED });
+    this.#out.push({ type: 'return', agent, why: this.#unwanted });
   }
 
   #done(out: PlacementOutput): void {

@@ -5,7 +5,7 @@ import type { AgentAdvert } from './advert.ts';
 export type Wanted = Pick<LegRequest, 'gateway' | 'formats' | 'pin'>;
 
 /** True: no new legs, whoever asks. */
-const isClosed = (agent: AgentAdvert): boolean => agent.draining || agent.outOfService === true;
+export const isClosed = (agent: AgentAdvert): boolean => agent.draining || agent.outOfService === true;
 
 /**
  * How gladly an agent takes a leg: 0 = cannot, more is better. Free capacity counts most, so load spreads evenly;

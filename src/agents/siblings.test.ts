@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AgentAdvert, ProcessAdvert } from './advert.ts';
-import { siblings } from './siblings.ts';
+import { siblings, takesElsewhere } from './siblings.ts';
 
 const process = (name: string, region: string, ...agents: Partial<AgentAdvert>[]): ProcessAdvert => ({
   v: 1,
@@ -31,4 +31,12 @@ test('the other agents that take legs and can be reached: near before far, free 
     process('others', 'a', { gateway: 'sip' }),
   ];
   expect(siblings(processes, 'native', 'own', 'a')).toEqual(['free-0', 'busy-0', 'far-0']);
+});
+
+test('whether another process takes legs: its own do not count, nor do full or emptied ones', () => {
+  const takes = (...processes: ProcessAdvert[]) => takesElsewhere(processes, 'native', 'own');
+  expect(takes(process('own', 'a', {}))).toBe(false);
+  expect(takes(process('own', 'a', {}), process('far', 'b', { legs: 9 }))).toBe(true);
+  expect(takes(process('full', 'a', { legs: 10 }), process('drained', 'a', { draining: true }))).toBe(false);
+  expect(takes(process('others', 'a', { gateway: 'sip' }))).toBe(false);
 });

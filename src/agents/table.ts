@@ -3,12 +3,18 @@ import type { AgentAdvert, ProcessAdvert } from './advert.ts';
 import { score, type Wanted } from './score.ts';
 
 /** How often a process speaks, and how long its silence is borne. */
-export const ADVERT_EVERY_MS = 1000;
+const ADVERT_EVERY_MS = 1000;
+/** All speak at the same quarters of a second: who hears a thousand of them wakes a few times for it, not a thousand times. */
+const ADVERT_GRID_MS = 250;
 const ADVERT_LOST_MS = 3000;
 /** Who is silent for longer is late. */
 const ADVERT_LATE_MS = 1500;
 /** As long as members are waited for. Who is cut off for longer is given up: nobody can hang up a call it has. */
 const CUT_OFF_MS = 120_000;
+
+/** From a clock that others share (Unix time) until the next advert: a second, made longer or shorter by an eighth at most. */
+export const untilAdvertMs = (unixMs: Millis): Millis =>
+  Math.round((unixMs + ADVERT_EVERY_MS) / ADVERT_GRID_MS) * ADVERT_GRID_MS - unixMs;
 
 export interface Candidate {
   readonly process: string;

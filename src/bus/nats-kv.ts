@@ -56,7 +56,8 @@ export class NatsKeyValue implements KeyValue {
     const text = encode(value, this.#o.payloadBytes, key);
     return this.#swap(async store => {
       const sequence = sequenceOf(revision, store);
-      return sequence && revisionOf(await store.kv.update(toNats(key), text, sequence), store);
+      if (sequence === undefined) return undefined;
+      return revisionOf(await store.kv.update(toNats(key), text, sequence), store);
     });
   }
 

@@ -1,15 +1,14 @@
 import {
-  JetStreamApiCodes,
-  JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
   jetstream,
   jetstreamManager,
+  type StreamInfo,
 } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
-import { errors, type NatsConnection, nanos } from '@nats-io/transport-node';
-import { Refusal, refuse } from '../kit/refusal.ts';
-import { closedRefusal, downRefusal, timeoutRefusal } from './wire.ts';
+import { type NatsConnection, nanos } from '@nats-io/transport-node';
+import { isMissing, isUnheard, openRefusal, storeRefusal } from './nats-refusals.ts';
+import { closedRefusal, downRefusal } from './wire.ts';
 
 export const BUCKET = 'ROOMBRIDGE';
 export const EVENT_STREAM = 'ROOMBRIDGE_EVENTS';
@@ -32,24 +31,33 @@ export interface OpenStore {
   readonly generation: number;
 }
 
+/** How many servers of a cluster keep what is kept: any one of them may die. */
+const CLUSTER_REPLICAS = 3;
+
 /** The JetStream behind a connection: a bucket and a stream, made when they are missing, also after a loss. */
 export class NatsStore {
   readonly #nc: NatsConnection;
   readonly #isDown: () => boolean;
+  /** Undefined: as many as suit the servers, and what is there stays as it is. */
+  readonly #replicas: number | undefined;
   #generation = 0;
   #created = '';
   #opening: Promise<OpenStore> | undefined;
 
-  constructor(nc: NatsConnection, isDown: () => boolean) {
+  constructor(nc: NatsConnection, isDown: () => boolean, replicas?: number) {
     this.#nc = nc;
     this.#isDown = isDown;
+    this.#replicas = replicas;
   }
 
-  /** Looks anew for what is there: after every connection to a server. Rejects with the Refusal `no-jetstream` or `timeout`. */
+  /**
+   * Looks anew for what is there: after every connection to a server. Rejects with a Refusal (`no-jetstream`, `no-leader`,
+   * `few-servers`, `bus-full`, `bus-forbidden`, `no-store`, `timeout`).
+   */
   reopen(): Promise<OpenStore> {
     const opening = this.#open().catch(error => {
       if (this.#opening === opening) this.#opening = undefined;
-      throw storeRefusal(error);
+      throw openRefusal(error, ASK_MS, this.#wanted);
     });
     this.#opening = opening;
     return opening;
@@ -62,7 +70,8 @@ export class NatsStore {
     try {
       return await ask(await opening);
     } catch (error) {
-      if (!hasGone(error)) throw storeRefusal(error);
+      // A server that was started anew without its folder, or one of several that led the others.
+      if (!isMissing(error) && !isUnheard(error)) throw storeRefusal(error, ASK_MS);
     }
     this.#check();
     // Several find it gone at once: one of them opens it anew for all.
@@ -70,7 +79,7 @@ export class NatsStore {
     try {
       return await ask(await again);
     } catch (error) {
-      throw storeRefusal(error);
+      throw storeRefusal(error, ASK_MS);
     }
   }
 
@@ -79,65 +88,47 @@ export class NatsStore {
     if (this.#isDown()) throw downRefusal();
   }
 
-  async #open(): Promise<OpenStore> {
-    const manager = await jetstreamManager(this.#nc, { timeout: ASK_MS });
-    const js = jetstream(this.#nc, { timeout: ASK_MS });
-    // Read from the leader only: what decides who owns a room must not be a moment old.
-    const kv = await new Kvm(js).create(BUCKET, {
-      history: 1,
-      max_bytes: BUCKET_BYTES,
-      allow_direct: false,
-      timeout: ASK_MS,
-    });
-    await this.#openEvents(manager);
-    const { created } = (await kv.status()).streamInfo;
-    if (created !== this.#created) this.#generation++;
-    this.#created = created;
-    return { kv, js, manager, generation: this.#generation };
+  get #wanted(): number {
+    return this.#replicas ?? (this.#nc.info?.cluster === undefined ? 1 : CLUSTER_REPLICAS);
   }
 
-  /** An operator may have made the stream with bounds of its own: those stay. */
-  async #openEvents(manager: JetStreamManager): Promise<void> {
-    try {
-      await manager.streams.info(EVENT_STREAM);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      await manager.streams.add({
+  /** Asks no more than it must: while servers choose a leader not every question is answered. */
+  async #open(): Promise<OpenStore> {
+    const manager = await jetstreamManager(this.#nc, { timeout: ASK_MS, checkAPI: false });
+    const js = jetstream(this.#nc, { timeout: ASK_MS });
+    const { created } = await this.#ensure(manager, `KV_${BUCKET}`, () =>
+      new Kvm(js).create(BUCKET, {
+        history: 1,
+        max_bytes: BUCKET_BYTES,
+        allow_direct: false,
+        replicas: this.#wanted,
+      }),
+    );
+    await this.#ensure(manager, EVENT_STREAM, () =>
+      manager.streams.add({
         name: EVENT_STREAM,
         subjects: [`${EVENT_SUBJECT}.>`],
         max_age: nanos(EVENT_AGE_MS),
         max_bytes: EVENT_BYTES,
         duplicate_window: nanos(SAME_EVENT_MS),
-      });
-    }
-  }
-}
-
-const isMissing = (error: unknown): boolean =>
-  error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
-
-/** The library does not give out the class of its error. */
-const isOff = (error: unknown): boolean =>
-  (error instanceof Error && error.name === 'JetStreamNotEnabled') ||
-  (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.JetStreamNotEnabledForAccount);
-
-/** The stream is not there any more: a server that was started anew without its folder. */
-const hasGone = (error: unknown): boolean =>
-  isMissing(error) ||
-  error instanceof errors.NoRespondersError ||
-  (error instanceof errors.RequestError && error.isNoResponders());
-
-/** In words what the store could not do; anything else as it is. */
-function storeRefusal(error: unknown): unknown {
-  if (error instanceof Refusal) return error;
-  if (isOff(error) || hasGone(error))
-    return refuse(
-      'server',
-      'no-jetstream',
-      'The NATS server keeps nothing, and Roombridge needs it to (who hosts which room): start nats-server with `-js -sd FOLDER`.',
+        num_replicas: this.#wanted,
+      }),
     );
-  if (error instanceof errors.TimeoutError) return timeoutRefusal('the store', ASK_MS);
-  if (error instanceof errors.ClosedConnectionError || error instanceof errors.DrainingConnectionError)
-    return closedRefusal();
-  return error;
+    // Read from the leader only: what decides who owns a room must not be a moment old.
+    const kv = await new Kvm(js).open(BUCKET, { allow_direct: false });
+    if (created !== this.#created) this.#generation++;
+    this.#created = created;
+    return { kv, js, manager, generation: this.#generation };
+  }
+
+  /** An operator may have made it with bounds of its own: those stay, but for the number of replicas the config demands. */
+  async #ensure(manager: JetStreamManager, name: string, make: () => Promise<unknown>): Promise<StreamInfo> {
+    const info = await manager.streams.info(name).catch(async error => {
+      if (!isMissing(error)) throw error;
+      await make();
+      return manager.streams.info(name);
+    });
+    if (this.#replicas === undefined || info.config.num_replicas === this.#replicas) return info;
+    return manager.streams.update(name, { ...info.config, num_replicas: this.#replicas });
+  }
 }

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { identity } from '../../test/harness/link.ts';
-import { natsMissing, natsServer, startNatsServer } from '../../test/harness/nats-server.ts';
+import { natsKey, natsOperator } from '../../test/harness/nats-keys.ts';
+import { type NatsServer, natsMissing, natsServer, startNatsServer } from '../../test/harness/nats-server.ts';
 import { freePort } from '../../test/harness/ports.ts';
 import type { Json } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
@@ -33,6 +34,14 @@ describe.skipIf(natsMissing)('the NATS bus', () => {
     const stop = b.serve('settle', () => null);
     await b.request('settle', null, { timeoutMs: 2000 });
     stop();
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'roombridge-nats-config-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  /** Arguments for a server with this config. */
+  const configured = async (config: string): Promise<string[]> => {
+    const file = join(folder, `${await freePort()}.conf`);
+    writeFileSync(file, `${config}\n`);
+    return ['-c', file];
   };
   const refusal = (p: Promise<unknown>): Promise<Refusal['why']> =>
     p.then(
@@ -185,6 +194,90 @@ describe.skipIf(natsMissing)('the NATS bus', () => {
     },
   );
 
+  describe('of an operator', () => {
+    const operator = natsOperator();
+    const others = natsOperator();
+    let own: NatsServer;
+    beforeAll(async () => {
+      own = await startNatsServer(undefined, await configured(operator.config));
+    });
+    afterAll(() => own.kill());
+    const enter = (credentials: string): Promise<Bus> =>
+      natsBus({ ...base, url: own.url, name: 'test', credentials, connectTimeoutMs: 1000 });
+
+    it('logs in with a .creds file, as it is and as a secret read from a file', async () => {
+      for (const credentials of [operator.creds(), operator.creds().trim()]) {
+        const bus = await enter(credentials);
+        open.push(bus);
+        await settle(bus);
+        expect(await bus.kv.create(`creds.${open.length}`, 1)).toBeDefined();
+      }
+    });
+
+    it.each([
+      { what: 'of another operator', credentials: others.creds(), says: /set bus\.credentials/ },
+      { what: 'no longer valid', credentials: operator.creds('keeps', 1000), says: /set bus\.credentials/ },
+      { what: 'cut off', credentials: operator.creds().slice(0, 100), says: /whole text of a \.creds file/ },
+    ])('says in words that credentials are $what', async ({ credentials, says }) => {
+      const why = await refusal(enter(credentials));
+      expect(why).toMatchObject({ blame: 'server', reason: 'bus-unreachable' });
+      expect(why.text).toMatch(says);
+    });
+
+    it('says in words that the account may keep nothing', async () => {
+      const why = await refusal(enter(operator.creds('keeps nothing')));
+      expect(why).toMatchObject({ reason: 'no-jetstream', text: expect.stringContaining('account') });
+    });
+  });
+
+  it('logs in with an nkey', async () => {
+    const user = natsKey('user');
+    const own = await startNatsServer(
+      undefined,
+      await configured(`authorization: { users: [ { nkey: ${user.public} } ] }`),
+    );
+    const bus = await natsBus({ ...base, url: own.url, name: 'test', credentials: `${user.seed}\n` });
+    open.push(bus);
+    await settle(bus);
+    const other = { ...base, url: own.url, name: 'test', credentials: natsKey('user').seed };
+    expect(await refusal(natsBus(other))).toMatchObject({ reason: 'bus-unreachable' });
+    await bus.close();
+    await own.kill();
+  });
+
+  it.each([
+    {
+      what: 'has no room',
+      config: 'jetstream: { max_file_store: 10MB }',
+      refused: { reason: 'bus-full', text: expect.stringContaining('max_file_store') },
+    },
+    {
+      what: 'forbids what is needed',
+      config:
+        'authorization: { users: [ { user: a, password: b, permissions: { publish: ["roombridge.>"] } } ] }',
+      credentials: 'a:b',
+      refused: {
+        reason: 'bus-forbidden',
+        text: expect.stringContaining('$JS.API.STREAM.INFO.KV_ROOMBRIDGE'),
+      },
+    },
+    {
+      what: 'is alone, where three should keep everything',
+      config: '',
+      replicas: 3,
+      refused: { reason: 'few-servers', text: expect.stringContaining('bus.replicas') },
+    },
+  ])('refuses, in words, a server that $what', async ({ config, refused, credentials, replicas }) => {
+    const own = await startNatsServer(undefined, await configured(config));
+    const given = { ...base, url: own.url, name: 'test' };
+    const more = {
+      ...(credentials !== undefined && { credentials }),
+      ...(replicas !== undefined && { replicas }),
+    };
+    expect(await refusal(natsBus({ ...given, ...more }))).toMatchObject(refused);
+    await own.kill();
+  });
+
   it('speaks TLS to a server it can verify, and to no other', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'nats-'));
     const { certPem, keyPem } = identity('nats');
@@ -197,9 +290,18 @@ describe.skipIf(natsMissing)('the NATS bus', () => {
     open.push(bus);
     await settle(bus);
     const other = natsBus({ ...base, url, name: 'test', tls: { ca: identity('nats').certPem } });
-    expect(await refusal(other)).toMatchObject({ reason: 'bus-unreachable' });
+    expect(await refusal(other)).toMatchObject({
+      reason: 'bus-unreachable',
+      text: expect.stringContaining('bus.caFile'),
+    });
+    const plain = await startNatsServer();
+    const secure = { url: `tls://localhost:${plain.port}`, tls: { ca: certPem } };
+    expect(await refusal(natsBus({ ...base, ...secure, name: 'test' }))).toMatchObject({
+      text: expect.stringContaining('does not speak TLS'),
+    });
     await bus.close();
     await own.kill();
+    await plain.kill();
     rmSync(folder, { recursive: true });
   });
 });

@@ -1,60 +1,36 @@
-import {
-  connect,
-  credsAuthenticator,
-  errors,
-  type Msg,
-  type NatsConnection,
-  type NodeConnectionOptions,
-  type TlsOptions,
-} from '@nats-io/transport-node';
+import { connect, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import type { Clock, Json } from '../contract.ts';
-import { Refusal, refuse } from '../kit/refusal.ts';
+import { Refusal } from '../kit/refusal.ts';
 import { Handlers } from './handlers.ts';
 import { NatsEvents } from './nats-events.ts';
 import { NatsKeyValue } from './nats-kv.ts';
+import { type NatsLogin, natsLogin } from './nats-login.ts';
+import { connectRefusal, requestRefusal } from './nats-refusals.ts';
 import { NatsStore } from './nats-store.ts';
 import type { Bus, BusOptions, BusState } from './port.ts';
 import { checkPattern, checkSubject } from './subject.ts';
-import {
-  answerOf,
-  busyRefusal,
-  closedRefusal,
-  decode,
-  downRefusal,
-  encode,
-  noResponderRefusal,
-  timeoutRefusal,
-} from './wire.ts';
+import { answerOf, busyRefusal, closedRefusal, decode, downRefusal, encode } from './wire.ts';
 
-export interface NatsOptions extends BusOptions {
-  /** `nats://[user:password@]host:port` or `tls://…`, several separated by commas. */
-  readonly url: string;
-  /** Shown in the server's monitoring: this process. */
-  readonly name: string;
-  /** `user:password`, a token, or the text of a `.creds` file (NATS JWT and seed). */
-  readonly credentials?: string;
-  readonly tls?: TlsOptions;
-  readonly connectTimeoutMs?: number;
+export interface NatsOptions extends BusOptions, NatsLogin {
+  /** Servers of a cluster that keep what is kept. Undefined: three in a cluster, else one; what was made otherwise stays. */
+  readonly replicas?: number;
 }
 
 /** Servers of one subject share its requests: all are in this queue group. */
 const QUEUE = 'roombridge';
-/** How often, and how far apart, the store of a server that came back is sought. */
-const STORE_TRIES = 5;
-const STORE_WAIT_MS = 300;
+/** How far apart the store of a server that came back is sought, and how long all else waits for it. */
+const STORE_AGAIN_MS = 300;
+const STORE_WAIT_MS = 2000;
+/** How long servers get to choose a leader when this process starts. */
+const LEADER_WAIT_MS = 15_000;
 
 /**
- * Rejects with a Refusal in words: `bus-unreachable` when no server answers, `no-jetstream` when it keeps nothing. Once
- * up, it reconnects for ever.
+ * Rejects with a Refusal in words: `bus-unreachable` when no server lets us in, else what `NatsStore.reopen` says. Once up,
+ * it reconnects for ever.
  */
 export async function natsBus(options: NatsOptions): Promise<Bus> {
-  const nc = await connect(connectionOptions(options)).catch(error => {
-    const where = options.url.replace(/\/\/[^@/,]*@/g, '//');
-    throw refuse(
-      'server',
-      'bus-unreachable',
-      `No NATS server could be used at ${where} (${(error as Error).message}); start one there or change bus.url (--bus).`,
-    );
+  const nc = await connect(natsLogin(options)).catch(error => {
+    throw connectRefusal(error, options.url.replace(/\/\/[^@/,]*@/g, '//'));
   });
   const bus = busOver(nc, options);
   try {
@@ -64,33 +40,6 @@ export async function natsBus(options: NatsOptions): Promise<Bus> {
     await bus.close();
     throw error;
   }
-}
-
-function connectionOptions(options: NatsOptions): NodeConnectionOptions {
-  const urls = options.url.split(',').map(u => new URL(u.includes('://') ? u.trim() : `nats://${u.trim()}`));
-  const login = urls.find(u => u.username !== '');
-  const secure = options.tls ?? (urls.some(u => u.protocol === 'tls:') ? {} : undefined);
-  return {
-    servers: urls.map(u => u.host),
-    name: options.name,
-    maxReconnectAttempts: -1,
-    ignoreAuthErrorAbort: true, // a server restarted with wrong accounts for a moment must not end us
-    reconnectTimeWait: 500,
-    pingInterval: 2000, // a server that vanished without a word is missed after the second unanswered one
-    timeout: options.connectTimeoutMs ?? 5000,
-    noAsyncTraces: true,
-    ...(login && { user: decodeURIComponent(login.username), pass: decodeURIComponent(login.password) }),
-    ...(options.credentials !== undefined && loginOf(options.credentials)),
-    ...(secure && { tls: secure }),
-  };
-}
-
-function loginOf(credentials: string): Partial<NodeConnectionOptions> {
-  if (credentials.includes('BEGIN NATS'))
-    return { authenticator: credsAuthenticator(new TextEncoder().encode(credentials)) };
-  const text = credentials.trim();
-  const colon = text.indexOf(':');
-  return colon < 0 ? { token: text } : { user: text.slice(0, colon), pass: text.slice(colon + 1) };
 }
 
 /** `ready` rejects when the server keeps nothing. */
@@ -108,32 +57,40 @@ function busOver(nc: NatsConnection, options: NatsOptions): Bus & { readonly rea
     state = next;
     for (const on of [...states]) on(next);
   };
-  const store = new NatsStore(nc, () => state === 'down');
+  const store = new NatsStore(nc, () => state === 'down', options.replicas);
   const guard = (run: () => void, key: string): void => handlers.tell(run, null, key);
   const { clock } = options;
   const kv = new NatsKeyValue({ store, clock, payloadBytes: handlers.limits.payloadBytes, count, guard });
   const events = new NatsEvents({ store, clock, count });
-  const ready = store.reopen();
+  const ready = openFirst(store, clock);
 
   let connections = 0;
   const back = async (): Promise<void> => {
     const connection = ++connections;
-    // What the store is now must be known before anybody compares with what it was. It may need longer than the server
-    // to come up; without it the rest goes on.
-    for (let tries = 0; tries < STORE_TRIES && connection === connections; tries++) {
-      const opened = await store.reopen().then(
-        () => true,
-        () => false,
-      );
-      if (opened) break;
+    const isOver = (): boolean => connection !== connections || closing !== undefined;
+    // What the store is now should be known before anybody compares with what it was. It may need longer than the server to
+    // come up, and servers seconds to choose a leader: what needs no store goes on meanwhile.
+    const disarm = clock.at(clock.now() + STORE_WAIT_MS, () => isOver() || become('up'));
+    for (
+      let waitMs = STORE_AGAIN_MS;
+      !(await isOpen()) && !isOver();
+      waitMs = Math.min(2 * waitMs, STORE_WAIT_MS)
+    ) {
       count('store-missing');
-      await new Promise<void>(done => clock.at(clock.now() + STORE_WAIT_MS, done));
+      await new Promise<void>(done => clock.at(clock.now() + waitMs, done));
     }
-    if (connection !== connections) return;
-    become('up');
+    disarm();
+    if (isOver()) return;
+    if (state === 'down') become('up');
+    else for (const on of [...states]) on('up');
     kv.restart();
     events.restart();
   };
+  const isOpen = (): Promise<boolean> =>
+    store.reopen().then(
+      () => true,
+      () => false,
+    );
   void (async () => {
     for await (const s of nc.status()) {
       if (s.type === 'disconnect' || s.type === 'close') {
@@ -177,7 +134,7 @@ function busOver(nc: NatsConnection, options: NatsOptions): Bus & { readonly rea
       if (pending.size >= handlers.limits.pendingRequests) throw busyRefusal(handlers.limits.pendingRequests);
       const text = encode(data, payloadLimit(), subject);
       const reply = await ask(subject, text, Math.max(1, timeoutMs)).catch(error => {
-        throw refusalOf(error, subject, timeoutMs);
+        throw requestRefusal(error, subject, timeoutMs) ?? downRefusal();
       });
       return answerOf(decode(reply.string()), subject);
     },
@@ -236,6 +193,19 @@ function busOver(nc: NatsConnection, options: NatsOptions): Bus & { readonly rea
   };
 }
 
+/** Servers that were started just now may still be choosing a leader. */
+async function openFirst(store: NatsStore, clock: Clock): Promise<unknown> {
+  const until = clock.now() + LEADER_WAIT_MS;
+  for (;;)
+    try {
+      return await store.reopen();
+    } catch (error) {
+      const isEarly = error instanceof Refusal && error.why.reason === 'no-leader' && clock.now() < until;
+      if (!isEarly) throw error;
+      await new Promise<void>(done => clock.at(clock.now() + STORE_AGAIN_MS, done));
+    }
+}
+
 /** Sends what is still to be sent, then closes; a server that is away cannot hold us. */
 async function drained(nc: NatsConnection, state: BusState, clock: Clock, waitMs: number): Promise<void> {
   if (nc.isClosed()) return;
@@ -255,11 +225,3 @@ const within = (work: Promise<unknown>, clock: Clock, waitMs: number): Promise<v
         done();
       });
   });
-
-function refusalOf(error: unknown, subject: string, timeoutMs: number): unknown {
-  if (error instanceof Refusal) return error;
-  if (error instanceof errors.TimeoutError) return timeoutRefusal(subject, timeoutMs);
-  if (error instanceof errors.NoRespondersError) return noResponderRefusal(subject);
-  if (error instanceof errors.RequestError && error.isNoResponders()) return noResponderRefusal(subject);
-  return downRefusal();
-}

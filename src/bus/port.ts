@@ -30,7 +30,7 @@ export interface Bus {
   readonly events: DurableEvents;
   /**
    * Told at once how the bus is, then of every change. A server that comes back may have lost its store: at `up` whoever
-   * owns a key of `kv` looks, and writes it again.
+   * owns a key of `kv` looks, and writes it again. `up` is told a second time when the store came later than the server.
    */
   onState(on: (state: BusState) => void): Unsubscribe;
   /** Lets running handlers answer (two seconds at most), then stops. Requests still waiting are refused `bus-closed`. Idempotent. */

@@ -68,4 +68,8 @@ export const noResponderRefusal = (subject: string): Refusal =>
     `No process serves ${subject} now; check that one with that role is running.`,
   );
 export const timeoutRefusal = (subject: string, timeoutMs: number): Refusal =>
-  refuse('server', 'timeout', `Nothing answered on ${subject} within ${timeoutMs} ms.`);
+  refuse(
+    'server',
+    'timeout',
+    `Nothing answered on ${subject} within ${timeoutMs} ms: its process may just have died; ask again in a moment.`,
+  );

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
+import { needsWeb, ROLES, runsGateway, runsPart } from '../config/roles.ts';
 import type { Composed } from '../config.ts';
 import { ConfigError } from '../config.ts';
 import type { Clock, Finding, Gateway } from '../contract.ts';
@@ -10,7 +11,7 @@ import { adminKey, openDataDir } from '../ops/data-dir.ts';
 import { keptCertificate, readCertificate } from '../ops/http/certificate.ts';
 import { isLoopback, ownNames, reachableHost } from '../ops/http/names.ts';
 import type { Command, Io } from './command.ts';
-import { CONFIG_OPTION, type Read, readConfig } from './load.ts';
+import { PROCESS_OPTIONS, type Read, readConfig } from './load.ts';
 import { configuredPorts, portClashes, tryPort } from './ports.ts';
 import { progress } from './progress.ts';
 
@@ -61,7 +62,7 @@ export const checkCommand = (
   name: 'check',
   summary:
     'Says what of config, ports, certificates, libraries and clock would keep Roombridge from working.',
-  options: CONFIG_OPTION,
+  options: PROCESS_OPTIONS,
   async run(args, io) {
     const { libraries, clock, now } = { ...DEFAULTS, ...options };
     const config = configFindings(composed, () => readConfig(composed, args, io.env));
@@ -71,7 +72,7 @@ export const checkCommand = (
       looks.push(
         ['data directory', () => dataDir(read)],
         ['certificate', () => certificate(read, new Date(now()))],
-        ['ports', () => ports(composed, read)],
+        ['ports', () => ports(composed, read, gateways)],
         ['address', () => externalAddress(read)],
         ['bus', () => bus(read, clock)],
         ['access', async () => access(read)],
@@ -144,15 +145,36 @@ async function certificate({ platform }: Read, now: Date): Promise<Finding[]> {
   ];
 }
 
-async function ports(composed: Composed, read: Read): Promise<Finding[]> {
-  const all = configuredPorts(composed.shape, read.shown);
+async function ports(composed: Composed, read: Read, gateways: readonly Gateway[]): Promise<Finding[]> {
+  const all = configuredPorts(composed.shape, read.shown).filter(p =>
+    opens(p.key.split('.')[0] ?? '', read.platform, gateways),
+  );
   const findings = portClashes(all).map(error);
   for (const port of all) {
     const refusal = await tryPort(port);
     if (refusal !== undefined) findings.push(error(refusal.message));
   }
   const names = [...new Set(all.map(p => `${p.port}/${p.protocol}`))];
-  return findings.length > 0 ? findings : [ok(`${names.join(', ')} can be opened.`)];
+  if (findings.length > 0) return findings;
+  return [
+    ok(
+      names.length > 0
+        ? `${names.join(', ')} can be opened.`
+        : 'none has a fixed number here, so none can be taken.',
+    ),
+  ];
+}
+
+/** Whether a process of these roles opens the ports of a section at all. */
+function opens(section: string, { roles, bus }: Read['platform'], gateways: readonly Gateway[]): boolean {
+  if (section === 'http') return needsWeb(roles);
+  if (section === 'artp') return bus.url !== undefined && runsPart(roles, 'room');
+  if (section === 'router') return bus.url !== undefined && runsPart(roles, 'router');
+  const gateway = gateways.find(g => g.name === section);
+  if (gateway === undefined || runsGateway(roles, gateway, 'front')) return true;
+  // Where signalling has a word of its own, it is what listens: media takes ports out of a range.
+  const signals = ROLES.some(r => r === `${section}-call`);
+  return !signals && runsGateway(roles, gateway, 'agent');
 }
 
 async function externalAddress({ platform }: Read): Promise<Finding[]> {

@@ -298,6 +298,16 @@ test('ports are those marked, or named so; two keys on one port clash', () => {
   ]);
 });
 
+test('check looks at the ports of the roles alone, given as to `up`', async () => {
+  const ports = async (...argv: string[]): Promise<string> =>
+    (await run(['check', ...argv])).out.split('\n').find(l => l.includes(' ports: ')) ?? '';
+  const bus = ['--bus', 'nats://127.0.0.1:1'];
+  expect(await ports('--roles', 'manager', ...bus)).toMatch(/none has a fixed number/);
+  const room = await ports('--roles', 'room', ...bus);
+  expect(room).toMatch(/711[01]/);
+  expect(room).not.toMatch(/8443|8080|7120/);
+});
+
 /** A clock that goes only when told. */
 function handClock(): Clock & { go(ms: number): void; readonly armed: number } {
   let now = 0;

@@ -1,13 +1,13 @@
 import { stringify } from 'yaml';
 import { type Composed, exampleYaml } from '../config.ts';
 import type { Command } from './command.ts';
-import { CONFIG_OPTION, readConfig } from './load.ts';
+import { PROCESS_OPTIONS, readConfig } from './load.ts';
 
 export const configCommand = (composed: Composed): Command => ({
   name: 'config',
   summary: 'Prints the config as it counts, secrets hidden, or an example with every key.',
   options: {
-    ...CONFIG_OPTION,
+    ...PROCESS_OPTIONS,
     example: { describe: 'Prints every key with its description and default instead.' },
   },
   async run(args, io) {

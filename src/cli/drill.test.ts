@@ -111,7 +111,9 @@ test('a no of the server is told in its words', async () => {
   expect((await run('busy', '--loss', '1%')).err).toBe('A drill runs in room busy already.\n');
   const file = join(mkdtempSync(join(tmpdir(), 'rb-key-')), 'key');
   writeFileSync(file, 'another-key\n');
-  expect((await run('1000', '--loss', '1%', '--key-file', file)).err).toBe('Wrong key.\n');
+  expect((await run('1000', '--loss', '1%', '--key-file', file)).err).toBe(
+    'Wrong key. Drills are for admins: give its key by --key-file, or its config by --config.\n',
+  );
 });
 
 test('a server that is not there, or no API, is told in words', async () => {

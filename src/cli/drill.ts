@@ -3,7 +3,7 @@ import { request as https } from 'node:https';
 import type { Composed, Loaded } from '../config.ts';
 import { formatDuration } from '../kit/duration.ts';
 import { IMPAIRMENT_WORDS, readImpairment } from '../kit/impairment-words.ts';
-import { refuse } from '../kit/refusal.ts';
+import { Refusal, refuse } from '../kit/refusal.ts';
 import type { DrillView } from '../ops/api/backend.ts';
 import { keptAdminKey } from '../ops/data-dir.ts';
 import type { Args, Command, Io } from './command.ts';
@@ -45,13 +45,13 @@ export const drillCommand = (composed: Composed): Command => ({
     ...CONFIG_OPTION,
   },
   async run(args, io) {
-    const target = args.operands[0] as string;
+    const [target = ''] = args.operands;
     const ask = args.flag('stop') ? undefined : askOf(args);
     const api = await apiOf(args, readConfig(composed, args, io.env));
     if (ask === undefined) return stop(api, target, io);
-    const made = (await call(api, 'POST', '/drills', {
-      ...ask,
-      ...(await targetOf(api, target)),
+    const wanted = { ...ask, ...(await targetOf(api, target)) };
+    const made = (await call(api, 'POST', '/drills', wanted).catch(error => {
+      throw reasonOf(error) === 'no-such-room' ? nobody(target) : error;
     })) as unknown as DrillView;
     io.stdout.write(args.flag('json') ? `${JSON.stringify(made)}\n` : wordsOf(made));
     return 0;
@@ -101,10 +101,20 @@ async function targetOf(api: Api, target: string): Promise<{ leg: string } | { r
     await call(api, 'GET', `/legs/${encodeURIComponent(target)}`);
     return { leg: target };
   } catch (error) {
-    if ((error as { why?: { reason?: string } }).why?.reason !== 'no-such-leg') throw error;
+    if (reasonOf(error) !== 'no-such-leg') throw error;
     return { room: target };
   }
 }
+
+const reasonOf = (error: unknown): string | undefined =>
+  error instanceof Refusal ? error.why.reason : undefined;
+
+const nobody = (target: string): Refusal =>
+  refuse(
+    'client',
+    'no-such-target',
+    `${target} is neither a leg nor a room with somebody in it: GET /api/v1/legs and /api/v1/rooms say what there is.`,
+  );
 
 async function stop(api: Api, target: string, io: Io): Promise<number> {
   const all = (await call(api, 'GET', '/drills')) as unknown as readonly DrillView[];
@@ -171,6 +181,8 @@ function call({ url, key, insecure }: Api, method: string, path: string, body?: 
   });
 }
 
+const OTHER_KEY = 'Drills are for admins: give its key by --key-file, or its config by --config.';
+
 function answerOf(status: number, text: string, url: URL): unknown {
   let json: unknown;
   try {
@@ -181,7 +193,8 @@ function answerOf(status: number, text: string, url: URL): unknown {
   if (status < 400) return json;
   const { type, detail } = (json ?? {}) as { type?: string; detail?: string };
   const reason = String(type ?? '').replace('urn:roombridge:problem:', '') || 'refused';
-  throw refuse('upstream', reason, detail ?? `The server says ${status}.`);
+  const said = detail ?? `The server says ${status}.`;
+  throw refuse('upstream', reason, status === 401 ? `${said} ${OTHER_KEY}` : said);
 }
 
 const unreachable = (url: URL, why: string) =>

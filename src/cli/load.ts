@@ -13,6 +13,16 @@ export const CONFIG_OPTION: Readonly<Record<string, Option>> = {
   },
 };
 
+/** Of those that are about one process of several. */
+export const PROCESS_OPTIONS: Readonly<Record<string, Option>> = {
+  ...CONFIG_OPTION,
+  roles: {
+    value: 'a,b',
+    describe: 'What this process does: front, agent, room, router, or finer (see README). Default: all.',
+  },
+  bus: { value: 'URL', describe: 'NATS server that joins several processes, nats://host:port.' },
+};
+
 const HERE = 'roombridge.yaml';
 
 export interface Read extends Loaded {

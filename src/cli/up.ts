@@ -2,22 +2,16 @@ import type { Composed } from '../config.ts';
 import type { Gateway, Termination } from '../contract.ts';
 import { type NodeOptions, type RunningNode, startNode } from '../node/start.ts';
 import { createLog, type RootLog } from '../ops/log.ts';
+import { announcement } from './announcement.ts';
 import type { Command, Io } from './command.ts';
-import { CONFIG_OPTION, readConfig } from './load.ts';
+import { PROCESS_OPTIONS, readConfig } from './load.ts';
 import { progress } from './progress.ts';
 
 /** `roombridge up`: runs until it is told to stop. */
 export const upCommand = (composed: Composed, gateways: readonly Gateway[], version: string): Command => ({
   name: 'up',
   summary: 'Runs Roombridge; by default everything in one process.',
-  options: {
-    ...CONFIG_OPTION,
-    roles: {
-      value: 'a,b',
-      describe: 'What this process does: front, agent, room, router, or finer (see README). Default: all.',
-    },
-    bus: { value: 'URL', describe: 'NATS server that joins several processes, nats://host:port.' },
-  },
+  options: PROCESS_OPTIONS,
   run: (args, io) => runNode({ config: readConfig(composed, args, io.env), gateways, version }, io),
 });
 
@@ -35,7 +29,7 @@ export async function runNode(
   survive(log);
   const line = progress(io.stderr, 'starting');
   const node = await startNode({ config, gateways, log, version }).finally(() => line.end());
-  announce(node, io);
+  io.stdout.write(announcement(node, config.platform, io.stdout.isTTY === true));
   const stopped = stopSignal();
   const leaving = guests?.(node, log);
   leaving?.catch(error => log.error({ err: error }, 'bug: the guests could not come'));
@@ -49,24 +43,6 @@ export async function runNode(
 function survive(log: RootLog): void {
   process.on('uncaughtException', error => log.error({ err: error }, 'bug: an exception nobody caught'));
   process.on('unhandledRejection', error => log.error({ err: error }, 'bug: a rejection nobody caught'));
-}
-
-function announce(node: RunningNode, io: Io): void {
-  const width = Math.max(0, ...node.addresses.map(a => a.url.length));
-  const lines = node.addresses.map(a => `  ${a.url.padEnd(width)}  ${a.what}`);
-  if (node.selfSigned)
-    lines.push(
-      '',
-      'The certificate is self-signed and kept: browsers ask once, then remember (http.certFile for your own).',
-    );
-  if (node.admin !== undefined) {
-    lines.push(
-      `Admin key of the HTTP API: ${node.admin.key}${node.admin.file ? `  (kept in ${node.admin.file})` : ''}`,
-    );
-    if (node.roomsOpen)
-      lines.push('Rooms are open to everyone who reaches this host; set auth.apps to require tokens.');
-  }
-  io.stdout.write(`${lines.join('\n')}\nRoombridge is ready.\n`);
 }
 
 const stopSignal = (): Promise<string> =>

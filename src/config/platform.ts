@@ -62,13 +62,13 @@ const bus = z.strictObject({
     .regex(/^(nats|tls):\/\/[^\s/]+/, 'must be a NATS address such as nats://127.0.0.1:4222')
     .optional()
     .describe(
-      'NATS server that joins several processes; with tls:// give its host name. Default: none, everything in this process.',
+      'NATS server that joins several processes, or the servers of a cluster, separated by commas; with tls:// give host names. Default: none, everything in this process.',
     )
     .meta({ examples: ['nats://127.0.0.1:4222'] }),
   credentials: z
     .string()
     .optional()
-    .describe('`user:password`, a token, or the text of a NATS .creds file.')
+    .describe('`user:password`, a token, an nkey seed, or the text of a NATS .creds file.')
     .meta({ secret: true, examples: ['user:password'] }),
   caFile: z
     .string()
@@ -77,6 +77,15 @@ const bus = z.strictObject({
       'PEM file of the authority that signed the certificate of a tls:// server. Default: the public ones.',
     )
     .meta({ examples: ['/etc/roombridge/nats-ca.pem'] }),
+  replicas: z
+    .int()
+    .min(1)
+    .max(5)
+    .optional()
+    .describe(
+      'Servers of a NATS cluster that keep who hosts which room, and the events: fewer than half of them may die. Default: 3 in a cluster, and what was made with another number stays.',
+    )
+    .meta({ examples: [3] }),
 });
 
 const app = z.strictObject({
@@ -240,4 +249,9 @@ export function crossChecks(config: Platform, problem: (path: string[], message:
     );
   if (config.bus.url === undefined && config.bus.caFile !== undefined)
     problem(['bus', 'caFile'], 'says whom to trust, and bus.url is not set: set it, or leave this out');
+  if (config.bus.url === undefined && config.bus.replicas !== undefined)
+    problem(
+      ['bus', 'replicas'],
+      'is about a NATS cluster, and bus.url is not set: set it, or leave this out',
+    );
 }

@@ -126,6 +126,43 @@ describe('Width', () => {
     expect(waits.at(-1)).toBeGreaterThanOrEqual(120_000);
   });
 
+  it('who is sent nothing is tried again, whatever the last estimate said: nothing measures the line meanwhile', () => {
+    const width = new Width();
+    // 50 kbit/s for good; while something is sent, the line shows after two seconds that it takes it.
+    let sentSince = 0;
+    let estimate = 50 * K;
+    for (let now = 0; now < 90_000; now += 250) {
+      if (width.update(now, { track: 1000 * K, sent: undefined }, estimate, INF)) sentSince = now;
+      if (now > 40_000 && width.share !== 'none' && now - sentSince > 2000) estimate = 2000 * K;
+      if (now === 10_000) expect(width.share).toBe('none');
+    }
+    expect(width.share).toBe('full');
+  });
+
+  it('where the line is as bad as it was, that is tried ever more seldom, and the least alone', () => {
+    const width = new Width();
+    const tries: number[] = [];
+    const sent = new Set<unknown>();
+    let sendingMs = 0;
+    for (let now = 0; now < 600_000; now += 250) {
+      if (width.update(now, WHOLE, 50 * K, INF) && width.share !== 'none') tries.push(now);
+      if (tries.length > 0) sent.add(width.share);
+      if (tries.length > 0 && width.share !== 'none') sendingMs += 250;
+    }
+    expect([...sent]).toEqual([150 * K, 'none']);
+    const waits = tries.slice(1).map((at, i) => at - tries[i]!);
+    expect(waits.length).toBeGreaterThan(2);
+    expect(waits).toEqual([...waits].sort((a, b) => a - b));
+    expect(waits.at(-1)).toBeGreaterThanOrEqual(120_000);
+    expect(sendingMs).toBeLessThan(30_000);
+  });
+
+  it('what was agreed is not tried', () => {
+    const width = new Width();
+    expect(run(width, [[600, 1000 * K, INF, 90 * K]])).toEqual(['none']);
+    expect(run(new Width([]), [[600, 1000 * K, 50 * K, 700 * K]])).toEqual(['none']);
+  });
+
   it('without classes it is all or nothing, and tries again', () => {
     const width = new Width([]);
     expect(run(width, [[5, 1000 * K, 400 * K, INF]])).toEqual(['none']);

@@ -38,6 +38,12 @@ const TRY_AFTER_MS = 10_000;
 const TRIAL_MS = 8000;
 const FALL_TRIAL_AFTER_MS = 400;
 const TRY_AFTER_MAX_MS = 120_000;
+/**
+ * Who is sent nothing has nothing to measure: its last estimate may be of a line that has long recovered. After so long
+ * the least is tried whatever it says, and given so long to be measured anew.
+ */
+const BLIND_AFTER_MS = 30_000;
+const BLIND_TRIAL_MS = 3000;
 /** A fall so soon after a rise: it was in vain. */
 const IN_VAIN_MS = 20_000;
 
@@ -60,6 +66,8 @@ export class Width {
   #pressedSince: Millis | undefined;
   #roomSince: Millis | undefined;
   #roseAt: Millis = Number.NEGATIVE_INFINITY;
+  /** It rose against its estimate. */
+  #blind = false;
   #tryAfterMs = TRY_AFTER_MS;
 
   /** `classes`: ascending; empty where nothing smaller can be had, so that it is all or nothing. */
@@ -95,6 +103,7 @@ export class Width {
   ): boolean {
     this.#roomSince = undefined;
     this.#pressedSince ??= now;
+    if (this.#blind && now - this.#roseAt < BLIND_TRIAL_MS) return false;
     const far = sent > limit * FAR && asked > limit * TOLERANCE;
     const onTrial = now - this.#roseAt < TRIAL_MS;
     if (now - this.#pressedSince < (onTrial ? FALL_TRIAL_AFTER_MS : far ? FALL_FAR_AFTER_MS : FALL_AFTER_MS))
@@ -114,13 +123,16 @@ export class Width {
     const step = this.#classes.find(c => c > size) ?? 'full';
     const next = step !== 'full' && track !== undefined && track <= step ? 'full' : step;
     const cost = next === 'full' ? (track ?? 0) : next;
-    if (!sure && (cost > maxBps || cost > limit * LEAP || limit < this.#sent(rates) * HEADROOM)) {
+    const shows = sure || (cost <= limit * LEAP && limit >= this.#sent(rates) * HEADROOM);
+    if (!(shows || size === 0) || (!sure && cost > maxBps)) {
       this.#roomSince = undefined;
       return false;
     }
     this.#roomSince ??= now;
-    if (now - this.#roomSince < (sure && size > 0 ? RISE_AFTER_MS : this.#tryAfterMs)) return false;
+    const waitMs = sure && size > 0 ? RISE_AFTER_MS : this.#tryAfterMs;
+    if (now - this.#roomSince < (shows ? waitMs : Math.max(waitMs, BLIND_AFTER_MS))) return false;
     this.#roseAt = now;
+    this.#blind = !shows;
     this.clogged = false;
     return this.#become(sure ? best : next);
   }

@@ -195,6 +195,12 @@ describe('a rate', () => {
     expect(Math.max(...all)).toBeGreaterThan(300);
     expect(ordered(done.out)).toBe(true);
   });
+  test('that is policed delays nothing, and drops as much', () => {
+    const done = run({ rateBps: 20_000, queueMs: 100, policed: true }, { count: 5000 });
+    expect((done.out.length * 800) / 100).toBeCloseTo(20_000, -3);
+    expect(done.link.stats.dropped).toBe(5000 - done.out.length);
+    expect(new Set(delays(done))).toEqual(new Set([0]));
+  });
   test('is used by what is lost behind it, too', () => {
     const { out } = run({ rateBps: 20_000, loss: 0.5 }, { count: 5000 });
     expect((out.length * 800) / 100).toBeLessThan(11_000);

@@ -23,6 +23,11 @@ export interface Impairment {
   /** The link's rate. What is too much waits for at most `queueMs` (default `QUEUE_MS`), the rest is dropped at its tail. */
   readonly rateBps?: number;
   readonly queueMs?: number;
+  /**
+   * A policer instead of a queue: what passes is not delayed, what is beyond the rate by more than `queueMs` of it is dropped
+   * (a token bucket that holds so much). Tests only, a drill has no word for it.
+   */
+  readonly policed?: boolean;
   /** Nothing passes from … to …, ms since these settings were set. */
   readonly outages?: readonly { readonly fromMs: number; readonly toMs: number }[];
 }
@@ -141,12 +146,12 @@ export class ImpairedLink<T> implements Core<LinkInput<T>, T> {
 
   /** When the packet has left a link with a rate; undefined: no room in its queue. */
   #queue(bytes: number, now: Millis): Millis | undefined {
-    const { rateBps, queueMs = QUEUE_MS } = this.#impairment;
+    const { rateBps, queueMs = QUEUE_MS, policed = false } = this.#impairment;
     if (rateBps === undefined) return now;
     const begins = Math.max(now, this.#freeAt);
     if (begins - now > queueMs) return undefined;
     this.#freeAt = begins + (bytes * 8000) / rateBps;
-    return this.#freeAt;
+    return policed ? now : this.#freeAt;
   }
 
   #isOut(now: Millis): boolean {

@@ -83,6 +83,26 @@ describe('strangers', () => {
     clearInterval(ticking);
   });
 
+  it('that drip one byte after the other into a handshake have no more time than the others', async () => {
+    const w = await world();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const raw = connectTcp(w.tlsPort, '127.0.0.1').on('error', () => {});
+      let isClosed = false;
+      raw.on('close', () => void (isClosed = true)).resume();
+      // The beginning of a ClientHello that would be 16 KB long.
+      const bytes = Buffer.from([22, 3, 1, 0x3f, 0xff, 1, 0, 0x3f, 0xfb, 3, 3]);
+      for (let i = 0; i < 100 && !isClosed; i++) {
+        raw.write(bytes.subarray(i % bytes.length, (i % bytes.length) + 1));
+        for (let turns = 0; turns < 10; turns++) await new Promise(done => setImmediate(done));
+        vi.advanceTimersByTime(100);
+      }
+      expect(isClosed).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('cannot hold more than so many connections', async () => {
     const w = await world();
     const open = Array.from({ length: 80 }, () => connectTcp(w.tlsPort, '127.0.0.1').on('error', () => {}));

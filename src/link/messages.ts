@@ -66,6 +66,7 @@ const feedback = z.discriminatedUnion('type', [
 
 const ask = z.strictObject({
   leg: id,
+  attempt: z.int().min(1).max(0xffff).exactOptional(),
   gateway: z.string().max(64),
   who: z.strictObject({
     user: z.string(),

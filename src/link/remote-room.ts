@@ -11,10 +11,11 @@ import { type Refusal, refuse } from '../kit/refusal.ts';
 import type { ClockSink, Layout, Pull, SourceEvent, TrackState } from '../media/room-source.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
 import type { ClientSession, SessionRoom } from './client-session.ts';
-import { IncomingFlows } from './flows.ts';
 import { formatsDiffer } from './formats.ts';
 import type { LinkFlow } from './media-path.ts';
 import type { Tell } from './messages.ts';
+import { deadPublication, remotePublication } from './remote-publication.ts';
+import { RemotePulls } from './remote-pulls.ts';
 import { RoomWatch } from './room-watch.ts';
 
 /**
@@ -36,7 +37,7 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   #speakers: readonly string[] = [];
   #layout: Layout = 'speaker';
   readonly #listeners = new Set<(e: SourceEvent) => void>();
-  readonly #pulls = new Map<string, Set<IncomingFlows>>();
+  readonly #pulls: RemotePulls;
   readonly #watch = new RoomWatch();
   /** Its number, while there is one. */
   #watching: number | undefined;
@@ -45,6 +46,7 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     this.room = room;
     this.#connect = connect;
     this.#onEnded = onEnded;
+    this.#pulls = new RemotePulls(room);
   }
 
   async join(ask: JoinAsk, on: (n: LegNotice) => void): Promise<Joined> {
@@ -101,34 +103,7 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     const session = this.#session;
     const publications = this.#legs.get(leg);
     if (session === undefined || publications === undefined) return deadPublication(id);
-    session.publications.set(id, on);
-    session.send({ t: 'publish', leg, id, track });
-    const flow = session.path.flow(track.format, start => session.send({ t: 'flow', id, start }));
-    publications.set(id, flow);
-    const live = (): boolean => publications.has(id);
-    return {
-      id,
-      sink: p => {
-        if (live()) session.path.send(flow, p);
-      },
-      clock: (pts, captureMs) => {
-        if (live()) session.send({ t: 'clock', id, pts, captureMs });
-      },
-      format: format => {
-        if (!live()) return;
-        session.send({ t: 'format', id, format });
-        flow.renew(format);
-      },
-      pause: onOff => {
-        if (live()) session.send({ t: 'pause', id, on: onOff });
-      },
-      close: () => {
-        if (!publications.delete(id)) return;
-        flow.close();
-        session.publications.delete(id);
-        session.send({ t: 'unpublish', id });
-      },
-    };
+    return remotePublication(session, leg, id, track, publications, on);
   }
 
   confirmed(leg: string): void {
@@ -191,23 +166,7 @@ export class RemoteRoom implements RoomPort, SessionRoom {
   pull(track: string, sink: Sink<MediaPacket>, clock: ClockSink): Pull {
     const session = this.#session;
     if (session === undefined) return { feedback() {}, close() {} };
-    const n = session.number();
-    const flows = new IncomingFlows(session.path, sink);
-    const ofTrack = this.#pulls.get(track) ?? new Set();
-    this.#pulls.set(track, ofTrack.add(flows));
-    session.pulls.set(n, { flows, clock });
-    session.send({ t: 'pull', n, room: this.room, track });
-    return {
-      feedback: f => {
-        if (session.pulls.has(n)) session.send({ t: 'pull-feedback', n, feedback: f });
-      },
-      close: () => {
-        ofTrack.delete(flows);
-        if (ofTrack.size === 0 && this.#pulls.get(track) === ofTrack) this.#pulls.delete(track);
-        flows.end();
-        if (session.pulls.delete(n)) session.send({ t: 'unpull', n });
-      },
-    };
+    return this.#pulls.pull(session, track, sink, clock);
   }
 
   told(tell: Extract<Tell, { room: string }>): void {
@@ -241,14 +200,14 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     const before = this.#tracks.get(track.info.id);
     // In order: what was sent in the old format must not arrive after the news of the new one.
     if (before !== undefined && formatsDiffer(before.info.format, track.info.format))
-      this.#endFlows(track.info.id);
+      this.#pulls.endFlows(track.info.id);
     this.#tracks.set(track.info.id, track);
     this.#tell({ type: 'track', track });
   }
 
   #untrack(id: string): void {
     if (!this.#tracks.delete(id)) return;
-    this.#endFlows(id);
+    this.#pulls.endFlows(id);
     this.#tell({ type: 'untrack', id });
   }
 
@@ -265,9 +224,6 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     this.#tell({ type: 'layout', layout });
   }
 
-  #endFlows(track: string): void {
-    for (const flows of this.#pulls.get(track) ?? []) flows.end();
-  }
   #tell(e: SourceEvent): void {
     for (const listener of [...this.#listeners]) listener(e);
   }
@@ -304,15 +260,6 @@ export class RemoteRoom implements RoomPort, SessionRoom {
     this.#onEnded();
   }
 }
-
-const deadPublication = (id: string): Publication => ({
-  id,
-  sink() {},
-  clock() {},
-  format() {},
-  pause() {},
-  close() {},
-});
 
 const roomEnded = (room: string): Refusal =>
   refuse('server', 'room-ended', `This process had left room ${room} just now; join again.`);

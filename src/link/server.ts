@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Clock, Log, Termination } from '../contract.ts';
+import { limitHandshakes } from '../io/tls.ts';
 import { openUdp, type UdpSocket } from '../io/udp.ts';
 import { type Refusal, refuse, terminationOf } from '../kit/refusal.ts';
 import { readHello, writeHelloAck, writeRefused } from '../proto/artp/hello.ts';
@@ -72,9 +73,9 @@ export class LinkServer {
       minVersion: 'TLSv1.3',
       requestCert: true,
       rejectUnauthorized: false, // the fingerprint decides, in #accept
-      handshakeTimeout: HELLO_MS,
     });
     this.#tls.on('connection', raw => this.#mayConnect(raw));
+    limitHandshakes(this.#tls, HELLO_MS);
     this.#tls.on('tlsClientError', () => options.count('tls'));
     this.#tls.on('secureConnection', socket => void this.#accept(socket));
   }

@@ -68,7 +68,7 @@ class Slot implements JitterPacket {
  *   a packet is due at               base + pts + target,   target 20 … 120 ms by observed jitter
  * ```
  * The play-out point is media time, so loss, reordering and silence gaps all leave it in place. It moves only in
- * silence, when more than `MAX_LAG_MS` behind, and when the buffer ran empty.
+ * silence, when more than `MAX_LAG_MS` behind, when the buffer ran empty, and in a hole when the target has grown.
  */
 export class JitterBuffer {
   /** Media time covered by the last answer of `next`. */
@@ -145,7 +145,7 @@ export class JitterBuffer {
     while (head !== undefined && head.pts + head.ticks / 2 <= this.#cursor) head = this.#skip(head, 'late');
     if (head !== undefined) head = this.#catchUp(head, dueMs);
     if (head === undefined) return this.#ranEmpty(dueMs);
-    if (head.pts > this.#cursor + this.#blockTicks / 10) return this.#gap(head);
+    if (head.pts > this.#cursor + this.#blockTicks / 10) return this.#gap(head, dueMs);
     if (dueMs - this.#ms(head.pts) < -BLOCK_MS && head.level >= QUIET_LEVEL) return 'empty'; // wait a block
     this.#take(head);
     this.#cursor = head.pts + head.ticks;
@@ -211,12 +211,17 @@ export class JitterBuffer {
     }
   }
 
-  /** Sound that is not there but whose successor is: lost, or (sequence without a hole) never sent. */
-  #gap(head: Slot): 'missing' | 'empty' {
+  /**
+   * Sound that is not there but whose successor is: lost, or (sequence without a hole) never sent. Where the target grew
+   * meanwhile the play-out point waits in the hole: what is lost now and then comes late now and then, by redundancy.
+   */
+  #gap(head: Slot, dueMs: number): 'missing' | 'empty' {
     const cursor = this.#cursor as number;
+    const isLost = head.seq !== this.#played + 1;
+    if (isLost && dueMs < this.#ms(cursor) - BLOCK_MS / 2) return this.#conceal(CONCEAL_LOSS_MS);
     this.ticks = Math.min(this.#blockTicks, head.pts - cursor);
     this.#cursor = cursor + this.ticks;
-    if (head.seq === this.#played + 1) return 'empty';
+    if (!isLost) return 'empty';
     if (head.seq === this.#played + 2 && this.#cursor === head.pts) this.successor = head;
     return this.#conceal(CONCEAL_LOSS_MS);
   }

@@ -7,20 +7,23 @@ import type {
   Json,
   LegCommand,
   LegEvent,
-  LegRequest,
   Log,
   Termination,
   TicketRequest,
 } from '../contract.ts';
 import { refuse, terminationOf } from '../kit/refusal.ts';
 import type { LegNotice } from '../room/port.ts';
+import { DeskAgents, downId } from './desk-agents.ts';
+import { type Elsewhere, Emptying, NOWHERE } from './emptying.ts';
 import {
+  AGENT_LEFT,
   beingTaken,
   FRONT_LOST,
   type Held,
+  isAnother,
   type LegRecord,
-  OUT_OF_SERVICE,
   recordOf,
+  type TakeAsk,
   UNOWNED,
 } from './held-leg.ts';
 import { type LegDrillAsk, LegDrills } from './leg-drills.ts';
@@ -28,23 +31,6 @@ import type { Lobby } from './lobby.ts';
 import { subjects } from './subjects.ts';
 import type { Wills } from './wills.ts';
 
-/** What the front's process asks an agent. */
-export interface TakeAsk {
-  readonly request: LegRequest;
-  /** The process to send the leg's events to. */
-  readonly owner: string;
-}
-
-interface Entry {
-  readonly agent: Agent;
-  readonly gateway: string;
-  draining: boolean;
-  outOfService: boolean;
-  legs: number;
-}
-
-/** A leg that was asked to move to another agent has so long before it is closed. */
-const MOVE_MS = 10_000;
 /** A leg that was told to close and says nothing is forgotten after this long. */
 const CLOSE_MS = 5000;
 
@@ -60,19 +46,28 @@ export interface AgentDeskOptions {
 
 /** Runs the agents of this process: seats each leg, passes commands in and events out, and ends what remains. */
 export class AgentDesk {
-  readonly #agents = new Map<string, Entry>();
+  readonly #agents = new DeskAgents();
   readonly #legs = new Map<string, Held>();
   readonly #o: AgentDeskOptions;
   readonly #undo: (() => void)[] = [];
   readonly #drills: LegDrills;
+  readonly #emptying: Emptying;
+  /** The process ends: who goes on elsewhere finds its seat kept. */
+  #ending = false;
 
   constructor(options: AgentDeskOptions) {
     this.#o = options;
     this.#drills = new LegDrills(options);
+    this.#emptying = new Emptying({
+      clock: options.clock,
+      tell: (held, event) => this.#publish(held, event),
+      close: (held, why) => this.#close(held, why),
+      has: held => this.#legs.get(held.request.leg) === held,
+    });
   }
 
   add(id: string, gateway: string, agent: Agent): void {
-    this.#agents.set(id, { agent, gateway, draining: false, outOfService: false, legs: 0 });
+    this.#agents.add(id, gateway, agent);
     this.#o.bus.events.publish({ type: 'agent.up', agent: id, gateway });
     this.#undo.push(
       this.#o.bus.serve(
@@ -85,10 +80,7 @@ export class AgentDesk {
       }),
       this.#o.bus.serve(subjects.ticket(id), data => {
         const { ask, token } = data as unknown as { ask: TicketRequest; token: string };
-        const url = agent.ticketUrl?.(ask, token);
-        if (url === undefined)
-          throw refuse('server', 'no-tickets', `${gateway} agents give out no addresses.`);
-        return url;
+        return this.#agents.ticketUrl(id, ask, token);
       }),
       this.#o.bus.serve(subjects.drain(id), data => this.#drain(id, (data as { on: boolean }).on)),
       this.#o.bus.serve(subjects.outOfService(id), data => this.#retire(id, (data as { on: boolean }).on)),
@@ -101,16 +93,7 @@ export class AgentDesk {
   }
 
   adverts(): AgentAdvert[] {
-    return [...this.#agents].map(([id, { agent, gateway, draining, outOfService, legs }]) => ({
-      agent: id,
-      gateway,
-      formats: agent.formats,
-      capacity: agent.capacity,
-      legs,
-      draining,
-      ...(outOfService && { outOfService }),
-      ...(agent.reach !== undefined && { reach: agent.reach }),
-    }));
+    return this.#agents.adverts();
   }
 
   get size(): number {
@@ -140,12 +123,20 @@ export class AgentDesk {
     return owned;
   }
 
-  /** Those of `legs` that are not here. */
-  unknown(legs: readonly string[]): string[] {
-    return legs.filter(leg => !this.#legs.has(leg));
+  /** Those of `legs` that are not here, or not by the request their front means. */
+  unknown(legs: readonly string[], attempts: readonly (number | null)[] = []): string[] {
+    return legs.filter((leg, i) => {
+      const held = this.#legs.get(leg);
+      return held === undefined || isAnother(held.request.attempt, attempts[i]);
+    });
   }
 
-  /** Its owner lives and does not know it. */
+  /** See `TakeAsk`. */
+  attemptOf(leg: string): number | undefined {
+    return this.#legs.get(leg)?.request.attempt;
+  }
+
+  /** Its owner lives and does not know it, or means another agent's. */
   disowned(leg: string): void {
     const held = this.#legs.get(leg);
     if (held !== undefined) this.#close(held, UNOWNED);
@@ -153,25 +144,34 @@ export class AgentDesk {
 
   /** No new legs on any agent of this process. */
   drainAll(): void {
-    for (const entry of this.#agents.values()) entry.draining = true;
+    this.#agents.drainAll();
     this.#o.changed();
+  }
+
+  /** This process ends: no new legs, and those go that can go on elsewhere. See `Emptying.leave`. */
+  async leave(elsewhere: Elsewhere = NOWHERE): Promise<void> {
+    this.drainAll();
+    await this.#emptying.leave([...this.#legs.values()], elsewhere);
   }
 
   /** Closes every leg and agent. */
   async close(why: Termination): Promise<void> {
     for (const undo of this.#undo.splice(0)) undo();
-    for (const held of [...this.#legs.values()]) this.#close(held, why);
-    await Promise.all([...this.#agents.values()].map(({ agent }) => agent.close()));
+    this.#ending = true;
+    for (const held of [...this.#legs.values()]) {
+      held.keeps &&= held.closing === undefined; // who hangs up just now does not go on
+      const { outlivesAgent, returns } = held.request;
+      this.#close(held, held.keeps && (outlivesAgent || returns) ? AGENT_LEFT : why);
+    }
+    await Promise.all(this.#agents.all.map(({ agent }) => agent.close()));
     for (const held of [...this.#legs.values()]) this.#ended(held, why);
-    for (const [agent, { gateway }] of this.#agents)
+    for (const { id: agent, gateway } of this.#agents.all)
       this.#o.bus.events.publish({ type: 'agent.down', id: downId(agent), agent, gateway, why });
   }
 
-  async #take(id: string, { request, owner }: TakeAsk): Promise<Taken> {
-    const entry = this.#agents.get(id);
-    if (entry === undefined || entry.draining || entry.outOfService)
-      throw refuse('server', 'draining', `Agent ${id} takes no new legs.`);
-    if (entry.legs >= entry.agent.capacity) throw refuse('server', 'agent-full', `Agent ${id} is full.`);
+  async #take(id: string, { request: asked, owner, attempt }: TakeAsk): Promise<Taken> {
+    const request = { ...asked, ...(attempt !== undefined && { attempt }) };
+    const entry = this.#agents.taking(id);
     if (this.#legs.has(request.leg))
       throw refuse('server', 'duplicate-leg', `Leg ${request.leg} is here already.`);
     const held = beingTaken(id, request, owner);
@@ -240,7 +240,7 @@ export class AgentDesk {
     if (this.#legs.get(held.request.leg) !== held) return;
     this.#forget(held);
     // Its peer will look for another front, and finds its seat kept.
-    const isKept = held.request.returns && held.closing === FRONT_LOST;
+    const isKept = (this.#ending && held.keeps) || (held.request.returns && held.closing === FRONT_LOST);
     held.seat?.leave(isKept ? { ...why, reason: 'connection-lost' } : why);
     this.#publish(held, { type: 'closed', why });
   }
@@ -258,58 +258,33 @@ export class AgentDesk {
       this.#o.log.error({ leg: held.request.leg, err: error }, 'bug in a leg: it is closed');
       const why = terminationOf(error);
       this.#ended(held, why);
-      this.#release(held, why);
-    }
-  }
-
-  /** A leg with a bug still holds its ports: it is asked once more to let go. */
-  #release(held: Held, why: Termination): void {
-    try {
-      held.leg?.handle({ type: 'close', why });
-    } catch {
-      // it could not even close; what it holds goes with its agent
+      try {
+        held.leg?.handle({ type: 'close', why }); // it still holds its ports
+      } catch {
+        // it could not even close; what it holds goes with its agent
+      }
     }
   }
 
   #drain(id: string, on: boolean): Json {
-    const entry = this.#entry(id);
+    const entry = this.#agents.get(id);
     entry.draining = on;
     this.#o.changed();
-    if (on) for (const held of this.#heldBy(id)) this.#move(held);
+    if (on) this.#emptying.drain(this.#heldBy(id));
     return { draining: on, legs: entry.legs };
   }
 
   /** Out of service: its legs move where they can, and end in words where they cannot. */
   #retire(id: string, on: boolean): Json {
-    const entry = this.#entry(id);
+    const entry = this.#agents.get(id);
     entry.outOfService = on;
     this.#o.changed();
-    if (on)
-      for (const held of this.#heldBy(id))
-        if (!this.#move(held)) this.#close(held, OUT_OF_SERVICE);
-        else
-          held.disarm = this.#o.clock.at(this.#o.clock.now() + MOVE_MS, () => {
-            if (entry.outOfService) this.#close(held, OUT_OF_SERVICE);
-          });
+    if (on) this.#emptying.retire(this.#heldBy(id), () => entry.outOfService);
     return { outOfService: on, legs: entry.legs };
-  }
-
-  #entry(id: string): Entry {
-    const entry = this.#agents.get(id);
-    if (entry === undefined) throw refuse('client', 'no-such-agent', `There is no agent ${id} here.`);
-    return entry;
   }
 
   #heldBy(id: string): Held[] {
     return [...this.#legs.values()].filter(held => held.agent === id);
-  }
-
-  /** Who comes back by itself may be asked to; a peer that cannot be told so stays until it ends. False: it cannot move. */
-  #move(held: Held): boolean {
-    const { outlivesAgent, returns } = held.request;
-    if (held.leg === undefined || !(outlivesAgent || returns)) return false;
-    this.#publish(held, { type: 'move' });
-    return true;
   }
 
   #forget(held: Held): void {
@@ -317,11 +292,7 @@ export class AgentDesk {
     if (this.#legs.get(held.request.leg) !== held) return;
     this.#legs.delete(held.request.leg);
     this.#drills.ended(held.request.leg);
-    const entry = this.#agents.get(held.agent);
-    if (entry !== undefined) entry.legs--;
+    this.#agents.get(held.agent).legs--;
     this.#o.changed();
   }
 }
-
-/** Whoever tells of it first, its own process or one that misses it. */
-export const downId = (agent: string): string => `down-${agent}`;

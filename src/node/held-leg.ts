@@ -1,5 +1,15 @@
 import type { Json, Leg, LegCommand, LegRequest, Role, Seat, StreamStats, Termination } from '../contract.ts';
+import type { NumberedRequest } from '../room/port.ts';
 import type { SeatedOrWaiting } from './lobby.ts';
+
+/** What the front's process asks an agent. */
+export interface TakeAsk {
+  readonly request: LegRequest;
+  /** The process to send the leg's events to. */
+  readonly owner: string;
+  /** See `JoinAsk`. Absent: the front is of an older version, and does not count. */
+  readonly attempt?: number;
+}
 
 /** A leg as the API tells it. */
 export interface LegRecord {
@@ -18,7 +28,7 @@ export interface LegRecord {
 
 /** A leg as its agent's desk holds it. */
 export interface Held {
-  readonly request: LegRequest;
+  readonly request: NumberedRequest;
   readonly owner: string;
   readonly agent: string;
   readonly since: number;
@@ -30,12 +40,14 @@ export interface Held {
   /** Commands that came before the leg was bound. */
   early: LegCommand[];
   closing: Termination | undefined;
+  /** Its peer goes on elsewhere when this process ends: its seat waits for it. */
+  keeps: boolean;
   /** Undoes the bound on its closing. */
   disarm: () => void;
 }
 
 /** One that is being taken. */
-export const beingTaken = (agent: string, request: LegRequest, owner: string): Held => ({
+export const beingTaken = (agent: string, request: NumberedRequest, owner: string): Held => ({
   request,
   owner,
   agent,
@@ -46,8 +58,13 @@ export const beingTaken = (agent: string, request: LegRequest, owner: string): H
   leg: undefined,
   early: [],
   closing: undefined,
+  keeps: false,
   disarm: () => {},
 });
+
+/** What is said of a leg is said of another placement of it. False where one of the two processes does not count. */
+export const isAnother = (mine: number | undefined, theirs: number | null | undefined): boolean =>
+  typeof mine === 'number' && typeof theirs === 'number' && mine !== theirs;
 
 export const recordOf = ({ request, agent, seat, leg, since }: Held): LegRecord => ({
   leg: request.leg,
@@ -74,7 +91,14 @@ export const OUT_OF_SERVICE: Termination = {
   text: 'The media process of this leg is taken out of service; call again.',
 };
 
-/** A leg that its owner does not know any more: word of its end was lost. */
+/** Of a leg that goes on with another agent, and has not yet: as if this one had died, but at once. */
+export const AGENT_LEFT: Termination = {
+  blame: 'server',
+  reason: 'agent-lost',
+  text: 'The media process of this leg has been ended; call again.',
+};
+
+/** A leg that its owner does not know any more: word of its end was lost, or another agent has it. */
 export const UNOWNED: Termination = {
   blame: 'none',
   reason: 'ended-unheard',

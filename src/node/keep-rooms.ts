@@ -10,6 +10,8 @@ import type { RoomStore } from './room-store.ts';
  * enough for a process that was only cut off from the bus, and still has its legs.
  */
 const ADOPT_AFTER_MS = 15_000;
+/** And what no event tells of: bans that are over. */
+const LOOK_EVERY_MS = 3_600_000;
 /** How long a room whose key names this process is left to whoever named it here, or was in it when it was handed over. */
 const UNOPENED_MS = 15_000;
 
@@ -27,17 +29,35 @@ export function keepRooms(o: {
   readonly clock: Clock;
   readonly log: Log;
 }): () => void {
-  /** Processes that died lately, and one that stands for all that died before this one began. */
+  let isOver = false;
+  /** Processes that died lately. */
   const recent = new Map<string, () => void>();
-  const adoptLater = (dead: string): void => {
-    recent.get(dead)?.();
-    const disarm = o.clock.at(o.clock.now() + ADOPT_AFTER_MS, () => {
-      recent.delete(dead);
-      o.finder
-        .adopt(node => !recent.has(node))
-        .catch(error => o.log.warn({ err: error }, 'rooms of dead processes are not looked after now'));
+  let disarm = (): void => {};
+  let lookAt = Number.POSITIVE_INFINITY;
+  const look = async (): Promise<void> => {
+    const isDone = await o.finder
+      .adopt(node => !recent.has(node))
+      .catch(error => o.log.warn({ err: error }, 'rooms of dead processes are looked after in a while'));
+    if (!isOver) lookIn(isDone === true ? LOOK_EVERY_MS : ADOPT_AFTER_MS);
+  };
+  const lookIn = (ms: number): void => {
+    const when = o.clock.now() + ms;
+    if (when >= lookAt) return;
+    disarm();
+    lookAt = when;
+    disarm = o.clock.at(when, () => {
+      lookAt = Number.POSITIVE_INFINITY;
+      void look();
     });
-    recent.set(dead, disarm);
+  };
+  const adoptLater = (dead: string): void => {
+    if (isOver) return;
+    recent.get(dead)?.();
+    const over = (): void => {
+      recent.delete(dead);
+      lookIn(0);
+    };
+    recent.set(dead, o.clock.at(o.clock.now() + ADOPT_AFTER_MS, over));
   };
   /** Rooms that are to be opened here, by the word of their key. */
   const unopened = new Map<string, () => void>();
@@ -45,7 +65,7 @@ export function keepRooms(o: {
     const disarm = o.clock.at(o.clock.now() + UNOPENED_MS, () => {
       unopened.delete(word);
       // The store is away: in a while.
-      o.rooms.unopened(room).catch(() => unopened.has(word) || openLater(word, room));
+      o.rooms.unopened(room).catch(() => isOver || unopened.has(word) || openLater(word, room));
     });
     unopened.set(word, disarm);
   };
@@ -55,12 +75,13 @@ export function keepRooms(o: {
     if (claim?.node === o.process && o.rooms.get(claim.room) === undefined) openLater(word, claim.room);
   });
   o.mesh.onLost(adoptLater);
-  adoptLater('');
+  lookIn(ADOPT_AFTER_MS); // who died before this one began
   const unstate = o.bus.onState(state => {
     if (state === 'up') void o.rooms.verify();
   });
   return () => {
-    for (const disarm of [...recent.values(), ...unopened.values()]) disarm();
+    isOver = true;
+    for (const undo of [disarm, ...recent.values(), ...unopened.values()]) undo();
     unwatch();
     unstate();
   };

@@ -7,7 +7,6 @@ import type {
   LegCommand,
   LegEvent,
   LegRequest,
-  Log,
   Millis,
   PlacedLeg,
   Termination,
@@ -15,47 +14,40 @@ import type {
 } from '../contract.ts';
 import { type Drive, drive } from '../io/drive.ts';
 import { Refusal, terminationOf } from '../kit/refusal.ts';
-import type { TakeAsk } from './agent-desk.ts';
-import type { Ladders } from './ladders.ts';
+import { isAnother, type TakeAsk } from './held-leg.ts';
+import { LegNotes, type LegNotesOptions, type Noted } from './leg-notes.ts';
 import type { Choose } from './manager-desk.ts';
 import type { Mesh } from './mesh.ts';
 import { subjects } from './subjects.ts';
 
-export interface LegDeskOptions {
+export interface LegDeskOptions extends LegNotesOptions {
   readonly process: string;
   readonly region: string;
   readonly bus: Pick<Bus, 'publish' | 'request' | 'subscribe' | 'events'>;
   readonly mesh: Pick<Mesh, 'onLost'>;
   readonly choose: Choose;
   readonly clock: Clock;
-  readonly log: Log;
-  readonly ladders: Ladders;
   /** Who may come in: rejects with a Refusal, or says what was proved. */
   readonly authorize: (request: LegRequest) => Promise<Who>;
   /** Told of a leg that ended without its agent: the room gives it up. */
   readonly gone: (request: LegRequest, why: Termination) => void;
-  readonly metrics: LegMetrics;
-}
-
-/** What is counted of legs. */
-interface LegMetrics {
-  legOpened(gateway: string, setupMs: number): void;
-  legClosed(gateway: string, why: Termination): void;
 }
 
 interface Entry {
   readonly request: LegRequest;
   readonly on: (e: LegEvent) => void;
   readonly since: Millis;
-  /** Where it was placed, or is being placed. */
+  /** Where it was placed, or is being placed; undefined between two agents. */
   to: Candidate | undefined;
+  /** How many agents were asked to take it. */
+  attempt: number;
   /** Set when placed. */
   taken: Taken | undefined;
   /** Set when `closed` came, which may be before the answer to the placement. */
   ended: Termination | undefined;
   /** It was told to close, which it may not have heard. */
   closing: boolean;
-  /** Its agent died, and its front has yet to say whether it goes on. */
+  /** Its agent died or has left, and its front has yet to say whether it goes on. */
   orphan: boolean;
 }
 
@@ -74,11 +66,13 @@ const UNHEARD: Termination = {
 /** The fronts' side of every leg this process asked for: places it, carries commands out and events in, sees its end. */
 export class LegDesk {
   readonly #o: LegDeskOptions;
+  readonly #notes: LegNotes;
   readonly #legs = new Map<string, Entry>();
   readonly #undo: () => void;
 
   constructor(options: LegDeskOptions) {
     this.#o = options;
+    this.#notes = new LegNotes(options);
     this.#undo = options.bus.subscribe(subjects.event(options.process), data => {
       const { leg, agent, event } = data as unknown as { leg: string; agent?: string; event: LegEvent };
       if (this.#isElsewhere(leg, agent)) return;
@@ -111,18 +105,7 @@ export class LegDesk {
     try {
       return await place();
     } catch (error) {
-      const why = terminationOf(error);
-      const { leg, trace, gateway, room } = request;
-      if (why.reason === 'internal-error') this.#o.log.error({ leg, err: error }, 'bug while placing a leg');
-      this.#o.log.info({ leg, trace, gateway, room, user: request.who.user, ...why }, 'refused');
-      this.#o.ladders.add(leg, {
-        at: Date.now(),
-        dir: 'note',
-        transport: 'roombridge',
-        summary: `refused: ${why.text ?? why.reason}`,
-      });
-      this.#o.metrics.legClosed(gateway, why);
-      throw new Refusal(why);
+      throw new Refusal(this.#notes.refused(request, error));
     }
   }
 
@@ -133,6 +116,7 @@ export class LegDesk {
         on,
         since: this.#o.clock.now(),
         to: undefined,
+        attempt: 0,
         taken: undefined,
         ended: undefined,
         closing: false,
@@ -145,10 +129,12 @@ export class LegDesk {
       const run: Drive<PlacementInput> = drive(core, this.#o.clock, (out: PlacementOutput) => {
         switch (out.type) {
           case 'choose':
+            entry.to = undefined; // the one before has no say any more
             return this.#choose(request, out.ask, out.tried, input => run.feed(input));
           case 'ask':
             entry.to = out.to;
-            return this.#ask(request, out.to, input => run.feed(input));
+            entry.attempt++;
+            return this.#ask(entry, out.to, input => run.feed(input));
           case 'return':
             return this.#send(out.agent, request.leg, { type: 'close', why: out.why });
           case 'placed':
@@ -183,9 +169,9 @@ export class LegDesk {
     );
   }
 
-  #ask(request: LegRequest, to: Candidate, feed: (input: PlacementInput) => void): void {
+  #ask({ request, attempt }: Entry, to: Candidate, feed: (input: PlacementInput) => void): void {
     const agent = to.advert.agent;
-    const ask: TakeAsk = { request, owner: this.#o.process };
+    const ask: TakeAsk = { request, owner: this.#o.process, attempt };
     this.#o.bus.request(subjects.take(agent), ask as unknown as Json, { timeoutMs: 8000 }).then(
       taken => feed({ type: 'taken', agent, taken: taken as unknown as Taken }),
       error => feed({ type: 'refused', agent, why: terminationOf(error) }),
@@ -193,14 +179,9 @@ export class LegDesk {
   }
 
   #opened(entry: Entry, to: Candidate, taken: Taken): PlacedLeg {
-    const { leg, trace, gateway, room } = entry.request;
+    const { leg } = entry.request;
     entry.taken = taken;
-    this.#o.log.info(
-      { leg, trace, gateway, room, participant: taken.participant, agent: to.advert.agent },
-      'opened',
-    );
-    this.#o.metrics.legOpened(gateway, this.#o.clock.now() - entry.since);
-    this.#o.bus.events.publish({ type: 'leg.opened', ...factsOf(entry) });
+    this.#notes.opened(notedOf(entry), this.#o.clock.now() - entry.since);
     return {
       id: leg,
       agent: to.advert.agent,
@@ -224,10 +205,10 @@ export class LegDesk {
     this.#o.bus.publish(subjects.command(agent), { leg, command } as unknown as Json);
   }
 
-  /** An agent that answered too late had the leg, too, until it was told to give it back: what it says means nothing. */
+  /** An agent that was silent may have the leg, too, until it hears that another one was asked: what it says means nothing. */
   #isElsewhere(leg: string, agent: string | undefined): boolean {
-    const asked = this.#legs.get(leg)?.to?.advert.agent;
-    return agent !== undefined && asked !== undefined && agent !== asked;
+    const entry = this.#legs.get(leg);
+    return agent !== undefined && entry !== undefined && agent !== entry.to?.advert.agent;
   }
 
   #event(leg: string, event: LegEvent): void {
@@ -240,17 +221,8 @@ export class LegDesk {
     if (event.type === 'closed') {
       this.#legs.delete(leg);
       entry.ended = event.why;
-      const { trace, gateway, room } = entry.request;
-      this.#o.log.info({ leg, trace, gateway, room, ...event.why }, 'closed');
-      this.#o.metrics.legClosed(gateway, event.why);
-      if (entry.taken !== undefined)
-        this.#o.bus.events.publish({ type: 'leg.closed', ...factsOf(entry), why: event.why });
-      this.#o.ladders.add(leg, {
-        at: Date.now(),
-        dir: 'note',
-        transport: 'roombridge',
-        summary: `closed: ${event.why.text ?? event.why.reason}`,
-      });
+      entry.orphan = event.why.reason === 'agent-lost' && entry.request.outlivesAgent === true;
+      this.#notes.closed(notedOf(entry), event.why);
     }
     entry.on(event);
   }
@@ -264,15 +236,25 @@ export class LegDesk {
           reason: 'agent-lost',
           text: 'The media process of this leg has died; call again.',
         };
-        entry.orphan = entry.request.outlivesAgent === true;
         this.#event(leg, { type: 'closed', why });
         if (!entry.orphan && !entry.request.returns) this.#o.gone(entry.request, why);
       }
   }
 
-  /** Those of `legs` that this process does not, or no longer, signal for. */
-  unknown(legs: readonly string[]): string[] {
-    return legs.filter(leg => this.#legs.get(leg)?.closing !== false);
+  /**
+   * Those of `legs` that this process does not, or no longer, signal for; or where another agent has the leg, or is being
+   * asked: `attempts` says which one the asking agent was, where it says so.
+   */
+  unknown(legs: readonly string[], attempts: readonly (number | null)[] = []): string[] {
+    return legs.filter((leg, i) => {
+      const entry = this.#legs.get(leg);
+      return entry?.closing !== false || isAnother(entry.attempt, attempts[i]);
+    });
+  }
+
+  /** How many agents were asked to take a leg. */
+  attemptOf(leg: string): number | undefined {
+    return this.#legs.get(leg)?.attempt;
   }
 
   /** The legs that are placed, by the process that has them. */
@@ -295,10 +277,8 @@ export class LegDesk {
   }
 }
 
-const factsOf = ({ request, to, taken }: Entry) => ({
-  leg: request.leg,
-  gateway: request.gateway,
-  room: request.room,
-  ...(to && { agent: to.advert.agent }),
-  ...(taken && { participant: taken.participant }),
+const notedOf = ({ request, to, taken }: Entry): Noted => ({
+  request,
+  agent: to?.advert.agent,
+  participant: taken?.participant,
 });

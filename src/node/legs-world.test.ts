@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../kit/random.ts';
-import { LegsWorld } from './legs-world.testing.ts';
+import { type LegsNode, LegsWorld } from './legs-world.testing.ts';
 
 describe('several managers', () => {
   it('60 calls of one second, through two managers and two fronts without, are spread evenly over three agents', async () => {
@@ -117,6 +117,96 @@ describe('the bus is away', () => {
   });
 });
 
+describe('a leg that is placed twice', () => {
+  /** `a` has been chosen for `phone`, `b` comes next. */
+  const world = async () => {
+    const w = new LegsWorld();
+    w.add('m', { manager: true });
+    const a = w.add('a', { agent: 20 });
+    const b = w.add('b', { agent: 10 });
+    const f = w.add('f', { front: true });
+    await w.run(1500);
+    return { w, a, b, f };
+  };
+
+  /** Its yes, and all it says and hears from then on. */
+  const loses = ({ agent, end }: LegsNode): void => {
+    if (agent !== undefined) agent.taken = () => end.become('silent');
+  };
+
+  it('stays with the newer agent when the older one hears of it late', async () => {
+    const { w, a, b, f } = await world();
+    a.lateMs = 5000;
+    const call = f.call('phone');
+    await w.run(4000); // `a` was silent for 3 s
+    expect([...(b.agent?.ports.keys() ?? [])]).toEqual(['f-phone']);
+    await w.run(2000); // and now it sits down
+    expect(await call).toMatchObject({ ended: undefined, moves: 0 });
+    expect(w.spread()).toEqual([0, 1]);
+    expect(w.faults()).toEqual([]);
+  });
+
+  it('stays with the newer agent when only the answer of the older one was lost, for 10 s', async () => {
+    const { w, a, b, f } = await world();
+    loses(a);
+    const call = f.call('phone');
+    await w.run(4000);
+    expect([...(b.agent?.ports.keys() ?? [])]).toEqual(['f-phone']);
+    expect(a.agent?.ports.size).toBe(0); // its room has told it
+    await w.run(6000);
+    a.end.become('up');
+    await w.run(3000);
+    expect(await call).toMatchObject({ ended: undefined, moves: 0 });
+    expect(w.spread()).toEqual([0, 1]);
+    expect(w.faults()).toEqual([]);
+  });
+
+  it('and no room tells the older one, in a lobby of its own: the two compare, a second after they hear each other', async () => {
+    const { w, a, b, f } = await world();
+    loses(a);
+    const call = f.call('phone', true, 'lobby');
+    await w.run(10_000);
+    expect([a.agent?.ports.size, b.agent?.ports.size]).toEqual([1, 1]); // nobody can know
+    a.end.become('up');
+    await w.run(3000);
+    expect(await call).toMatchObject({ ended: undefined, moves: 0 });
+    expect(w.spread()).toEqual([0, 1]);
+    expect(w.faults()).toEqual([]);
+    f.hangUp(await call);
+    await w.run(500);
+    expect(w.spread()).toEqual([0, 0]);
+    expect([...w.rooms.keys()]).toEqual([]);
+  });
+
+  it('and given back by the older one at once when that is heard again while the next is asked', async () => {
+    const { w, a, b, f } = await world();
+    b.lateMs = 2500;
+    loses(a);
+    const call = f.call('phone', true, 'lobby');
+    await w.run(500);
+    a.end.become('up');
+    await w.run(3500);
+    expect(a.agent?.ports.size).toBe(0);
+    await w.run(2500);
+    expect(await call).toMatchObject({ ended: undefined, moves: 0 });
+    expect(w.spread()).toEqual([0, 1]);
+    expect(w.faults()).toEqual([]);
+  });
+
+  it('and nobody takes it in the end: what the silent one has taken is given back', async () => {
+    const { w, a, b, f } = await world();
+    b.lateMs = 20_000;
+    loses(a);
+    const call = f.call('phone', true, 'lobby');
+    await w.run(12_000);
+    expect((await call).ended).toMatchObject({ reason: 'agents-silent' });
+    a.end.become('up');
+    await w.run(20_000);
+    expect(w.spread()).toEqual([0, 0]);
+    expect(w.faults()).toEqual([]);
+  });
+});
+
 describe('out of service', () => {
   it('what can move moves, the rest is ended in words, and nothing new comes until it is back', async () => {
     const w = new LegsWorld();
@@ -172,7 +262,7 @@ describe('out of service', () => {
 const STEPS = Number(process.env.SIM_STEPS ?? 300);
 
 it(`${STEPS} kills, partitions and delays: no leg, port or seat is lost or kept`, async () => {
-  const random = seededRandom(20_261_120);
+  const random = seededRandom(Number(process.env.SIM_SEED ?? 20_261_120));
   const pick = <T>(of: readonly T[]): T | undefined => of[Math.floor(random() * of.length)];
   let slow = false;
   const w = new LegsWorld(() => (slow ? 400 * random() : 1 + 5 * random()));
@@ -191,23 +281,31 @@ it(`${STEPS} kills, partitions and delays: no leg, port or seat is lost or kept`
   await w.run(2000, 50);
   for (let step = 0; step < STEPS; step++) {
     const front = pick(w.nodes.filter(n => n.name.startsWith('f')));
-    for (let n = 0; n < 3; n++) void front?.call(`c${step}-${n}`, random() < 0.7);
+    const room = random() < 0.2 ? 'lobby' : '1000';
+    for (let n = 0; n < 3; n++) void front?.call(`c${step}-${n}`, random() < 0.7, room);
     const live = w.nodes.flatMap(n => n.calls.filter(c => c.leg && !c.ended).map(c => ({ n, c })));
     for (const { n, c } of live) if (random() < 0.3) n.hangUp(c);
     const victim = pick(w.nodes);
     const [what, forMs] = [random(), 200 + random() * 8000];
-    if (what < 0.25) victim?.kill();
-    else if (what < 0.5) victim?.end.become('cut');
-    else if (what < 0.75) victim?.end.become('silent');
-    else slow = true;
     const agent = pick(w.nodes.filter(n => n.agent !== undefined));
+    if (what < 0.25) victim?.kill();
+    else if (what < 0.45) victim?.end.become('cut');
+    else if (what < 0.65) victim?.end.become('silent');
+    else if (what < 0.8) slow = true;
+    // What is asked of it comes late; or it falls silent with its yes.
+    else if (agent !== undefined && what < 0.9) agent.lateMs = random() * 12_000;
+    else if (agent?.agent !== undefined) agent.agent.taken = () => agent.end.become('silent');
     const dropped = pick([...(agent?.agent?.ports.keys() ?? [])]);
     await w.run(forMs / 2, 100);
     for (const { n, c } of live) if (random() < 0.2 && !c.ended) n.hangUp(c);
     if (dropped !== undefined) agent?.agent?.drop(dropped);
     await w.run(forMs / 2, 100);
     slow = false;
-    if (victim !== undefined && !victim.dead) victim.end.become('up');
+    for (const n of w.nodes) {
+      n.lateMs = 0;
+      if (n.agent !== undefined) n.agent.taken = () => {};
+      if (n.end.mode !== 'up') n.end.become('up');
+    }
     complete();
     // Both sides compare what they hold every 15 s, and what is being placed or closed has its times.
     await w.run(20_000, 500);

@@ -1,59 +1,32 @@
-import { FakeSeat, silentLog } from '../../test/harness/fakes.ts';
+import { silentLog } from '../../test/harness/fakes.ts';
 import { VirtualClock } from '../../test/harness/virtual-net.ts';
 import { Manager } from '../agents/manager.ts';
 import { BusEnd } from '../bus/bus-end.testing.ts';
 import { inProcessBus } from '../bus/in-process.ts';
-import type { Agent, LegEvent, LegRequest, PlacedLeg, Seat, Termination } from '../contract.ts';
+import type { LegEvent, LegRequest, PlacedLeg, Seat, Termination } from '../contract.ts';
 import { Refusal } from '../kit/refusal.ts';
+import { Bans } from '../room/bans.ts';
+import type { NumberedRequest } from '../room/port.ts';
 import { AgentDesk } from './agent-desk.ts';
 import { Ladders } from './ladders.ts';
 import { LegDesk } from './leg-desk.ts';
+import { LocalRoom } from './local-room.ts';
 import { choosing, serveManager } from './manager-desk.ts';
 import { Mesh } from './mesh.ts';
+import { HUNG_UP, PortAgent } from './port-agent.testing.ts';
 import { serveProcess } from './process-service.ts';
 import { reconcile } from './reconcile.ts';
+import { Seats } from './seats.ts';
+import type { Ticker } from './ticker.ts';
 
-const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
 const never = new AbortController().signal;
-
-/** An agent that holds ports: one a leg, from `take` to `closed`. */
-class PortAgent implements Agent {
-  readonly formats = ['PCMU'];
-  readonly capacity: number;
-  /** Ports in use, by leg. */
-  readonly ports = new Map<string, (e: LegEvent) => void>();
-  /** Legs that were taken twice, or gave a port back twice. */
-  readonly faults: string[] = [];
-  start = async () => [];
-  constructor(capacity: number) {
-    this.capacity = capacity;
-  }
-  close = async () => {};
-  take: Agent['take'] = async (request: LegRequest, seat: Seat, emit) => {
-    const { leg } = request;
-    if (this.ports.has(leg)) this.faults.push(`${leg} taken twice`);
-    this.ports.set(leg, emit);
-    seat.confirmed();
-    return {
-      handle: command => {
-        if (command.type !== 'close') return;
-        if (!this.ports.delete(leg)) this.faults.push(`${leg} closed twice`);
-        else emit({ type: 'closed', why: command.why });
-      },
-      stats: () => [],
-    };
-  };
-  /** The phone is gone: the leg ends by itself. */
-  drop(leg: string): void {
-    const emit = this.ports.get(leg);
-    this.ports.delete(leg);
-    emit?.({ type: 'closed', why: HUNG_UP });
-  }
-}
+/** Nothing is mixed here. */
+const still = { add: () => () => {} } as unknown as Ticker;
 
 /** A call as its front holds it. */
 export interface Call {
   readonly name: string;
+  readonly room: string;
   leg: PlacedLeg | undefined;
   ended: Termination | undefined;
   /** How often it was placed anew. */
@@ -76,7 +49,10 @@ export class LegsNode {
   readonly legs: LegDesk;
   readonly agent: PortAgent | undefined;
   readonly calls: Call[] = [];
-  readonly seats = new Map<string, FakeSeat>();
+  /** Seats its agent sits on, by leg. */
+  readonly seats = new Map<string, Seat>();
+  /** How long a leg that is asked for takes to get here. */
+  lateMs = 0;
   readonly #world: LegsWorld;
 
   constructor(world: LegsWorld, name: string, { manager, agent }: Doing) {
@@ -97,14 +73,18 @@ export class LegsNode {
       roomNode: () => undefined,
     });
     this.mesh = mesh;
-    const seat = async (request: LegRequest) => {
-      const seat = new FakeSeat(request.room, request.leg);
+    const find = async (room: string) => world.room(room, name);
+    const seats = new Seats({ clock, ticker: still, log: silentLog, count: () => {}, find });
+    const take = async (request: NumberedRequest, on: Parameters<Seats['take']>[1]) => {
+      const { lateMs } = this;
+      if (lateMs > 0) await new Promise<void>(done => clock.at(clock.now() + lateMs, done));
+      const { seat, secret } = await seats.take(request, on);
       this.seats.set(request.leg, seat);
-      return { seat, secret: 's' };
+      return { seat: this.#watched(request.leg, seat), secret };
     };
     this.desk = new AgentDesk({
       bus,
-      seats: { take: seat },
+      seats: { take },
       wills: { execute: () => {} },
       clock,
       log: silentLog,
@@ -125,7 +105,7 @@ export class LegsNode {
       ladders,
       metrics,
       authorize: async request => request.who,
-      gone: () => {},
+      gone: ({ room, leg }, why) => world.rooms.get(room)?.feed({ type: 'gone', leg, why }),
     });
     if (agent !== undefined) {
       this.agent = new PortAgent(agent);
@@ -140,8 +120,8 @@ export class LegsNode {
   }
 
   /** A call that goes on when its agent dies, as a phone's. Resolves when it is placed or refused. */
-  async call(name: string, outlivesAgent = true): Promise<Call> {
-    const call: Call = { name, leg: undefined, ended: undefined, moves: 0 };
+  async call(name: string, outlivesAgent = true, room = '1000'): Promise<Call> {
+    const call: Call = { name, room, leg: undefined, ended: undefined, moves: 0 };
     this.calls.push(call);
     const request: LegRequest = {
       v: 1,
@@ -149,7 +129,7 @@ export class LegsNode {
       trace: name,
       gateway: 'test',
       direction: 'in',
-      room: '1000',
+      room,
       roles: ['send', 'receive'],
       who: { user: name, proof: 'claimed' },
       ...(outlivesAgent && { outlivesAgent }),
@@ -199,6 +179,18 @@ export class LegsNode {
   kill(): void {
     this.end.become('dead');
     this.#world.nodes.splice(this.#world.nodes.indexOf(this), 1);
+    // What the end of its links does to its legs.
+    for (const seat of this.seats.values()) seat.leave({ blame: 'server', reason: 'connection-lost' });
+  }
+
+  #watched(leg: string, seat: Seat): Seat {
+    return new Proxy(seat, {
+      get: (target, key) => {
+        if (key === 'leave' && this.seats.get(leg) === seat) this.seats.delete(leg);
+        const value = Reflect.get(target, key, target) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
   }
 }
 
@@ -207,6 +199,7 @@ export class LegsWorld {
   readonly clock = new VirtualClock(1000);
   readonly bugs: unknown[] = [];
   readonly nodes: LegsNode[] = [];
+  readonly rooms = new Map<string, LocalRoom>();
   readonly delayMs: () => number;
   readonly bus = inProcessBus({
     clock: this.clock,
@@ -222,6 +215,26 @@ export class LegsWorld {
     const node = new LegsNode(this, name, doing);
     this.nodes.push(node);
     return node;
+  }
+
+  /** The one room of that name; of a lobby every process has its own. */
+  room(room: string, process: string): LocalRoom {
+    const id = room.startsWith('lobby') ? `${room} of ${process}` : room;
+    const there = this.rooms.get(id);
+    if (there !== undefined) return there;
+    let secrets = 0;
+    const made = new LocalRoom({
+      id,
+      settings: { maxParticipants: 1000, locked: false, layout: 'speaker' },
+      times: { sessionKeepMs: 20_000, banMs: 0 },
+      bans: new Bans(),
+      clock: this.clock,
+      secret: () => `${id} ${++secrets}`,
+      onEnded: () => void this.rooms.delete(id),
+      onEvent: () => {},
+    });
+    this.rooms.set(id, made);
+    return made;
   }
 
   async run(ms: number, stepMs = 10): Promise<void> {
@@ -252,23 +265,40 @@ export class LegsWorld {
       if (advert !== undefined && advert.legs !== agent?.ports.size)
         faults.push(`${name} says ${advert.legs} legs and has ${agent?.ports.size}`);
       if (desk.size !== (agent?.ports.size ?? 0)) faults.push(`${name} holds ${desk.size} legs`);
-      for (const [leg, seat] of seats)
-        if ((seat.left === undefined) !== (agent?.ports.has(leg) ?? false))
-          faults.push(`the seat of ${leg} at ${name} is ${seat.left === undefined ? 'kept' : 'gone'}`);
+      const ports = agent?.ports ?? new Map();
+      for (const leg of seats.keys())
+        if (!ports.has(leg)) faults.push(`the seat of ${leg} at ${name} is kept`);
+      for (const leg of ports.keys())
+        if (!seats.has(leg)) faults.push(`the seat of ${leg} at ${name} is gone`);
     }
     const alive = new Set<string>();
+    const here = new Map<string, number>();
     for (const { name, legs, calls } of this.nodes) {
       for (const call of calls) {
         const leg = call.leg?.id;
         if (call.ended === undefined && leg === undefined) faults.push(`${name}'s ${call.name} hangs`);
         if (call.ended !== undefined || leg === undefined) continue;
         alive.add(leg);
+        here.set(call.room, (here.get(call.room) ?? 0) + 1);
         const by = held.get(leg) ?? [];
         if (by.length !== 1) faults.push(`${name}'s ${leg} is carried by ${by.length} agents`);
       }
       const known = [...legs.placed().values()].flat();
       for (const leg of known) if (!alive.has(leg)) faults.push(`${name} still signals for ${leg}`);
     }
+    // In the rooms are those who have a call, each once, and whoever is waited for.
+    const seen = new Map<string, number>();
+    for (const [id, room] of this.rooms) {
+      const name = id.split(' ')[0] ?? '';
+      const roster = room.roster();
+      const present = roster.type === 'roster' ? roster.members.filter(m => m.state === 'here') : [];
+      seen.set(name, (seen.get(name) ?? 0) + present.length);
+    }
+    for (const room of new Set([...seen.keys(), ...here.keys()]))
+      if ((seen.get(room) ?? 0) !== (here.get(room) ?? 0))
+        faults.push(
+          `${seen.get(room) ?? 0} members are in room ${room}, and it has ${here.get(room) ?? 0} calls`,
+        );
     for (const [leg, by] of held) if (!alive.has(leg)) faults.push(`${by} keeps ${leg}`);
     return [...faults, ...this.bugs.map(b => `bug: ${b}`)];
   }

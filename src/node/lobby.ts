@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, LegEvent, LegRequest, Log, Seat } from '../contract.ts';
+import type { Clock, LegEvent, Log, Seat } from '../contract.ts';
 import { type Drive, drive } from '../io/drive.ts';
 import type { PromptLanguage } from '../io/prompts.ts';
 import { Refusal, terminationOf } from '../kit/refusal.ts';
 import { Bans } from '../room/bans.ts';
 import { PinDialogue, type PinDialogueIn, type PinDialogueOut } from '../room/pin-dialogue.ts';
-import type { LegNotice } from '../room/port.ts';
+import type { LegNotice, NumberedRequest } from '../room/port.ts';
 import { LocalRoom } from './local-room.ts';
 import { MovableSeat } from './movable-seat.ts';
 import { Prompter } from './prompter.ts';
@@ -53,7 +53,7 @@ export class Lobby {
    * secret of the room when it is in.
    */
   async take(
-    request: LegRequest,
+    request: NumberedRequest,
     on: (n: LegNotice) => void,
     entered: (secret: string) => void = () => {},
   ): Promise<SeatedOrWaiting> {

@@ -14,10 +14,11 @@ import { Refusal, refuse } from '../kit/refusal.ts';
 import type { ClockSink, Layout, Pull, SourceEvent, TrackState } from '../media/room-source.ts';
 import type { Bans } from '../room/bans.ts';
 import { TrackFlow } from '../room/flow.ts';
+import type { RoomInput, RoomOutput } from '../room/messages.ts';
 import { isAudio } from '../room/participant.ts';
 import type { PinTries } from '../room/pin-tries.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
-import { Room, type RoomInput, type RoomOutput } from '../room/room.ts';
+import { Room } from '../room/room.ts';
 import type { SavedMember } from '../room/saved.ts';
 import type { RoomSettings, RoomTimes } from '../room/settings.ts';
 
@@ -27,7 +28,7 @@ export interface LocalRoomOptions {
   readonly times: RoomTimes;
   readonly bans: Bans;
   readonly tries?: PinTries;
-  /** Who was here while the room was in another process. */
+  /** Who was here while the room was in another process; an empty list: it ends when nobody joins in a moment. */
   readonly members?: readonly SavedMember[];
   readonly clock: Clock;
   /** A fresh resume secret. */
@@ -38,6 +39,11 @@ export interface LocalRoomOptions {
 }
 
 const LINKED_AGAIN: Termination = { blame: 'none', reason: 'linked-again' };
+const PLACED_ELSEWHERE: Termination = {
+  blame: 'none',
+  reason: 'placed-elsewhere',
+  text: 'This leg was placed with another agent, because word of this one did not get through; it goes on there.',
+};
 
 interface Waiting {
   resolve(joined: Joined): void;
@@ -78,14 +84,19 @@ export class LocalRoom implements RoomPort {
 
   /** What a successor needs of its members. */
   saved(): SavedMember[] {
-    return this.#core.saved();
+    return this.#core.saved(this.#options.clock.now());
   }
 
   join(ask: JoinAsk, on: (n: LegNotice) => void): Promise<Joined> {
     if (this.#ended) return Promise.reject(roomEnded(this.room));
+    const attempt = ask.attempt ?? 1;
+    const before = this.#core.attemptOf(ask.leg) ?? attempt;
+    // Its front has given that agent up, which may not know it yet: the leg that works must not hear of it.
+    if (attempt < before) return Promise.reject(new Refusal(PLACED_ELSEWHERE));
     return new Promise((resolve, reject) => {
       // The same leg, by another link: the old one is dead, and must not make it leave when that is noticed.
-      this.#notices.get(ask.leg)?.({ type: 'close', why: LINKED_AGAIN });
+      const why = attempt > before ? PLACED_ELSEWHERE : LINKED_AGAIN;
+      this.#notices.get(ask.leg)?.({ type: 'close', why });
       this.#waiting.set(ask.leg, { resolve, reject });
       this.#notices.set(ask.leg, on);
       this.#drive.feed({ type: 'join', ask, secret: this.#options.secret() });

@@ -19,16 +19,23 @@ function world() {
   });
   const said: ProcessAdvert[] = [];
   bus.subscribe(subjects.advert, data => void said.push(data as unknown as ProcessAdvert));
-  const add = (process: string) => {
+  /** When each spoke by its own clock. */
+  const beats: number[] = [];
+  const add = (process: string, skewMs = 0) => {
     const end = new BusEnd(bus, clock, () => 1);
     const told: string[] = [];
-    const node = { end, told, legs: 0 };
+    const node = { end, told, legs: 0, skewMs };
     const linked = new Set<string>();
     const agents = (): AgentAdvert[] => [
       { agent: process, gateway: 'sip', formats: [], capacity: 10, legs: node.legs, draining: false },
     ];
     const mesh = new Mesh({
       ...{ process, version: '1', region: 'r', fingerprint: process, bus: end, clock, log: silentLog },
+      unixNow: () => {
+        const unixMs = clock.now() + node.skewMs;
+        beats.push(unixMs);
+        return unixMs;
+      },
       ...{ agents, roomNode: () => undefined, linked: () => linked },
     });
     mesh.onLost((p, { agents: [agent] }) => void told.push(`lost ${p} with ${agent?.legs}`));
@@ -42,7 +49,7 @@ function world() {
       for (let i = 0; i < 3; i++) await new Promise(resolve => setImmediate(resolve));
     }
   };
-  return { add, run, said };
+  return { add, run, said, beats };
 }
 
 it('says what changes at once, what changes soon after together, and knows it itself meanwhile', async () => {
@@ -162,4 +169,23 @@ it('with a link that breaks as it falls silent it is lost as soon as without', a
   room.linked.clear();
   await w.run(3200);
   expect(front.told).toEqual(['lost agent with 0']);
+});
+
+it('all speak at the same quarters of a second, whenever they began, and again after a clock was set', async () => {
+  const w = world();
+  const a = w.add('a', 17);
+  w.add('b', -3);
+  await w.run(110);
+  w.add('c');
+  await w.run(2000);
+  w.beats.length = 0;
+  await w.run(2000);
+  expect(w.beats.map(unixMs => unixMs % 250)).toEqual([0, 0, 0, 0, 0, 0]);
+
+  a.node.skewMs = 3_600_123;
+  await w.run(2250); // the last that was armed by the old clock is past
+  w.beats.length = 0;
+  await w.run(5000);
+  expect(w.beats.map(unixMs => unixMs % 250)).toEqual(Array(15).fill(0));
+  expect(a.told).toEqual(['found b', 'found c']);
 });

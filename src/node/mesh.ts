@@ -1,5 +1,5 @@
 import type { AgentAdvert, ProcessAdvert, RoomNodeAdvert } from '../agents/advert.ts';
-import { ADVERT_EVERY_MS, ProcessTable } from '../agents/table.ts';
+import { ProcessTable, untilAdvertMs } from '../agents/table.ts';
 import type { Bus } from '../bus/port.ts';
 import type { Clock, Json, Log, Millis } from '../contract.ts';
 import { subjects } from './subjects.ts';
@@ -20,6 +20,8 @@ export interface MeshOptions {
   readonly fingerprint: string;
   readonly bus: Bus;
   readonly clock: Clock;
+  /** Unix ms: what the processes agree on, so that they speak at the same moments. Absent: the time of `clock`. */
+  readonly unixNow?: () => Millis;
   readonly log: Log;
   readonly agents: () => readonly AgentAdvert[];
   readonly roomNode: () => RoomNodeAdvert | undefined;
@@ -43,6 +45,7 @@ export class Mesh {
   readonly #undo: (() => void)[] = [];
   readonly #lost = new Set<(process: string, advert: ProcessAdvert) => void>();
   readonly #found = new Set<(process: string) => void>();
+  readonly #heardAgain = new Set<() => void>();
   #saidAt: Millis = Number.NEGATIVE_INFINITY;
   /** When it last heard itself; when it cannot, the others are not judged. */
   #heardAt: Millis = 0;
@@ -86,6 +89,11 @@ export class Mesh {
   /** Called with every process that is heard for the first time, or again. */
   onFound(listener: (process: string) => void): void {
     this.#found.add(listener);
+  }
+
+  /** Called when this process hears itself again after it was deaf: words of others are lost, or come late. */
+  onHeard(listener: () => void): void {
+    this.#heardAgain.add(listener);
   }
 
   /**
@@ -144,6 +152,7 @@ export class Mesh {
       if (!this.#isDeaf) return;
       this.#isDeaf = false;
       this.table.forgive(now);
+      for (const listener of this.#heardAgain) listener();
     } else if (this.table.note(advert, now)) {
       // A newcomer did not hear what we said before it listened: it is told at once, not within the second.
       this.announce();
@@ -152,9 +161,9 @@ export class Mesh {
   }
 
   #beat(): void {
-    const { clock } = this.#options;
+    const { clock, unixNow = () => clock.now() } = this.#options;
     this.#say(clock.now());
-    this.#undo[2] = clock.at(clock.now() + ADVERT_EVERY_MS, () => this.#beat());
+    this.#undo[2] = clock.at(clock.now() + untilAdvertMs(unixNow()), () => this.#beat());
   }
 
   /** Who falls silent is missed when that has lasted long enough, not at the next beat: calls wait for it. */

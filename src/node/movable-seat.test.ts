@@ -96,3 +96,37 @@ test('a seat that comes too late is given back', () => {
   seat.moveTo(room);
   expect(room.left?.reason).toBe('moved');
 });
+
+test('the capture clock of what is published goes along', () => {
+  const { room, seat } = world();
+  const told: number[][] = [];
+  const publish = room.publish.bind(room);
+  room.publish = (...args) => ({
+    ...publish(...args),
+    clock: (pts, captureMs) => void told.push([pts, captureMs]),
+  });
+  const publication = seat.publish(MIC, () => {});
+  publication.clock(160, 20);
+  publication.clock(8160, 1020);
+  seat.moveTo(room);
+  expect(told).toEqual([[8160, 1020]]);
+});
+
+test('who watches twice by one function has two watches, each with its own end', () => {
+  const { lobby, room, seat } = world();
+  const watching = { lobby: 0, room: 0 };
+  for (const [name, fake] of [
+    ['lobby', lobby],
+    ['room', room],
+  ] as const)
+    fake.watch = () => {
+      watching[name]++;
+      return () => void watching[name]--;
+    };
+  const on = (): void => {};
+  const undo = [seat.watch(on), seat.watch(on)];
+  seat.moveTo(room);
+  expect(watching.room).toBe(2);
+  for (const stop of undo) stop();
+  expect(watching.room).toBe(0);
+});

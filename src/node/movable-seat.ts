@@ -1,6 +1,5 @@
 import type {
   Feedback,
-  Format,
   MediaPacket,
   NewTrack,
   Publication,
@@ -12,6 +11,7 @@ import type {
   TrackEvent,
   Want,
 } from '../contract.ts';
+import { SteadyPublication } from './steady-publication.ts';
 
 export interface SeatHooks {
   /** The leg has shown itself, once. */
@@ -22,7 +22,7 @@ export interface SeatHooks {
 /** A seat whose leg can be taken to another room: what it publishes and wants goes along, and the leg notices nothing. */
 export class MovableSeat implements Seat {
   #seat: Seat;
-  readonly #published = new Set<MovedPublication>();
+  readonly #published = new Set<SteadyPublication>();
   readonly #wanted = new Set<MovedSubscription>();
   readonly #watches = new Map<(e: RoomEvent) => void, () => void>();
   readonly #hooks: SeatHooks;
@@ -50,7 +50,7 @@ export class MovableSeat implements Seat {
     this.#seat = seat;
     for (const subscription of this.#wanted) subscription.end();
     old.leave(why);
-    for (const publication of this.#published) publication.moveTo(seat);
+    for (const publication of this.#published) begin(publication, seat);
     if (this.#confirmed) seat.confirmed();
     if (this.#absent) seat.absent(true);
     for (const subscription of this.#wanted) subscription.begin(seat);
@@ -58,10 +58,9 @@ export class MovableSeat implements Seat {
   }
 
   publish(track: NewTrack, on: (f: Feedback) => void): Publication {
-    const publication = new MovedPublication(track, on, this.#seat, () =>
-      this.#published.delete(publication),
-    );
+    const publication = new SteadyPublication('', track, on, () => this.#published.delete(publication));
     this.#published.add(publication);
+    begin(publication, this.#seat);
     return publication;
   }
 
@@ -73,10 +72,11 @@ export class MovableSeat implements Seat {
   }
 
   watch(on: (e: RoomEvent) => void): () => void {
-    this.#watches.set(on, this.#seat.watch(on));
+    const own = (e: RoomEvent): void => on(e); // the same function twice is two watches
+    this.#watches.set(own, this.#seat.watch(own));
     return () => {
-      this.#watches.get(on)?.();
-      this.#watches.delete(on);
+      this.#watches.get(own)?.();
+      this.#watches.delete(own);
     };
   }
 
@@ -100,47 +100,8 @@ export class MovableSeat implements Seat {
   }
 }
 
-class MovedPublication implements Publication {
-  #inner: Publication;
-  #track: NewTrack;
-  #paused = false;
-  readonly #on: (f: Feedback) => void;
-  readonly #closed: () => void;
-
-  constructor(track: NewTrack, on: (f: Feedback) => void, seat: Seat, closed: () => void) {
-    this.#track = track;
-    this.#on = on;
-    this.#closed = closed;
-    this.#inner = seat.publish(track, on);
-  }
-
-  get id(): string {
-    return this.#inner.id;
-  }
-
-  readonly sink: Sink<MediaPacket> = (packet, now) => this.#inner.sink(packet, now);
-
-  moveTo(seat: Seat): void {
-    this.#inner = seat.publish(this.#track, this.#on);
-    if (this.#paused) this.#inner.pause(true);
-  }
-
-  clock(pts: number, captureMs: number): void {
-    this.#inner.clock(pts, captureMs);
-  }
-  format(format: Format): void {
-    this.#track = { ...this.#track, format };
-    this.#inner.format(format);
-  }
-  pause(on: boolean): void {
-    this.#paused = on;
-    this.#inner.pause(on);
-  }
-  close(): void {
-    this.#closed();
-    this.#inner.close();
-  }
-}
+const begin = (publication: SteadyPublication, seat: Seat): void =>
+  publication.begin((track, on) => seat.publish(track, on));
 
 class MovedSubscription implements Subscription {
   #inner: Subscription | undefined;

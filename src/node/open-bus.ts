@@ -7,7 +7,7 @@ import { refuse } from '../kit/refusal.ts';
 
 /** The bus that `bus.*` of the config names. Rejects with a Refusal that says what to do. `name`: shown in NATS's monitoring. */
 export async function openBus(config: Platform['bus'], name: string, options: BusOptions): Promise<Bus> {
-  const { url, credentials, caFile } = config;
+  const { url, credentials, caFile, replicas } = config;
   if (url === undefined) return inProcessBus(options);
   const ca = caFile === undefined ? undefined : await authority(caFile);
   return natsBus({
@@ -16,6 +16,7 @@ export async function openBus(config: Platform['bus'], name: string, options: Bu
     name,
     ...(credentials !== undefined && { credentials }),
     ...(ca !== undefined && { tls: { ca } }),
+    ...(replicas !== undefined && { replicas }),
   });
 }
 

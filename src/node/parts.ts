@@ -11,7 +11,8 @@ import type { RootLog } from '../ops/log.ts';
 import { Metrics } from '../ops/metrics.ts';
 import { Tickets } from '../ops/tickets.ts';
 import { Admission } from './admission.ts';
-import { AgentDesk, downId } from './agent-desk.ts';
+import { AgentDesk } from './agent-desk.ts';
+import { downId } from './desk-agents.ts';
 import { DialDesk } from './dial-desk.ts';
 import { DrillDesk } from './drill-desk.ts';
 import { addGauges } from './gauges.ts';
@@ -120,6 +121,7 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     fingerprint: identity.fingerprint,
     bus,
     clock,
+    unixNow: Date.now,
     log,
     agents: () => desk.adverts(),
     roomNode: () => rooms && { ...links.address, rooms: rooms.size, draining: rooms.draining },
@@ -245,6 +247,6 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     secret,
     relays,
   };
-  addGauges(parts);
+  addGauges({ ...parts, links });
   return parts;
 }

@@ -24,8 +24,8 @@ type ProcessQuestion =
   | { type: 'drills' }
   | { type: 'stop-drill'; drill: string }
   | { type: 'ladder'; leg: string }
-  /** Which of these legs it does not signal for; which its agents do not carry. */
-  | { type: 'unsignalled' | 'uncarried'; legs: readonly string[] };
+  /** Which of these legs it does not signal for; which its agents do not carry. `attempts`: of each, as `TakeAsk` has it. */
+  | { type: 'unsignalled' | 'uncarried'; legs: readonly string[]; attempts?: readonly (number | null)[] };
 
 export interface ProcessAnswers {
   readonly desk: AgentDesk;
@@ -60,9 +60,9 @@ export function serveProcess(bus: Bus, process: string, o: ProcessAnswers): Unse
       case 'ladder':
         return (o.ladders.get(q.leg) ?? []) as unknown as Json;
       case 'unsignalled':
-        return o.legs.unknown(q.legs);
+        return o.legs.unknown(q.legs, q.attempts);
       case 'uncarried':
-        return o.desk.unknown(q.legs);
+        return o.desk.unknown(q.legs, q.attempts);
     }
   });
 }

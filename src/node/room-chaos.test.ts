@@ -47,7 +47,7 @@ it.each(Array.from({ length: RUNS }, (_, i) => i + 1))(
       else void joining.then(late => 'leave' in late && late.leave());
     };
     const heal = async (): Promise<void> => {
-      for (const n of living()) if (n.bus.state === 'cut') n.bus.heal();
+      for (const n of living()) if (n.bus.mode === 'cut') n.bus.become('up');
       await w.run(6000);
       const there = members.filter(m => m.leg.told.every(n => n.type !== 'close'));
       for (const room of ROOMS) {
@@ -73,8 +73,8 @@ it.each(Array.from({ length: RUNS }, (_, i) => i + 1))(
           break;
         case 2: {
           const node = hosts()[pick(hosts().length)];
-          if (node?.bus.state === 'up' && hosts().filter(n => n.bus.state === 'up').length > 1)
-            node.bus.cut();
+          if (node?.bus.mode === 'up' && hosts().filter(n => n.bus.mode === 'up').length > 1)
+            node.bus.become('cut');
           break;
         }
         case 3:

@@ -77,23 +77,29 @@ export class RoomFinder {
   /** The legs of a room whose host is dead have ended: it is over, and does not wait for them where rooms are next hosted. */
   async abandon(room: string): Promise<void> {
     const claim = await this.#o.store.host(room);
-    if (claim !== undefined && this.#advertOf(claim.node) === undefined) await this.#o.store.release(claim);
+    if (claim !== undefined && this.#advertOf(claim.node) === undefined)
+      await this.#o.store.release(room, claim.node);
   }
 
   /**
    * Rooms whose host has died and to which nobody came back: another host is named, and lets their members' time run out.
-   * One room node of the system does it, for hosts that are `dead`.
+   * One room node of the system does it, for hosts that are `dead`, and sweeps the store. False: for some it is not known
+   * yet who is to have them.
    */
-  async adopt(dead: (node: string) => boolean): Promise<void> {
+  async adopt(dead: (node: string) => boolean): Promise<boolean> {
     const { mesh, process, store } = this.#o;
     const nodes = [...mesh.table.processes()].filter(p => p.roomNode !== undefined).map(p => p.process);
-    if (nodes.sort()[0] !== process) return;
+    if (nodes.sort()[0] !== process) return true;
+    let isDone = true;
     for await (const { room, node } of store.hosted())
       if (this.#advertOf(node) === undefined && dead(node))
         await this.ask({ type: 'resume', room }).catch(error => {
-          if (!(error instanceof Refusal)) throw error; // somebody else found it meanwhile, or nobody can have it
+          if (!(error instanceof Refusal)) throw error;
+          isDone = false; // somebody else found it meanwhile, or somebody did not answer
         });
     await store.sweepMembers();
+    await store.sweepBans();
+    return isDone;
   }
 
   async #answererOf(room: string, suspect: boolean): Promise<ProcessAdvert> {

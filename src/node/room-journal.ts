@@ -19,13 +19,14 @@ export class RoomJournal {
         this.#states.delete(room);
         return this.#events.publish({ type: 'room.ended', room });
       case 'taken-over':
-        return void this.#states.set(room, new Map(e.members.map(id => [id, 'here'])));
+        return void this.#states.set(room, new Map(e.members.map(m => [m.id, m.state])));
       case 'given-up':
         return void this.#states.delete(room);
       case 'member':
         return this.#member(room, e.member);
       case 'left':
         this.#states.get(room)?.delete(e.participant);
+        if (e.why.reason === 'room-moved') return; // it is in the room, which is elsewhere
         return this.#events.publish({
           type: 'participant.left',
           room,

@@ -68,6 +68,12 @@ export class RoomLinks implements RemoteRooms {
     return linked;
   }
 
+  /** Round trip of the slowest link this process has opened; undefined while none stands. */
+  get slowestMs(): number | undefined {
+    const all = [...this.#clients.values()].flatMap(client => client.rttMs ?? []);
+    return all.length === 0 ? undefined : Math.max(...all);
+  }
+
   /** Opens the ports. Throws a Refusal that names the one in use. */
   async start(): Promise<void> {
     if (this.#server === undefined) return;

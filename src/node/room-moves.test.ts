@@ -275,14 +275,14 @@ describe('a room moves', () => {
     await w.run(300);
     const [host, other] = hostAndOther('1000');
     w.facts.length = 0;
-    host.bus.cut();
+    host.bus.become('cut');
     await w.run(4000); // the others call it dead; ann's link to it lives, and so does her room
     expect(w.hosts('1000')).toEqual([host.process]);
     const joining = b.join('1000', 'l2', 'bob');
     await w.run(2000);
     const bob = await joining;
     expect(w.hosts('1000').sort()).toEqual(['r1', 'r2']);
-    host.bus.heal();
+    host.bus.become('up');
     await w.run(500);
     expect([w.hosts('1000'), w.members('1000')]).toEqual([[other.process], ['ann:here', 'bob:here']]);
     expect(ann.told).toEqual([]);
@@ -300,8 +300,8 @@ describe('a room moves', () => {
     const near = await host.join('1000', 'l4', 'near');
     await w.run(300);
     w.facts.length = 0;
-    host.bus.cut();
-    c.bus.cut();
+    host.bus.become('cut');
+    c.bus.become('cut');
     await w.run(4000);
     expect(other.rooms?.get('1000')).toBeUndefined();
     const joining = b.join('1000', 'l2', 'bob');
@@ -318,8 +318,8 @@ describe('a room moves', () => {
     await hearEachOther(ann, bob);
     await hearEachOther(near, cut);
     expect(w.factsOf('1000').filter(f => /ann|bob/.test(f))).toEqual(['participant.joined bob']);
-    host.bus.heal();
-    c.bus.heal();
+    host.bus.become('up');
+    c.bus.become('up');
     await w.run(500);
     expect([w.hosts('1000'), w.members('1000')]).toEqual([
       [other.process],
@@ -338,14 +338,14 @@ describe('a room moves', () => {
     const ann = await a.join('1000', 'l1', 'ann');
     await w.run(300);
     const [host, other] = hostAndOther('1000');
-    host.bus.cut();
+    host.bus.become('cut');
     await w.run(4000);
     const joining = b.join('1000', 'l2', 'bob');
     await w.run(2000);
     await joining;
     await w.run(125_000); // nobody is in it but who went on elsewhere
     expect(w.hosts('1000')).toEqual([other.process]);
-    host.bus.heal();
+    host.bus.become('up');
     await w.run(2000);
     expect((await other.store.members('1000'))?.map(m => m.id).sort()).toEqual(['ann', 'bob']);
     expect([w.members('1000'), ann.told]).toEqual([['ann:here', 'bob:here'], []]);
@@ -357,16 +357,16 @@ describe('a room moves', () => {
     const first = await a.join('1000', 'l1', 'host');
     await w.run(300);
     const [host] = hostAndOther('1000');
-    host.bus.cut();
-    a.bus.cut();
+    host.bus.become('cut');
+    a.bus.become('cut');
     await w.run(4000);
     const here = await a.join('1000', 'l2', 'ann'); // by the link that lives
     const joining = b.join('1000', 'l3', 'ann');
     await w.run(2000);
     const there = await joining;
     expect([here.participant, there.participant]).toEqual(['ann', 'ann']);
-    host.bus.heal();
-    a.bus.heal();
+    host.bus.become('up');
+    a.bus.become('up');
     await w.run(500);
     expect([here.participant, there.participant]).toEqual(['ann-2', 'ann']);
     expect([here.told, there.told]).toEqual([[], []]);
@@ -388,8 +388,8 @@ describe('a room moves', () => {
     for (const key of [...(await w.bus.kv.keys('room')), ...(await w.bus.kv.keys('members'))])
       await w.bus.kv.delete(key);
     await w.settle();
-    r1.bus.cut();
-    r1.bus.heal();
+    r1.bus.become('cut');
+    r1.bus.become('up');
     await w.run(300);
     expect(await r1.store.host('1000')).toMatchObject({ node: 'r1' });
     expect((await r1.store.members('1000'))?.map(m => m.id)).toEqual(['ann']);

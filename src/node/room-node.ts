@@ -1,14 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock, Log, MemberInfo, RoomEvent, Termination } from '../contract.ts';
-import { RateLimit, RateLimits } from '../kit/limits.ts';
 import { refuse } from '../kit/refusal.ts';
 import { Bans } from '../room/bans.ts';
+import type { RoomInput } from '../room/messages.ts';
 import { PinTries } from '../room/pin-tries.ts';
-import type { RoomInput } from '../room/room.ts';
 import type { SavedMember } from '../room/saved.ts';
 import type { RoomSettings, RoomTimes } from '../room/settings.ts';
 import { LocalRoom } from './local-room.ts';
+import { MemberKeeper } from './member-keeper.ts';
+import { NewRooms } from './new-rooms.ts';
+import { OneByOne } from './one-by-one.ts';
+import { elsewhere, RoomKeys } from './room-keys.ts';
+import { KeptSettings, type SettingsPatch } from './room-settings.ts';
 import type { Claim, RoomStore } from './room-store.ts';
+import { untilWritten } from './until-written.ts';
 
 /** What a room node tells of one of its rooms. */
 export type RoomNews =
@@ -16,7 +21,10 @@ export type RoomNews =
   | { readonly type: 'created' }
   | { readonly type: 'ended' }
   /** It goes on here; `members` were in it where it was before. */
-  | { readonly type: 'taken-over'; readonly members: readonly string[] }
+  | {
+      readonly type: 'taken-over';
+      readonly members: readonly { readonly id: string; readonly state: MemberInfo['state'] }[];
+    }
   /** It goes on elsewhere. */
   | { readonly type: 'given-up' };
 
@@ -42,17 +50,16 @@ export interface RoomSummary {
 interface Hosted {
   readonly room: LocalRoom;
   readonly bans: Bans;
+  readonly keeper: MemberKeeper;
   claim: Claim;
-  /** What the store has of its members, as JSON. */
-  saved: string;
-  disarm: (() => void) | undefined;
 }
 
-/** Members are written down so long after a change: many come at once. */
-const SAVE_AFTER_MS = 200;
-/** A store that does not answer is asked again, so often. */
-const AGAIN_AFTER_MS = 1000;
-const MAX_AGAIN = 120;
+/** What the store told of a room's key while the room was being opened. */
+interface Opening {
+  /** It names another process. */
+  other: Claim | undefined;
+  isGone: boolean;
+}
 
 const MOVED: Termination = {
   blame: 'server',
@@ -69,12 +76,14 @@ export class RoomNode {
   readonly #hosted = new Map<string, Hosted>();
   /** Rooms by the word of their key. */
   readonly #words = new Map<string, string>();
-  /** By word: what the store told meanwhile of a room that is being opened. */
-  readonly #opening = new Map<string, Claim | undefined>();
-  /** By room: what is read and written of it is done one after the other. */
-  readonly #busy = new Map<string, Promise<unknown>>();
+  /** By word. */
+  readonly #opening = new Map<string, Opening>();
+  /** By room: what is read and written of it. */
+  readonly #queue = new OneByOne();
+  readonly #settings: KeptSettings;
   readonly #tries = new PinTries();
-  readonly #creation: RateLimits;
+  readonly #keys: RoomKeys;
+  readonly #limits: NewRooms;
   readonly #undo: readonly (() => void)[];
   #closing:
     | { readonly why: Termination; readonly successor: (room: string) => string | undefined }
@@ -82,13 +91,14 @@ export class RoomNode {
 
   constructor(options: RoomNodeOptions) {
     this.#o = options;
-    const perSecond = options.newRoomsPerMinute / 60;
-    this.#creation = new RateLimits(() => new RateLimit(perSecond, options.newRoomsPerMinute));
+    this.#settings = new KeptSettings(options.store, options);
+    this.#keys = new RoomKeys(options.process, options.store);
+    this.#limits = new NewRooms(options);
     this.#undo = [
       options.store.watchHosts((word, claim) => this.#told(word, claim)),
       options.store.watchSettings((word, settings) => {
         const room = this.#words.get(word);
-        if (room !== undefined) this.#apply(room, settings ?? this.#defaults());
+        if (room !== undefined) this.#apply(room, settings ?? this.#settings.defaults);
       }),
     ];
   }
@@ -112,13 +122,13 @@ export class RoomNode {
    */
   open(room: string, address = ''): Promise<LocalRoom> {
     const there = this.get(room);
-    return there ? Promise.resolve(there) : this.#alone(room, () => this.#open(room, address));
+    return there ? Promise.resolve(there) : this.#queue.run(room, () => this.#open(room, address));
   }
 
   /** A room whose key names this process since its former host died: it goes on, though nobody has come back yet. */
   resume(room: string): Promise<void> {
     if (this.#hosted.has(room)) return Promise.resolve();
-    return this.#alone(room, async () => {
+    return this.#queue.run(room, async () => {
       const { store, process } = this.#o;
       if (this.#hosted.has(room) || this.#closing !== undefined) return;
       const claim = await store.host(room);
@@ -129,13 +139,13 @@ export class RoomNode {
 
   /** Its key has named this process for a while, and nobody came: it goes on for those who may, or is nobody's again. */
   unopened(room: string): Promise<void> {
-    return this.#alone(room, async () => {
+    return this.#queue.run(room, async () => {
       const { store, process } = this.#o;
       if (this.#hosted.has(room) || this.#closing !== undefined) return;
       const claim = await store.host(room);
       if (claim?.node !== process) return;
       if (((await store.members(room)) ?? []).length > 0) await this.#open(room, '');
-      else await store.release(claim);
+      else await store.release(room, process);
     });
   }
 
@@ -146,36 +156,31 @@ export class RoomNode {
       throw refuse('client', 'bad-room', 'A room name has 1 to 128 characters.');
     const { store } = this.#o;
     const word = store.wordOf(room);
-    this.#opening.set(word, undefined);
+    const opening: Opening = { other: undefined, isGone: false };
+    this.#opening.set(word, opening);
     try {
-      const claim = await this.#claim(room);
+      const claim = await this.#keys.claim(room);
       const [members, settings, left] = await Promise.all([
         store.members(room),
-        this.settingsOf(room),
+        this.#settings.of(room),
         store.bans(room),
       ]);
       await this.#admit(claim, members === undefined, address);
-      const told = this.#opening.get(word);
-      if (told !== undefined && told.revision > claim.revision) throw elsewhere(room);
+      const { other } = opening;
+      if (other !== undefined && other.revision > claim.revision) throw elsewhere(room);
       const bans = new Bans();
       bans.restore(left, this.#o.clock.now());
-      return this.#host(claim, members, settings, bans);
+      const made = this.#host(claim, members, settings, bans);
+      if (opening.isGone) void this.#verify(room);
+      return made;
     } finally {
       this.#opening.delete(word);
     }
   }
 
-  /** That this process hosts the room, in the store. */
-  async #claim(room: string): Promise<Claim> {
-    const { store, process } = this.#o;
-    const claim = (await store.host(room)) ?? (await store.claim(room, process)) ?? (await store.host(room));
-    if (claim?.node !== process) throw elsewhere(room);
-    return claim;
-  }
-
   /** Throws the Refusal that keeps a room from being opened here; its key does not name this process then. */
   async #admit(claim: Claim, isNew: boolean, address: string): Promise<void> {
-    const { store, maxRooms, clock } = this.#o;
+    const { store } = this.#o;
     const to = this.#closing?.successor(claim.room);
     if (to !== undefined) {
       await store.take(claim, to);
@@ -183,23 +188,11 @@ export class RoomNode {
     }
     if (!isNew && this.#closing === undefined) return;
     const why =
-      this.#closing !== undefined
-        ? refuse('server', 'draining', 'This server is shutting down; try again in a moment.')
-        : this.#hosted.size >= maxRooms
-          ? refuse(
-              'server',
-              'too-many-rooms',
-              `This server holds ${maxRooms} rooms at most (rooms.maxRooms).`,
-            )
-          : this.#creation.take(address, clock.now())
-            ? undefined
-            : refuse(
-                'client',
-                'too-many-new-rooms',
-                'This address has made too many rooms; wait a minute (rooms.newRoomsPerMinute).',
-              );
+      this.#closing === undefined
+        ? this.#limits.refusal(this.#hosted.size, address)
+        : refuse('server', 'draining', 'This server is shutting down; try again in a moment.');
     if (why === undefined) return;
-    await store.release(claim);
+    await store.release(claim.room, claim.node);
     throw why;
   }
 
@@ -217,37 +210,48 @@ export class RoomNode {
       times,
       bans,
       tries: this.#tries,
-      ...(members && { members }),
+      members: members ?? [],
       clock,
       secret: () => randomBytes(16).toString('base64url'),
       onEnded: () => this.#ended(room, made),
       onEvent: e => {
-        if (e.type === 'member' || e.type === 'left') this.#changed(room);
+        if (e.type === 'member' || e.type === 'left') keeper.changed();
         onEvent(room, e);
       },
     });
-    const saved = members === undefined ? '[]' : JSON.stringify(members);
-    this.#hosted.set(room, { room: made, bans, claim, saved, disarm: undefined });
+    const keeper = new MemberKeeper({
+      clock,
+      members: () => made.saved(),
+      save: saved => store.saveMembers(room, saved),
+      alone: run => this.#queue.run(room, run),
+      isNew: members === undefined,
+    });
+    this.#hosted.set(room, { room: made, bans, keeper, claim });
     this.#words.set(store.wordOf(room), room);
     if (members === undefined) onEvent(room, { type: 'created' });
     else {
       log.info({ room, members: members.length }, 'room taken over');
-      onEvent(room, { type: 'taken-over', members: members.map(m => m.id) });
+      onEvent(room, {
+        type: 'taken-over',
+        members: members.map(({ id, away }) => ({ id, state: away === undefined ? 'here' : 'away' })),
+      });
     }
     return made;
   }
 
-  /** Its last member is gone. */
+  /** Its last member is gone. The store knows whether the room has ended, or only this copy, which was another's before it knew. */
   #ended(room: string, which: LocalRoom): void {
-    const hosted = this.#hosted.get(room);
-    if (hosted?.room !== which) return; // it has gone on elsewhere
+    if (this.#hosted.get(room)?.room !== which) return; // it has gone on elsewhere
     this.#forget(room);
-    this.#o.onEvent(room, { type: 'ended' });
-    void this.#alone(room, () => this.#persist(() => this.#o.store.release(hosted.claim)));
+    const { store, process, onEvent } = this.#o;
+    void this.#queue.run(room, async () => {
+      const isElsewhere = (await this.#persist(() => store.release(room, process))) === false;
+      onEvent(room, { type: isElsewhere ? 'given-up' : 'ended' });
+    });
   }
 
   #forget(room: string): void {
-    this.#hosted.get(room)?.disarm?.();
+    this.#hosted.get(room)?.keeper.stop();
     this.#hosted.delete(room);
     this.#words.delete(this.#o.store.wordOf(room));
   }
@@ -263,7 +267,11 @@ export class RoomNode {
   }
 
   #told(word: string, claim: Claim | undefined): void {
-    if (this.#opening.has(word)) this.#opening.set(word, claim?.node === this.#o.process ? undefined : claim);
+    const opening = this.#opening.get(word);
+    if (opening !== undefined) {
+      opening.other = claim?.node === this.#o.process ? undefined : claim;
+      opening.isGone = claim === undefined;
+    }
     const room = this.#words.get(word);
     const hosted = room === undefined ? undefined : this.#hosted.get(room);
     if (hosted === undefined || room === undefined) return;
@@ -274,100 +282,47 @@ export class RoomNode {
   #claimed(hosted: Hosted, claim: Claim): void {
     const isSame = hosted.claim.revision === claim.revision;
     hosted.claim = claim;
-    if (!isSame) hosted.room.feed({ type: 'back' });
+    if (isSame) return;
+    hosted.room.feed({ type: 'back' });
+    hosted.keeper.again(); // another may have had the room meanwhile
   }
 
   /** The store was away, and may have lost what it knew: every key is looked at again. */
   async verify(): Promise<void> {
     for (const room of this.names) {
       await this.#verify(room);
-      const hosted = this.#hosted.get(room);
-      if (hosted !== undefined) hosted.saved = '';
-      this.#changed(room);
+      this.#hosted.get(room)?.keeper.again();
     }
   }
 
   #verify(room: string): Promise<void> {
-    const { store, process, log } = this.#o;
-    return this.#alone(room, async () => {
-      if (!this.#hosted.has(room)) return;
-      const claim =
-        (await store.host(room)) ?? (await store.claim(room, process)) ?? (await store.host(room));
-      const hosted = this.#hosted.get(room);
-      if (hosted === undefined || claim === undefined) return;
-      if (claim.node === process) this.#claimed(hosted, claim);
-      else this.#giveUp(room);
-    }).catch(error =>
-      log.warn({ room, err: error }, 'the store does not answer: who hosts a room is not known'),
-    );
-  }
-
-  #changed(room: string): void {
-    const { clock, store } = this.#o;
-    const hosted = this.#hosted.get(room);
-    if (hosted === undefined) return;
-    hosted.disarm ??= clock.at(clock.now() + SAVE_AFTER_MS, () => {
-      hosted.disarm = undefined;
-      void this.#alone(room, async () => {
-        if (this.#hosted.get(room) !== hosted) return;
-        const members = hosted.room.saved();
-        const text = JSON.stringify(members);
-        if (text === hosted.saved) return;
-        await store.saveMembers(room, members);
-        hosted.saved = text;
-      }).catch(() => {}); // the store is away; `verify` writes it when that is back
-    });
-  }
-
-  /** Runs when what was begun before for this room is done. */
-  #alone<T>(room: string, run: () => Promise<T>): Promise<T> {
-    const mine = (this.#busy.get(room) ?? Promise.resolve()).then(run);
-    const settled = mine.then(
-      () => {},
-      () => {},
-    );
-    this.#busy.set(room, settled);
-    void settled.then(() => {
-      if (this.#busy.get(room) === settled) this.#busy.delete(room);
-    });
-    return mine;
-  }
-
-  /** Until the store has taken it, or for two minutes. */
-  async #persist(write: () => Promise<void>): Promise<void> {
-    const { clock, log } = this.#o;
-    for (let tries = 1; ; tries++)
-      try {
-        return await write();
-      } catch (error) {
-        if (tries === MAX_AGAIN || this.#closing !== undefined)
-          return log.warn({ err: error }, 'the store does not answer: a room that has ended is still in it');
-        await new Promise<void>(resolve => clock.at(clock.now() + AGAIN_AFTER_MS, resolve));
-      }
-  }
-
-  #defaults(): RoomSettings {
-    return { maxParticipants: this.#o.maxParticipants, locked: false, layout: 'speaker' };
-  }
-  async settingsOf(room: string): Promise<RoomSettings> {
-    return (await this.#o.store.settings(room)) ?? this.#defaults();
-  }
-
-  /** They outlive the room and this process. Absent keys stay as they are, null removes one. */
-  set(
-    room: string,
-    patch: { readonly [K in keyof RoomSettings]?: RoomSettings[K] | null },
-  ): Promise<RoomSettings> {
-    const { store, maxRooms } = this.#o;
-    return this.#alone(room, async () => {
-      const before = await store.settings(room);
-      const entries = Object.entries({ ...(before ?? this.#defaults()), ...patch }).filter(
-        ([, value]) => value !== null,
+    const { process, log } = this.#o;
+    return this.#queue
+      .run(room, async () => {
+        if (!this.#hosted.has(room)) return;
+        const claim = await this.#keys.look(room);
+        const hosted = this.#hosted.get(room);
+        if (hosted === undefined || claim === undefined) return;
+        if (claim.node === process) this.#claimed(hosted, claim);
+        else this.#giveUp(room);
+      })
+      .catch(error =>
+        log.warn({ room, err: error }, 'the store does not answer: who hosts a room is not known'),
       );
-      const settings = Object.fromEntries(entries) as unknown as RoomSettings;
-      if (before === undefined && (await store.countSettings()) >= maxRooms)
-        throw refuse('server', 'too-many-rooms', `Settings are kept for ${maxRooms} rooms at most.`);
-      await store.saveSettings(room, settings);
+  }
+
+  #persist<T>(write: () => Promise<T>): Promise<T | undefined> {
+    const { clock, log } = this.#o;
+    return untilWritten(write, { clock, log, isOver: () => this.#closing !== undefined });
+  }
+
+  settingsOf(room: string): Promise<RoomSettings> {
+    return this.#settings.of(room);
+  }
+  /** They outlive the room and this process. */
+  set(room: string, patch: SettingsPatch): Promise<RoomSettings> {
+    return this.#queue.run(room, async () => {
+      const settings = await this.#settings.patch(room, patch);
       this.#apply(room, settings);
       return settings;
     });
@@ -396,7 +351,9 @@ export class RoomNode {
     hosted.room.feed(input);
     const { store, clock } = this.#o;
     if (input.type === 'kick')
-      void this.#alone(room, () => this.#persist(() => store.saveBans(room, hosted.bans.left(clock.now()))));
+      void this.#queue.run(room, () =>
+        this.#persist(() => store.saveBans(room, hosted.bans.left(clock.now()))),
+      );
     return true;
   }
 
@@ -406,8 +363,10 @@ export class RoomNode {
     successor: (room: string) => string | undefined = () => undefined,
   ): Promise<void> {
     this.#closing = { why, successor };
-    await Promise.all(this.names.map(room => this.#alone(room, () => this.#handOver(room)).catch(() => {})));
-    await Promise.all(this.#busy.values());
+    // Also those that are being opened just now.
+    const rooms = new Set([...this.names, ...this.#queue.keys]);
+    await Promise.all([...rooms].map(room => this.#queue.run(room, () => this.#handOver(room))));
+    await this.#queue.idle();
     for (const undo of this.#undo) undo();
   }
 
@@ -415,22 +374,11 @@ export class RoomNode {
     const hosted = this.#hosted.get(room);
     if (hosted === undefined || this.#closing === undefined) return;
     const { why, successor } = this.#closing;
-    const to = successor(room);
-    const { store } = this.#o;
-    try {
-      if (to !== undefined) {
-        await store.saveMembers(room, hosted.room.saved());
-        if ((await store.take(hosted.claim, to)) !== undefined) return this.#giveUp(room);
-      }
-    } catch {
-      // the store is away: it ends here
-    }
-    hosted.room.feed({ type: 'end', why });
+    const isGiven = this.#keys.give(room, successor(room), () => hosted.room.saved());
+    if (await isGiven.catch(() => false)) this.#giveUp(room);
+    else hosted.room.feed({ type: 'end', why }); // nobody can have it, or the store is away
   }
 }
-
-const elsewhere = (room: string) =>
-  refuse('server', 'room-elsewhere', `Another process hosts room ${room}; join again.`);
 
 const summaryOf = (r: LocalRoom): RoomSummary => {
   const roster = r.roster();

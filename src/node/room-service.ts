@@ -4,10 +4,8 @@ import { refuse } from '../kit/refusal.ts';
 import { checkText } from '../kit/text.ts';
 import type { RoomSettings } from '../room/settings.ts';
 import type { RoomNode, RoomSummary } from './room-node.ts';
+import type { SettingsPatch } from './room-settings.ts';
 import { subjects } from './subjects.ts';
-
-/** Absent keys stay; `null` removes. */
-type SettingsPatch = { readonly [K in keyof RoomSettings]?: RoomSettings[K] | null };
 
 /** What other processes, and the API, ask a room node. */
 export type RoomQuestion =

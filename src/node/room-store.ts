@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { KeyValue, KvEntry } from '../bus/kv.ts';
 import { subjectWord } from '../bus/subject.ts';
 import type { Json } from '../contract.ts';
+import { refuse } from '../kit/refusal.ts';
 import type { BanLeft } from '../room/bans.ts';
 import type { SavedMember } from '../room/saved.ts';
 import type { RoomSettings } from '../room/settings.ts';
@@ -12,6 +13,12 @@ export interface Claim {
   /** The process. */
   readonly node: string;
   readonly revision: number;
+}
+
+/** As it is kept: time goes on while nobody has the room. */
+interface KeptMember extends SavedMember {
+  /** Unix ms. */
+  readonly awayUntil?: number;
 }
 
 /** Longest word of a key: the kinds stand before it, and KV stores have their limits. */
@@ -29,7 +36,7 @@ function wordOf(room: string): string {
  */
 export class RoomStore {
   readonly #kv: KeyValue;
-  /** Unix ms: bans are kept by it, since processes have clocks of their own. */
+  /** Unix ms: bans and absences are kept by it, since processes have clocks of their own. */
   readonly #unixNow: () => number;
 
   constructor(kv: KeyValue, unixNow: () => number) {
@@ -52,12 +59,18 @@ export class RoomStore {
     const revision = await this.#kv.update(`room.${wordOf(room)}`, { room, node }, claim.revision);
     return revision === undefined ? undefined : { room, node, revision };
   }
-  /** The room has ended: nobody hosts it any more, unless somebody else does. */
-  async release(claim: Claim): Promise<void> {
-    const now = await this.host(claim.room);
-    if (now?.revision !== claim.revision) return; // its members are another's now
-    await this.#kv.delete(`members.${wordOf(claim.room)}`);
-    await this.#kv.delete(`room.${wordOf(claim.room)}`, claim.revision);
+  /**
+   * The room has ended at `node`: nobody hosts it any more, and its members are forgotten. False: somebody else has it, and
+   * what is kept is that one's.
+   */
+  async release(room: string, node: string): Promise<boolean> {
+    const members = await this.#kv.get(`members.${wordOf(room)}`);
+    const claim = await this.host(room);
+    if (claim !== undefined && claim.node !== node) return false;
+    // Before the key: who finds that nobody hosts the room must not find members of it.
+    if (members !== undefined) await this.#kv.delete(`members.${wordOf(room)}`, members.revision);
+    if (claim === undefined || (await this.#kv.delete(`room.${wordOf(room)}`, claim.revision))) return true;
+    return (await this.host(room)) === undefined;
   }
   /** All rooms that somebody hosts, or hosted when it died. */
   async *hosted(): AsyncIterable<Claim> {
@@ -77,10 +90,23 @@ export class RoomStore {
 
   /** Undefined: it was never opened, or has ended. */
   async members(room: string): Promise<readonly SavedMember[] | undefined> {
-    return (await this.#kv.get(`members.${wordOf(room)}`))?.value as unknown as SavedMember[] | undefined;
+    const kept = (await this.#kv.get(`members.${wordOf(room)}`))?.value as unknown as
+      | KeptMember[]
+      | undefined;
+    const now = this.#unixNow();
+    return kept?.map(({ awayUntil, ...m }) => {
+      if (m.away === undefined || awayUntil === undefined) return m;
+      return { ...m, away: { ...m.away, leftMs: Math.max(0, awayUntil - now) } };
+    });
   }
   async saveMembers(room: string, members: readonly SavedMember[]): Promise<void> {
-    await this.#put(`members.${wordOf(room)}`, members as unknown as Json);
+    const now = this.#unixNow();
+    const kept = members.map((m): KeptMember => {
+      if (m.away?.leftMs === undefined) return m;
+      const { leftMs, ...away } = m.away;
+      return { ...m, away, awayUntil: now + leftMs };
+    });
+    await this.#put(`members.${wordOf(room)}`, kept as unknown as Json);
   }
 
   /** Forgets the members of rooms that nobody hosts: what was written of them last is not so any more. */
@@ -141,6 +167,7 @@ export class RoomStore {
           : await this.#kv.update(key, value, before.revision);
       if (written !== undefined) return;
     }
+    throw refuse('server', 'busy', `Too many write ${key} at once; try again.`);
   }
 }
 

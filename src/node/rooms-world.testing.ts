@@ -1,10 +1,10 @@
 import { silentLog } from '../../test/harness/fakes.ts';
 import { VirtualClock } from '../../test/harness/virtual-net.ts';
 import type { ProcessAdvert } from '../agents/advert.ts';
+import { BusEnd } from '../bus/bus-end.testing.ts';
 import type { SystemEvent } from '../bus/events.ts';
 import { inProcessBus } from '../bus/in-process.ts';
-import type { KeyValue } from '../bus/kv.ts';
-import type { Bus, BusState } from '../bus/port.ts';
+import type { Bus } from '../bus/port.ts';
 import type { Feedback, Format, LegRequest, MediaPacket, RoomEvent, Sink, Termination } from '../contract.ts';
 import { refuse } from '../kit/refusal.ts';
 import { ClientSession } from '../link/client-session.ts';
@@ -24,84 +24,6 @@ import { Seats } from './seats.ts';
 import { Ticker } from './ticker.ts';
 
 const PCMU = { codec: 'PCMU', clockRate: 8000 } as const;
-const down = () => refuse('server', 'bus-down', 'There is no connection to the bus.');
-
-/** A process's own end of the bus all share, which can be cut, or die with it. */
-class BusEnd implements Bus {
-  readonly #bus: Bus;
-  readonly #undo: (() => void)[] = [];
-  readonly #states = new Set<(s: BusState) => void>();
-  readonly #watches = new Set<() => void>();
-  readonly events: Bus['events'];
-  readonly kv: KeyValue;
-  state: 'up' | 'cut' | 'dead' = 'up';
-
-  constructor(bus: Bus) {
-    this.#bus = bus;
-    this.events = bus.events;
-    const through = async <T>(run: () => Promise<T>): Promise<T> => {
-      if (this.state !== 'up') throw down();
-      const answer = await run();
-      if (this.state !== 'up') throw down();
-      return answer;
-    };
-    const { kv } = bus;
-    this.kv = {
-      get: key => through(() => kv.get(key)),
-      create: (key, value) => through(() => kv.create(key, value)),
-      update: (key, value, revision) => through(() => kv.update(key, value, revision)),
-      delete: (key, revision) => through(() => kv.delete(key, revision)),
-      keys: prefix => through(() => kv.keys(prefix)),
-      watch: (prefix, on) => {
-        let undo = (): void => {};
-        const begin = (): void => {
-          undo();
-          undo = kv.watch(prefix, (key, entry) => this.state === 'up' && on(key, entry));
-        };
-        begin();
-        this.#watches.add(begin);
-        return () => {
-          undo();
-          this.#watches.delete(begin);
-        };
-      },
-    };
-  }
-  async request(...args: Parameters<Bus['request']>) {
-    if (this.state !== 'up') throw down();
-    return this.#bus.request(...args);
-  }
-  serve(subject: string, handler: Parameters<Bus['serve']>[1]): () => void {
-    const undo = this.#bus.serve(subject, data =>
-      this.state === 'cut' ? new Promise(() => {}) : handler(data),
-    );
-    this.#undo.push(undo);
-    return undo;
-  }
-  publish(...args: Parameters<Bus['publish']>): void {
-    if (this.state === 'up') this.#bus.publish(...args);
-  }
-  subscribe(pattern: string, on: Parameters<Bus['subscribe']>[1]): () => void {
-    return this.#bus.subscribe(pattern, (data, subject) => this.state === 'up' && on(data, subject));
-  }
-  onState(on: (s: BusState) => void): () => void {
-    this.#states.add(on);
-    return () => this.#states.delete(on);
-  }
-  async close(): Promise<void> {
-    this.state = 'dead';
-    for (const undo of this.#undo) undo();
-  }
-  cut(): void {
-    this.state = 'cut';
-    for (const on of this.#states) on('down');
-  }
-  heal(): void {
-    this.state = 'up';
-    for (const on of this.#states) on('up');
-    for (const begin of this.#watches) begin();
-  }
-}
 
 /** Both ends of the media of a link: no sockets, nothing sealed, nothing lost. */
 function paths(): [MediaPath, MediaPath] {
@@ -166,7 +88,7 @@ export class TestNode {
     this.#world = world;
     this.process = process;
     const { clock } = world;
-    const bus = new BusEnd(world.bus);
+    const bus = new BusEnd(world.bus, clock);
     this.bus = bus;
     this.store = new RoomStore(bus.kv, () => clock.now());
     const journal = new RoomJournal({ publish: e => void world.facts.push(e) });

@@ -15,7 +15,7 @@ import type {
   Want,
 } from '../contract.ts';
 import { RoomEgress } from '../egress/room-egress.ts';
-import type { JoinAsk, LegNotice, RoomPort } from '../room/port.ts';
+import type { JoinAsk, LegNotice, NumberedRequest, RoomPort } from '../room/port.ts';
 import { SteadyRoom } from './steady-room.ts';
 import type { Ticker } from './ticker.ts';
 
@@ -55,9 +55,10 @@ export class Seats {
   }
 
   /** Joins the room of `request`. Rejects with the room's Refusal. */
-  async take(request: LegRequest, on: (n: LegNotice) => void): Promise<Seated> {
-    const { leg, gateway, who, roles, track } = request;
-    const ask: JoinAsk = { leg, gateway, who, roles, ...(track && { track }) };
+  async take(request: NumberedRequest, on: (n: LegNotice) => void): Promise<Seated> {
+    const { leg, attempt = 1, gateway, who, roles, track } = request;
+    const numbered = attempt > 1 && { attempt };
+    const ask: JoinAsk = { leg, ...numbered, gateway, who, roles, ...(track && { track }) };
     const shared = this.#share(request.room);
     try {
       const joined = await shared.port.join(ask, on);

@@ -1,16 +1,20 @@
 import { loadCodecs } from '../../codecs/audio.ts';
 import { closeVideoWorkers } from '../../codecs/video/transcoder.ts';
-import { siblings } from '../agents/siblings.ts';
+import { siblings, takesElsewhere } from '../agents/siblings.ts';
 import { needsWeb, runsGateway, runsPart } from '../config/roles.ts';
 import type { Loaded } from '../config.ts';
 import type { Address, Front, Gateway, Host, Termination } from '../contract.ts';
 import { systemClock } from '../io/clock.ts';
 import { Closing } from '../kit/closing.ts';
+import { urlHost } from '../ops/http/names.ts';
 import type { RootLog } from '../ops/log.ts';
 import { maskText } from '../ops/mask.ts';
 import { createHost } from './host.ts';
 import { createParts, type Parts } from './parts.ts';
 import { openWeb, type Web } from './web.ts';
+
+/** Legs that go on elsewhere when this process ends are waited for so long: phones need 0.2 s, pages 1 s. */
+const LEAVE_MS = 2000;
 
 export interface NodeOptions {
   readonly config: Loaded;
@@ -20,6 +24,8 @@ export interface NodeOptions {
 }
 
 export interface RunningNode {
+  /** Its id, as `GET /agents` tells it. */
+  readonly process: string;
   readonly addresses: readonly Address[];
   /** Present where this process serves the API. */
   readonly admin?: { readonly key: string; readonly file?: string };
@@ -49,7 +55,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     addresses.push(...(await startGateways(options, parts, web, closing, ending)));
     parts.mesh.announce();
     return {
-      addresses,
+      process: parts.process,
+      addresses: [...addresses, ...forProcesses(parts)],
       ...(web && runsPart(config.platform.roles, 'api') && { admin: parts.admin }),
       selfSigned: web?.certificate.selfSigned ?? false,
       roomsOpen: !parts.access.required,
@@ -62,6 +69,24 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     await closing.close();
     throw error;
   }
+}
+
+/** Where other processes reach this one. */
+function forProcesses({ process, mesh, relays }: Parts): Address[] {
+  const node = mesh.table.get(process)?.roomNode;
+  const { router } = relays.advert();
+  const at = ({ host, port }: { host: string; port: number }) => `udp://${urlHost(host)}:${port}`;
+  return [
+    ...(node && node.tlsPort > 0
+      ? [
+          {
+            url: at({ host: node.host, port: node.udpPort }),
+            what: `links of other processes (control: tcp ${node.tlsPort})`,
+          },
+        ]
+      : []),
+    ...(router ? [{ url: at(router), what: 'router of aRTP' }] : []),
+  ];
 }
 
 /** Starts the agents and fronts this process runs. Closing tells every leg, fronts first: they know how. */
@@ -82,9 +107,14 @@ async function startGateways(
       reason: 'start-failed',
       text: 'The server could not start.',
     };
-    desk.drainAll();
+    const left = desk.leave({
+      process: parts.process,
+      takes: gateway => takesElsewhere(parts.mesh.table.processes(), gateway, parts.process),
+      forMs: Math.min(LEAVE_MS, config.platform.drainMs / 2),
+    });
     dials.close();
-    await Promise.all(fronts.map(front => front.close(why)));
+    // Side by side: the legs of these fronts do not go anywhere.
+    await Promise.all([left, ...fronts.map(front => front.close(why))]);
     const handedOver = rooms?.close(why, room => finder.successor(room));
     parts.mesh.announce(); // that it takes no more rooms
     await handedOver;

@@ -1,11 +1,10 @@
 import type { Feedback, Format, MediaPacket, NewTrack, Publication, Sink } from '../contract.ts';
-import type { RoomPort } from '../room/port.ts';
 
 const NOTHING: Publication = { id: '', sink() {}, clock() {}, format() {}, pause() {}, close() {} };
 
-/** A track that is published again wherever its room goes on. */
+/** A track that is published again wherever its leg, or its room, goes on. */
 export class SteadyPublication implements Publication {
-  readonly id: string;
+  readonly #id: string;
   #inner: Publication = NOTHING;
   #track: NewTrack;
   #paused = false;
@@ -14,15 +13,21 @@ export class SteadyPublication implements Publication {
   readonly #on: (f: Feedback) => void;
   readonly #onClosed: () => void;
 
+  /** `id`: as long as it is nowhere. */
   constructor(id: string, track: NewTrack, on: (f: Feedback) => void, onClosed: () => void) {
-    this.id = id;
+    this.#id = id;
     this.#track = track;
     this.#on = on;
     this.#onClosed = onClosed;
   }
 
-  begin(port: RoomPort, leg: string): void {
-    this.#inner = port.publish(leg, this.id, this.#track, this.#on);
+  get id(): string {
+    return this.#inner === NOTHING ? this.#id : this.#inner.id;
+  }
+
+  /** As it is now. */
+  begin(publish: (track: NewTrack, on: (f: Feedback) => void) => Publication): void {
+    this.#inner = publish(this.#track, this.#on);
     if (this.#paused) this.#inner.pause(true);
     if (this.#clock !== undefined) this.#inner.clock(...this.#clock);
   }

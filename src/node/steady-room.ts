@@ -8,11 +8,13 @@ import type {
   Sink,
   Termination,
 } from '../contract.ts';
-import { Refusal, terminationOf } from '../kit/refusal.ts';
+import { Refusal, refuse, terminationOf } from '../kit/refusal.ts';
 import type { ClockSink, Layout, Pull, SourceEvent, TrackState } from '../media/room-source.ts';
 import { isSignalling } from '../room/participant.ts';
 import type { JoinAsk, Joined, LegNotice, RoomPort } from '../room/port.ts';
+import { SteadyLeg } from './steady-leg.ts';
 import { SteadyPublication } from './steady-publication.ts';
+import { SteadySource } from './steady-source.ts';
 
 export interface SteadyRoomOptions {
   readonly room: string;
@@ -43,18 +45,6 @@ const LONGEST_WAIT_MS = 1000;
 const ADRIFT_MS = 15_000;
 const NO_NODE_MS = 3000;
 
-interface Held {
-  readonly ask: JoinAsk;
-  readonly on: (n: LegNotice) => void;
-  readonly publications: Map<string, SteadyPublication>;
-  readonly muted: { audio: boolean; video: boolean };
-  joined: Joined | undefined;
-  confirmed: boolean;
-  absent: boolean;
-  /** It left while there was no room: the next one is told. */
-  leaving: Termination | undefined;
-}
-
 /**
  * The way of this process to a room that stays the same while the room moves: when its process dies or hands it on, the
  * legs that came by here join the next one as who they were, publish what they published, and watch on. They notice a
@@ -63,39 +53,27 @@ interface Held {
 export class SteadyRoom implements RoomPort {
   readonly room: string;
   readonly #o: SteadyRoomOptions;
-  readonly #legs = new Map<string, Held>();
-  readonly #listeners = new Set<(e: SourceEvent) => void>();
-  /** What each watch is undone by; undefined while there is no room. */
-  readonly #watches = new Map<(e: RoomEvent) => void, (() => void) | undefined>();
-  #inner: RoomPort | undefined;
-  #unlisten: () => void = () => {};
+  readonly #source: SteadySource;
+  readonly #legs = new Map<string, SteadyLeg>();
   #finding: Promise<RoomPort> | undefined;
   /** Legs that were in the room when it was lost, and have yet to join it where it is now. */
-  readonly #adrift = new Map<string, Held>();
+  readonly #adrift = new Set<SteadyLeg>();
   #returning = false;
 
   constructor(options: SteadyRoomOptions) {
     this.room = options.room;
     this.#o = options;
+    this.#source = new SteadySource(options.room);
   }
 
   async join(ask: JoinAsk, on: (n: LegNotice) => void): Promise<Joined> {
-    const held: Held = {
-      ask,
-      on,
-      publications: new Map(),
-      muted: { audio: false, video: false },
-      joined: undefined,
-      confirmed: false,
-      absent: false,
-      leaving: undefined,
-    };
-    this.#legs.set(ask.leg, held);
+    const leg = new SteadyLeg(ask, on);
+    this.#legs.set(leg.id, leg);
     try {
       for (let tries = 1, suspect = false; ; tries++)
         try {
           const port = await this.#port(ask.who.address, suspect);
-          return await this.#joinAt(port, ask.leg, held);
+          return await this.#joinAt(port, leg);
         } catch (error) {
           const { reason } = terminationOf(error);
           suspect = SILENT.has(reason);
@@ -103,72 +81,65 @@ export class SteadyRoom implements RoomPort {
           if (tries > 1) await this.#wait(FIRST_WAIT_MS * tries);
         }
     } catch (error) {
-      if (this.#legs.get(ask.leg) === held) this.#legs.delete(ask.leg);
+      if (this.#holds(leg)) this.#legs.delete(leg.id);
       this.#endIfUnused();
       throw error;
     }
   }
 
-  async #joinAt(port: RoomPort, leg: string, held: Held): Promise<Joined> {
+  /** It has neither left nor ended, and no other of its id has come. */
+  #holds(leg: SteadyLeg): boolean {
+    return this.#legs.get(leg.id) === leg;
+  }
+
+  async #joinAt(port: RoomPort, leg: SteadyLeg): Promise<Joined> {
     this.#attach(port);
-    const { joined, ask } = held;
-    const { audio, video } = held.muted;
-    const asked: JoinAsk = joined
-      ? {
-          ...ask,
-          who: { ...ask.who, credential: joined.secret },
-          reclaim: { ...joined, muted: { audio, video } },
-        }
-      : ask;
+    const { joined, id } = leg;
     let made: Joined;
     try {
-      made = await port.join(asked, n => this.#notice(port, leg, held, n));
+      made = await port.join(leg.askAgain(), n => this.#notice(port, leg, n));
     } catch (error) {
-      const { reason } = terminationOf(error);
-      if (SILENT.has(reason) || ELSEWHERE.has(reason)) this.#drift(port);
+      const why = terminationOf(error);
+      if (SILENT.has(why.reason) || ELSEWHERE.has(why.reason)) this.#lost(port, why);
       throw error;
     }
-    if (this.#legs.get(leg) !== held) {
-      port.leave(leg, LEFT);
+    if (!this.#holds(leg)) {
+      if (!this.#legs.has(id)) port.leave(id, LEFT); // else it is another's there, too
       throw new Refusal(LEFT);
     }
-    if (this.#inner !== port) {
+    if (this.#source.port !== port) {
       // The room went on elsewhere meanwhile, and whoever was in it there has been told already.
-      port.leave(leg, MOVED);
+      port.leave(id, MOVED);
       throw new Refusal(MOVED);
     }
-    if (joined !== undefined && made.participant !== joined.participant) {
-      // Who signals has told its peer who it is, and speaks in that name: it must ask anew.
-      if (isSignalling(ask.roles)) {
-        port.leave(leg, LEFT);
-        throw new Refusal({
-          blame: 'server',
-          reason: 'name-taken',
-          text: `You are ${made.participant} now; join again.`,
-        });
-      }
-      this.#o.renamed(leg, made.participant);
-    }
-    held.joined = made;
+    if (joined !== undefined && made.participant !== joined.participant) this.#rename(port, leg, made);
+    leg.joined = made;
     return made;
   }
 
-  #notice(port: RoomPort, leg: string, held: Held, n: LegNotice): void {
-    if (this.#legs.get(leg) !== held) return;
-    if (n.type === 'mute') held.muted[n.media] = n.on;
-    if (n.type !== 'close') return held.on(n);
-    if (held.joined !== undefined && ADRIFT.has(n.why.reason)) return this.#lost(port, n.why);
-    if (this.#inner !== port) return; // it has joined elsewhere meanwhile
-    this.#legs.delete(leg);
-    // The room has ended what it published; a leg of the same id may publish there since.
-    for (const p of held.publications.values()) p.rest();
-    held.on(n);
+  #rename(port: RoomPort, { id, ask }: SteadyLeg, { participant }: Joined): void {
+    if (!isSignalling(ask.roles)) return this.#o.renamed(id, participant);
+    // Who signals has told its peer who it is, and speaks in that name: it must ask anew.
+    port.leave(id, LEFT);
+    throw refuse('server', 'name-taken', `You are ${participant} now; join again.`);
+  }
+
+  #notice(port: RoomPort, leg: SteadyLeg, n: LegNotice): void {
+    if (!this.#holds(leg)) return;
+    if (n.type !== 'close') return leg.tell(n);
+    // One that has joined just now and does not know it yet finds the room elsewhere when it does.
+    if (ADRIFT.has(n.why.reason)) return this.#lost(port, n.why);
+    if (this.#source.port !== port) return; // it has joined elsewhere meanwhile
+    this.#legs.delete(leg.id);
+    leg.rest(); // the room has ended what it published; a leg of the same id may publish there since
+    leg.tell(n);
     this.#endIfUnused();
   }
 
   /** One search for all who want the room at the same moment. */
   #port(address: string | undefined, suspect: boolean): Promise<RoomPort> {
-    if (this.#inner !== undefined) return Promise.resolve(this.#inner);
+    const { port } = this.#source;
+    if (port !== undefined) return Promise.resolve(port);
     if (this.#finding !== undefined) return this.#finding;
     const finding = this.#o.find(this.room, address, suspect).finally(() => {
       if (this.#finding === finding) this.#finding = undefined;
@@ -178,13 +149,10 @@ export class SteadyRoom implements RoomPort {
   }
 
   #attach(port: RoomPort): void {
-    if (this.#inner === port) return;
-    if (this.#inner !== undefined) this.#drift(this.#inner);
-    this.#inner = port;
-    this.#unlisten = port.on(e => this.#tell(e));
-    for (const track of port.tracks()) this.#tell({ type: 'track', track });
-    this.#tell({ type: 'speakers', participants: port.speakers() });
-    this.#tell({ type: 'layout', layout: port.layout() });
+    const before = this.#source.port;
+    if (before === port) return;
+    if (before !== undefined) this.#lost(before, MOVED);
+    this.#source.attach(port);
   }
 
   /**
@@ -192,36 +160,28 @@ export class SteadyRoom implements RoomPort {
    * and knows nothing of it: the legs of this process go to where those go who join now.
    */
   async follow(): Promise<void> {
-    const port = this.#inner;
+    const { port } = this.#source;
     if (port === undefined) return; // it is being looked for
     const there = await this.#o.find(this.room, undefined, false);
     if (there !== port) this.#lost(port, MOVED);
   }
 
-  /** The room is not there any more: nothing comes from it. */
-  #drift(port: RoomPort): void {
-    if (this.#inner !== port) return;
-    this.#inner = undefined;
-    this.#unlisten();
-    const tracks = [...port.tracks()];
-    for (const [on, undo] of this.#watches) {
-      undo?.();
-      this.#watches.set(on, undefined);
-    }
-    for (const { publications } of this.#legs.values()) for (const p of publications.values()) p.rest();
-    for (const { info } of tracks) this.#tell({ type: 'untrack', id: info.id });
-    this.#tell({ type: 'speakers', participants: [] });
+  /** The room is not there any more, nor is what legs publish heard there. */
+  #drift(): void {
+    this.#source.detach();
+    for (const leg of this.#legs.values()) leg.rest();
   }
 
-  /** Its legs go where the room is now. */
+  /** The room is not there: legs that were in it go where it is now. */
   #lost(port: RoomPort, why: Termination): void {
-    if (this.#inner !== port) return;
-    const legs = [...this.#legs].filter(([, held]) => held.joined !== undefined);
-    for (const [leg, held] of legs) this.#adrift.set(leg, held);
-    this.#drift(port);
+    if (this.#source.port !== port) return;
+    const legs = [...this.#legs.values()].filter(leg => leg.joined !== undefined);
+    for (const leg of legs) this.#adrift.add(leg);
+    this.#drift();
+    if (legs.length === 0) return;
     // Not from inside what the room says: it may be saying it to the next leg.
     queueMicrotask(() => {
-      for (const [leg] of legs) port.leave(leg, why);
+      for (const { id } of legs) port.leave(id, MOVED); // whatever is still there keeps them without a word
       if (this.#returning) return;
       this.#returning = true;
       void this.#return(why).finally(() => {
@@ -235,15 +195,13 @@ export class SteadyRoom implements RoomPort {
   async #return(why: Termination): Promise<void> {
     const { clock } = this.#o;
     const since = clock.now();
-    let suspect = why.reason === 'room-lost';
+    let suspect = SILENT.has(why.reason);
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
-      const refused = await Promise.all(
-        [...this.#adrift].map(([leg, held]) => this.#again(leg, held, suspect)),
-      );
+      const refused = await Promise.all([...this.#adrift].map(leg => this.#again(leg, suspect)));
       if (this.#adrift.size === 0) return;
       const last = refused.findLast(r => r !== undefined)?.reason;
       if (clock.now() + waitMs - since > (last === 'no-room-node' ? NO_NODE_MS : ADRIFT_MS)) {
-        for (const [leg, held] of this.#adrift) this.#giveUp(leg, held, why);
+        for (const leg of this.#adrift) this.#giveUp(leg, why);
         if (last === 'no-room-node') this.#o.abandon(this.room);
         return;
       }
@@ -252,106 +210,94 @@ export class SteadyRoom implements RoomPort {
     }
   }
 
-  #giveUp(leg: string, held: Held, why: Termination): void {
+  #giveUp(leg: SteadyLeg, why: Termination): void {
     this.#adrift.delete(leg);
-    if (this.#legs.get(leg) !== held) return;
-    this.#legs.delete(leg);
-    if (held.leaving === undefined) held.on({ type: 'close', why });
+    if (!this.#holds(leg)) return;
+    this.#legs.delete(leg.id);
+    if (leg.leaving === undefined) leg.tell({ type: 'close', why });
   }
 
   /** One try of one leg; what was said when it may be tried again. */
-  async #again(leg: string, held: Held, suspect: boolean): Promise<Termination | undefined> {
+  async #again(leg: SteadyLeg, suspect: boolean): Promise<Termination | undefined> {
     try {
-      const port = await this.#port(held.ask.who.address, suspect);
-      if (this.#legs.get(leg) === held) await this.#joinAt(port, leg, held);
-      if (this.#inner === port) this.#begin(port, leg, held);
+      const port = await this.#port(leg.ask.who.address, suspect);
+      if (!this.#holds(leg)) return void this.#adrift.delete(leg);
+      await this.#joinAt(port, leg);
+      if (this.#source.port === port) this.#begin(port, leg);
     } catch (error) {
       const why = terminationOf(error);
       if (MAY_PASS.has(why.reason)) return why;
-      this.#giveUp(leg, held, why);
+      this.#giveUp(leg, why);
     }
     return undefined;
   }
 
   /** It has joined the next room: what it did in the one before goes on. */
-  #begin(port: RoomPort, leg: string, held: Held): void {
+  #begin(port: RoomPort, leg: SteadyLeg): void {
     this.#adrift.delete(leg);
-    if (held.leaving !== undefined) {
-      this.#legs.delete(leg);
-      return port.leave(leg, held.leaving);
+    if (!this.#holds(leg)) return; // it was told to close just now
+    if (leg.leaving !== undefined) {
+      this.#legs.delete(leg.id);
+      return port.leave(leg.id, leg.leaving);
     }
-    for (const p of held.publications.values()) p.begin(port, leg);
-    if (held.confirmed) port.confirmed(leg);
-    if (held.absent) port.absent(leg, true);
-    for (const [on, undo] of this.#watches) if (undo === undefined) this.#watches.set(on, port.watch(on));
+    leg.begin(port);
+    this.#source.watchAgain();
   }
 
   publish(leg: string, id: string, track: NewTrack, on: (f: Feedback) => void): Publication {
     const held = this.#legs.get(leg);
-    const publication = new SteadyPublication(id, track, on, () => held?.publications.delete(id));
-    if (held === undefined || held.leaving !== undefined) return publication; // what it says goes nowhere
-    held.publications.set(id, publication);
-    if (this.#inner !== undefined) publication.begin(this.#inner, leg);
+    if (held === undefined || held.leaving !== undefined)
+      return new SteadyPublication(id, track, on, () => {}); // goes nowhere
+    const publication = held.publish(id, track, on);
+    const { port } = this.#source;
+    if (port !== undefined && !this.#adrift.has(held)) held.beginOne(publication, port);
     return publication;
   }
 
-  confirmed(leg: string): void {
-    const held = this.#legs.get(leg);
-    if (held === undefined) return;
-    held.confirmed = true;
-    this.#inner?.confirmed(leg);
+  confirmed(id: string): void {
+    const leg = this.#legs.get(id);
+    if (leg === undefined) return;
+    leg.confirmed = true;
+    this.#source.port?.confirmed(id);
   }
 
-  absent(leg: string, on: boolean): void {
-    const held = this.#legs.get(leg);
-    if (held === undefined) return;
-    held.absent = on;
-    this.#inner?.absent(leg, on);
+  absent(id: string, on: boolean): void {
+    const leg = this.#legs.get(id);
+    if (leg === undefined) return;
+    leg.absent = on;
+    this.#source.port?.absent(id, on);
   }
 
-  leave(leg: string, why: Termination): void {
-    const held = this.#legs.get(leg);
-    if (held === undefined) return;
-    if (this.#adrift.has(leg)) return void (held.leaving ??= why);
-    this.#legs.delete(leg);
-    this.#inner?.leave(leg, why);
+  leave(id: string, why: Termination): void {
+    const leg = this.#legs.get(id);
+    if (leg === undefined) return;
+    if (this.#adrift.has(leg)) return void (leg.leaving ??= why);
+    this.#legs.delete(id);
+    this.#source.port?.leave(id, why);
     this.#endIfUnused();
   }
 
   tracks(): Iterable<TrackState> {
-    return this.#inner?.tracks() ?? [];
+    return this.#source.tracks();
   }
   speakers(): readonly string[] {
-    return this.#inner?.speakers() ?? [];
+    return this.#source.speakers();
   }
   layout(): Layout {
-    return this.#inner?.layout() ?? 'speaker';
+    return this.#source.layout();
   }
   on(listener: (e: SourceEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#source.on(listener);
   }
   pull(track: string, sink: Sink<MediaPacket>, clock: ClockSink): Pull {
-    return this.#inner?.pull(track, sink, clock) ?? { feedback() {}, close() {} };
+    return this.#source.pull(track, sink, clock);
   }
-
   watch(on: (e: RoomEvent) => void): () => void {
-    const own = (e: RoomEvent): void => on(e); // the same function twice is two watches
-    this.#watches.set(own, undefined);
-    if (this.#inner !== undefined) this.#watches.set(own, this.#inner.watch(own));
-    return () => {
-      this.#watches.get(own)?.();
-      this.#watches.delete(own);
-    };
-  }
-
-  #tell(e: SourceEvent): void {
-    for (const listener of [...this.#listeners]) listener(e);
+    return this.#source.watch(on);
   }
 
   #endIfUnused(): void {
-    if (this.#legs.size > 0 || this.#returning || this.#inner === undefined) return;
-    this.#drift(this.#inner);
+    if (this.#legs.size === 0 && !this.#returning) this.#drift();
   }
 
   #wait(ms: number): Promise<void> {

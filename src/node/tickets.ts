@@ -25,7 +25,7 @@ export function ticketDesk(o: TicketDeskOptions): (ask: TicketRequest) => Promis
   return async ask => {
     const gateway = SERVED_BY[ask.protocol];
     const agent = o.mesh.table.best({ gateway }, NONE, o.region)?.advert;
-    if (agent === undefined) throw new Refusal(noAgent(gateway));
+    if (agent === undefined) throw new Refusal(noAgent({ gateway }, o.mesh.table));
     // The member who asks for itself gives the ticket its own resume secret, so that the new leg becomes its own.
     const secret = ask.participant === undefined ? undefined : o.legs.secretOf(ask.room, ask.participant);
     await o.tickets.ready();

@@ -126,7 +126,7 @@ export class Access {
     throw refuse(
       'client',
       'not-authorized',
-      'The API needs the header `Authorization: Bearer <admin key>`; the key is printed when Roombridge starts.',
+      'The API needs the header `Authorization: Bearer <admin key>`; Roombridge says at its start where the key is.',
     );
   }
 

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { MemberInfo, NewTrack, Role, TrackInfo, Who } from '../contract.ts';
-import { type Millis, NEVER } from '../kit/core.ts';
+import { SessionKeep } from './session-keep.ts';
 
 /** One protocol connection of a participant, as the room knows it. */
 export interface RoomLeg {
   readonly id: string;
+  /** See `JoinAsk`. */
+  readonly attempt: number;
   readonly gateway: string;
   readonly roles: readonly Role[];
   readonly track: 'screen' | undefined;
@@ -39,12 +41,7 @@ export class Participant {
   readonly muted = { audio: false, video: false };
   /** Seen by others from the first confirmed leg on. */
   visible = false;
-  /** When an `away` participant is given up; NEVER while a leg lives. */
-  keepUntil: Millis = NEVER;
-  /** The legs it lost since it was here last, so that their final end can be told apart. */
-  lostLegs: readonly string[] = [];
-  /** The room has just come here from another process, and its legs are on their way: it is not called away yet. */
-  expected = false;
+  readonly keep = new SessionKeep();
 
   /** `formerKeys`: of resume secrets it had in other processes, which stay good. */
   constructor(id: string, who: Who, secret: string | undefined, formerKeys: readonly string[] = []) {
@@ -68,7 +65,7 @@ export class Participant {
 
   /** Nobody hears it now: no leg is left, or all that are wait for their network. */
   get away(): boolean {
-    if (this.expected) return false;
+    if (this.keep.expected) return false;
     for (const leg of this.legs.values()) if (!leg.absent) return false;
     return true;
   }

@@ -1,6 +1,7 @@
 import type {
   Feedback,
   Json,
+  LegRequest,
   NewTrack,
   Publication,
   Role,
@@ -10,8 +11,19 @@ import type {
 } from '../contract.ts';
 import type { RoomSource } from '../media/room-source.ts';
 
+/** A leg as one agent is asked to take it. */
+export interface NumberedRequest extends LegRequest {
+  /** See `JoinAsk.attempt`. */
+  readonly attempt?: number;
+}
+
 export interface JoinAsk {
   readonly leg: string;
+  /**
+   * The how-manieth agent it is that was asked to take the leg; absent: the first. One that is silent is followed by
+   * another, and may have taken it all the same: of two, the leg is the newer one's (ADR 0022).
+   */
+  readonly attempt?: number;
   readonly gateway: string;
   readonly who: Who;
   readonly roles: readonly Role[];

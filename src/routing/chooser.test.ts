@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../kit/random.ts';
-import { BETTER_FOR_MS, type Candidate, PathChooser, type PathState } from './chooser.ts';
+import { type Candidate, PathChooser, type PathState } from './chooser.ts';
+import { BETTER_FOR_MS } from './relapses.ts';
 
 const DIRECT = 0;
 const [C, D] = [3, 4];
@@ -98,5 +99,57 @@ describe('the path between two routers', () => {
       }
       expect(chooser.switchesLastHour(600_000)).toBeLessThanOrEqual(2);
     }
+  });
+});
+
+describe('a path that is good and bad in turn', () => {
+  const TEN_MINUTES_MS = 600_000;
+  /** Switches in ten minutes when `at` says what the paths are like. */
+  function switches(at: (now: number) => readonly Candidate[]): number {
+    const chooser = new PathChooser();
+    for (let now = 0; now < TEN_MINUTES_MS; now += 50) chooser.judge(at(now), unrelated, now);
+    return chooser.switchesLastHour(TEN_MINUTES_MS);
+  }
+  const isGood = (now: number, seconds: number): boolean => Math.floor(now / 1000 / seconds) % 2 === 0;
+
+  it.each([4, 5, 8, 15, 25])('%d s each is taken ever less often, however good it is then', seconds => {
+    const dies = (via: number, now: number): Candidate =>
+      path(via, 4.3, isGood(now, seconds) ? 'alive' : 'dead');
+    const fails = (via: number, now: number): Candidate => path(via, isGood(now, seconds) ? 4.3 : 2.5);
+    const all = [
+      switches(now => [dies(DIRECT, now), path(C, 3.8)]),
+      switches(now => [fails(DIRECT, now), path(C, 3.8)]),
+      switches(now => [path(DIRECT, 2), dies(C, now), path(D, 3.8)]),
+      switches(now => [path(DIRECT, 2, 'dead'), fails(C, now), path(D, 3.8)]),
+    ];
+    for (const n of all) expect(n).toBeLessThanOrEqual(10);
+  });
+  it('or without any rhythm, as are all the others', () => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const random = seededRandom(seed);
+      const now = { score: [4.3, 4.1, 3.9], until: [0, 0, 0] };
+      const wander = (via: number, at: number, i: number): Candidate => {
+        if (at >= now.until[i]!) {
+          now.until[i] = at + 1000 + 20_000 * random();
+          now.score[i] = 2.5 + 1.8 * random();
+        }
+        return path(via, now.score[i]!, now.score[i]! < 2.8 ? 'dead' : 'alive');
+      };
+      // Each would be the best now and then for four seconds: a switch each time would be a hundred of them.
+      expect(switches(at => [DIRECT, C, D].map((via, i) => wander(via, at, i)))).toBeLessThanOrEqual(40);
+    }
+  });
+  it('is taken at once nevertheless when the one in use gets bad', () => {
+    const chooser = new PathChooser();
+    let now = 0;
+    for (let i = 0; i < 5; i++) {
+      now = judge(chooser, [path(DIRECT, 4.3), path(C, 3.8)], now, 4000);
+      now = judge(chooser, [path(DIRECT, 4.3, 'dead'), path(C, 3.8)], now, 4000);
+    }
+    expect(chooser.chosen).toBe(C);
+    now = judge(chooser, [path(DIRECT, 4.3), path(C, 3.8)], now, 5000);
+    expect(chooser.chosen).toBe(C);
+    now = judge(chooser, [path(DIRECT, 4.3), path(C, 2.5)], now, BETTER_FOR_MS + 50);
+    expect(chooser.chosen).toBe(DIRECT);
   });
 });

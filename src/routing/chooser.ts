@@ -1,5 +1,6 @@
 import type { Millis } from '../kit/core.ts';
 import { NO_TAG } from '../proto/artp/relay/connection-id.ts';
+import { BETTER_FOR_MS, Relapses } from './relapses.ts';
 
 export type PathState = 'alive' | 'doubt' | 'dead';
 
@@ -12,14 +13,10 @@ export interface Candidate {
   readonly score: number;
 }
 
-/** A path must be so much better for so long before traffic moves to it. */
+/** A path must be so much better, for BETTER_FOR_MS and longer, before traffic moves to it. */
 const BETTER_BY = 0.2;
-export const BETTER_FOR_MS = 3000;
 /** As good as: the shorter way is taken again, for it costs one relay less. Well apart from BETTER_BY, or traffic would flap. */
 const AS_GOOD_WITHIN = 0.1;
-/** A shorter way that was left again this soon is believed only after twice the time. */
-const RELAPSE_MS = 60_000;
-const MAX_RETURN_MS = 60_000;
 /** Differences of correlation below this mean nothing; the score decides. */
 const AS_DISJOINT_WITHIN = 0.1;
 /** A better path that has lasted this long is taken along until it is taken or not. */
@@ -38,8 +35,9 @@ export class PathChooser {
   #along: number | undefined;
   /** Since when a candidate has been good enough to move to, without a break. */
   readonly #goodSince = new Map<number, Millis>();
-  #returnMs = BETTER_FOR_MS;
-  #returnedAt: Millis = Number.NEGATIVE_INFINITY;
+  readonly #relapses = new Relapses();
+  /** Of the path in use, when it was taken. */
+  #takenScore = Number.POSITIVE_INFINITY;
   readonly #switchedAt: Millis[] = [];
 
   get chosen(): number {
@@ -72,42 +70,52 @@ export class PathChooser {
     else this.#compare(chosen, others, now);
     this.#keepHot(candidates, correlated);
     this.#along = this.#second(candidates, now);
+    this.#relapses.keep(via => candidates.some(c => c.via === via));
   }
 
   /** Nothing passes: at once, to what is known to live. */
   #leaveDead(dead: Candidate | undefined, alive: readonly Candidate[], now: Millis): void {
     const next = alive.find(c => c.via === this.#standby) ?? best(alive);
-    if (next !== undefined) this.#move(next.via, now);
-    else if (dead === undefined) this.#move(NO_TAG, now); // the router between is no more
+    if (next === undefined && dead !== undefined) return;
+    this.#relapses.failed(this.#chosen, now);
+    this.#move(next, now); // none is alive: the router between is no more
   }
 
   #compare(chosen: Candidate, others: readonly Candidate[], now: Millis): void {
     const ready: Candidate[] = [];
     for (const c of others) {
-      const isShorter = c.via === NO_TAG;
-      const good = c.score >= chosen.score + (isShorter ? -AS_GOOD_WITHIN : BETTER_BY);
+      const good = c.score >= chosen.score + (c.via === NO_TAG ? -AS_GOOD_WITHIN : BETTER_BY);
       if (!good) {
         this.#goodSince.delete(c.via);
         continue;
       }
       const since = this.#goodSince.get(c.via) ?? now;
       this.#goodSince.set(c.via, since);
-      // A way back is waited for the longer the more often it was in vain; a way that is better by all means is not.
-      const isBetter = c.score >= chosen.score + BETTER_BY;
-      if (now - since >= (isShorter && !isBetter ? this.#returnMs : BETTER_FOR_MS)) ready.push(c);
+      if (now - since >= this.#waitMs(c, chosen)) ready.push(c);
     }
     for (const via of this.#goodSince.keys())
       if (!others.some(c => c.via === via)) this.#goodSince.delete(via);
     const next = best(ready);
-    if (next !== undefined) this.#move(next.via, now);
+    if (next === undefined) return;
+    if (this.#hasFailed(chosen)) this.#relapses.failed(chosen.via, now);
+    this.#move(next, now);
   }
 
-  #move(via: number, now: Millis): void {
-    if (via === NO_TAG) this.#returnedAt = now;
-    else if (this.#chosen === NO_TAG) {
-      const relapsed = now - this.#returnedAt < RELAPSE_MS;
-      this.#returnMs = relapsed ? Math.min(MAX_RETURN_MS, this.#returnMs * 2) : BETTER_FOR_MS;
-    }
+  /** The longer, the more often it was taken in vain; but what is better than a path that has failed is wanted soon. */
+  #waitMs(c: Candidate, chosen: Candidate): Millis {
+    const isWanted = this.#hasFailed(chosen) && c.score >= chosen.score + BETTER_BY;
+    return isWanted ? BETTER_FOR_MS : this.#relapses.waitMs(c.via);
+  }
+
+  #hasFailed(chosen: Candidate): boolean {
+    return chosen.score <= this.#takenScore - BETTER_BY;
+  }
+
+  /** Undefined: back to the direct path, dead as it is. */
+  #move(next: Candidate | undefined, now: Millis): void {
+    const via = next?.via ?? NO_TAG;
+    this.#takenScore = next?.score ?? Number.POSITIVE_INFINITY;
+    this.#relapses.taken(now);
     if (via !== this.#chosen) {
       this.#switchedAt.push(now);
       if (this.#switchedAt.length > MAX_SWITCHES) this.#switchedAt.shift();
@@ -134,10 +142,14 @@ export class PathChooser {
   }
 
   #second(candidates: readonly Candidate[], now: Millis): number | undefined {
-    if (candidates.find(c => c.via === this.#chosen)?.state !== 'alive') return this.#standby;
-    // What is only as good needs no company: nothing is wrong with the path in use.
-    for (const [via, since] of this.#goodSince)
-      if (via !== NO_TAG && now - since >= ALONG_AFTER_MS) return via;
+    const chosen = candidates.find(c => c.via === this.#chosen);
+    if (chosen?.state !== 'alive') return this.#standby;
+    // What is only as good, or has to prove itself, needs no company: nothing is wrong with the path in use.
+    for (const c of candidates) {
+      const since = this.#goodSince.get(c.via);
+      if (c.via === NO_TAG || since === undefined || now - since < ALONG_AFTER_MS) continue;
+      if (this.#waitMs(c, chosen) === BETTER_FOR_MS) return c.via;
+    }
     return undefined;
   }
 }

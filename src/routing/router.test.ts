@@ -77,6 +77,23 @@ describe('a call between two routers', () => {
     }
   });
 
+  it('does not flap over ten minutes of a direct path that is dead every other five seconds', () => {
+    const w = called(9);
+    const { clock } = w.net;
+    // So much slower that the direct one is better by all means whenever it lives.
+    const slower = 160;
+    for (const x of [w.a, w.b]) w.net.impair(x.address, w.c.address, { delayMs: (20 + slower) / 2 });
+    const began = clock.now();
+    let isDead = false;
+    clock.every(5000, () => {
+      isDead = !isDead;
+      w.net.impair(w.a.address, w.b.address, isDead ? { loss: 1 } : { delayMs: 20 });
+    });
+    clock.run(600_000);
+    for (const n of switches(w)) expect(n).toBeLessThanOrEqual(6);
+    for (const gap of heardBoth(w, began, clock.now())) expect(gap).toBeLessThanOrEqual(300 + slower);
+  });
+
   it('goes on when the router between dies while in use', () => {
     const w = called(6);
     w.net.impair(w.a.address, w.b.address, { delayMs: 250 });

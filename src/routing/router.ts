@@ -7,17 +7,8 @@ import { Bindings } from './bindings.ts';
 import { BoundElsewhere } from './bound-elsewhere.ts';
 import { CONTROL, type ControlBody, controlKey, readControl, writeControl } from './control.ts';
 import { type PathView, PeerLink } from './peer-link.ts';
+import { Places, type RouterAt, type ServerAt } from './places.ts';
 import type { ScorePath } from './score.ts';
-
-/** Another router. Addresses are numeric, and what it sends comes from there. */
-export interface RouterAt {
-  readonly tag: number;
-  readonly address: string;
-  readonly port: number;
-  readonly region: string;
-}
-/** A socket that serves aRTP: `tag` begins the connection ids it chooses. */
-export type ServerAt = RouterAt;
 
 export interface RouterOptions {
   /** New at every start. */
@@ -52,10 +43,6 @@ const EXPIRE_MS = 5000;
 /** In, between, out: a datagram passes no more routers. */
 const MAX_HOPS = 3;
 
-interface Place {
-  router: number;
-  serverTags: number[];
-}
 interface Peer {
   readonly at: RouterAt;
   readonly link: PeerLink;
@@ -75,8 +62,7 @@ export class Router {
   readonly #elsewhere = new BoundElsewhere();
   readonly #peers = new Map<number, Peer>();
   #servers = new Map<number, ServerAt>();
-  /** Routers and servers by address, by port. */
-  #places = new Map<string, Map<number, Place>>();
+  readonly #places = new Places();
   readonly #announcements: Announcements;
   #expireAt: Millis;
   /** Datagrams relayed, and those of them sent by a second path as well. */
@@ -108,18 +94,8 @@ export class Router {
         this.#peers.set(at.tag, { at, link, announced: 0 });
       }
     this.#servers = new Map(servers.map(s => [s.tag, s]));
-    this.#places = new Map();
-    for (const at of others) this.#place(at).router = at.tag;
-    for (const at of servers) this.#place(at).serverTags.push(at.tag);
+    this.#places.know(others, servers);
     this.#setBetween();
-  }
-
-  #place({ address, port }: RouterAt): Place {
-    const ports = this.#places.get(address) ?? new Map<number, Place>();
-    this.#places.set(address, ports);
-    const place = ports.get(port) ?? { router: NO_TAG, serverTags: [] };
-    ports.set(port, place);
-    return place;
   }
 
   /** Any other router may stand between; of many, the nearest to us. */
@@ -166,10 +142,9 @@ export class Router {
     if (!trailer.hasConnection) return 'no-connection';
     const { hops, start } = trailer;
     if (hops >= MAX_HOPS) return 'loop';
-    const place = this.#places.get(address)?.get(port);
-    const fromRouter = place !== undefined && place.router !== NO_TAG;
+    const fromRouter = this.#places.routerAt(address, port) !== NO_TAG;
     if (hops > 0 !== fromRouter) return hops > 0 ? 'not-a-router' : 'bad-hops';
-    const refused = hops === 0 ? this.#mayEnter(b, start, place, address, port, now) : undefined;
+    const refused = hops === 0 ? this.#mayEnter(b, start, address, port, now) : undefined;
     if (refused !== undefined) return refused;
     b[b.length - SHORT_TRAILER_BYTES] = ((hops + 1) << 6) | trailer.path;
 
@@ -189,15 +164,8 @@ export class Router {
   }
 
   /** Only between a client that showed its ticket and the server that gave it. */
-  #mayEnter(
-    b: Buffer,
-    at: number,
-    place: Place | undefined,
-    address: string,
-    port: number,
-    now: Millis,
-  ): string | undefined {
-    const tags = place?.serverTags ?? [];
+  #mayEnter(b: Buffer, at: number, address: string, port: number, now: Millis): string | undefined {
+    const tags = this.#places.serverTagsAt(address, port);
     if (tags.length > 0) {
       const bound = this.#bindings.of(b, at);
       if (bound !== undefined) return tags.includes(bound.serverTag) ? undefined : 'not-its-client';
@@ -279,7 +247,7 @@ export class Router {
   }
 
   #control(b: Buffer, address: string, port: number, now: Millis): string | undefined {
-    const router = this.#places.get(address)?.get(port)?.router ?? NO_TAG;
+    const router = this.#places.routerAt(address, port);
     if (router === NO_TAG) return 'not-a-router';
     const m = readControl(b, this.#key);
     if (typeof m === 'string') return m;

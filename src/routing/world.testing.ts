@@ -5,7 +5,8 @@ import { RelayBinding } from '../proto/artp/relay/binding.ts';
 import { connectionId } from '../proto/artp/relay/connection-id.ts';
 import { type RelayTicket, readRelayTicket, relayTicket } from '../proto/artp/relay/ticket.ts';
 import { connectionKey, TrailerView, writeTrailer } from '../proto/artp/trailer.ts';
-import { Router, type RouterAt, type ServerAt } from './router.ts';
+import type { RouterAt, ServerAt } from './places.ts';
+import { Router } from './router.ts';
 import { scorePath } from './score.ts';
 
 const ROUTER_PORT = 7120;

@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { missing } from '../harness/child.ts';
 import { runAudio } from './loss/audio.ts';
 import { logSpectralDistanceDb } from './loss/likeness.ts';
-import { measureAudio, measureCapped, measureVideo, type Run } from './loss/measured.ts';
-import { CAPPED, POLICED, ROWS, SEEDS, VIDEO_ROWS } from './loss/rows.ts';
+import { measureAudio, measureCapped, measureCell, measureVideo, type Run } from './loss/measured.ts';
+import { CAPPED, CELLS, POLICED, ROWS, SEEDS, VIDEO_ROWS } from './loss/rows.ts';
 import { heard, type Speech, speech } from './loss/speech.ts';
 
 const run: Run = { seeds: SEEDS, measureMs: 30_000 };
@@ -54,6 +54,13 @@ suite('speech through lossy paths, end to end', () => {
     const [few, many] = [await holes(20), await holes(3)];
     expect(logSpectralDistanceDb(clean, few)).toBeGreaterThan(0.2);
     expect(logSpectralDistanceDb(clean, many)).toBeGreaterThan(2 * logSpectralDistanceDb(clean, few));
+  });
+});
+
+describe('a link that is narrow and lossy from the beginning', () => {
+  test.each(CELLS)('$shape of $capBps bit/s with $loss is not drowned', cell => {
+    const got = measureCell(cell, run);
+    expect(got.holds, figures(got)).toEqual({ rate: true, 'any 10 s': true });
   });
 });
 

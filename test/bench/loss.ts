@@ -6,8 +6,18 @@
 import { parseArgs } from 'node:util';
 import type { AudioResult } from './loss/audio.ts';
 import { logSpectralDistanceDb } from './loss/likeness.ts';
-import { measureAudio, measureCapped, measureVideo, type Run } from './loss/measured.ts';
-import { CAPPED, POLICED, ROWS, type Row, SEEDS, VIDEO_ROWS, type VideoRow } from './loss/rows.ts';
+import { measureAudio, measureCapped, measureCell, measureVideo, type Run } from './loss/measured.ts';
+import {
+  CAPPED,
+  CELLS,
+  type Cell,
+  POLICED,
+  ROWS,
+  type Row,
+  SEEDS,
+  VIDEO_ROWS,
+  type VideoRow,
+} from './loss/rows.ts';
 import { heard, type Speech, speech } from './loss/speech.ts';
 import { machine } from './measure.ts';
 
@@ -93,6 +103,22 @@ function cappedRow(row: typeof CAPPED | typeof POLICED, said: Speech): Cells {
   ];
 }
 
+function cellRow(cell: Cell): Cells {
+  const what = `${kbps(cell.capBps)} kbit/s, ${cell.shape}, ${cell.loss * 100} %`;
+  note(what);
+  const got = measureCell(cell, run);
+  return [
+    ['link', what],
+    ['mostly', got.all[0]!.policy],
+    ['kbit/s', kbps(got.meanBps)],
+    ['most in 10 s', kbps(got.mostBps)],
+    ['lost', percent(got.residual)],
+    ['dropped', percent(got.dropped)],
+    ['95 % wait ms', ms(got.waitMs)],
+    verdict(got.holds),
+  ];
+}
+
 function videoRow(row: VideoRow): Cells {
   note(`pictures, ${row.what}`);
   const got = measureVideo(row, run);
@@ -126,6 +152,10 @@ print('speech on a link that becomes too narrow for what is spent', [
   cappedRow(CAPPED, said),
   cappedRow(POLICED, said),
 ]);
+print(
+  'sound of 24 kbit/s (52 with headers) on links that are narrow from the first packet on, and lossy besides; 50 s a seed, the first 10 do not count',
+  CELLS.map(cellRow),
+);
 print(
   'pictures: 15 a second, two temporal layers, 300 kbit/s; incomplete if not whole when they are to be shown',
   VIDEO_ROWS.map(videoRow),

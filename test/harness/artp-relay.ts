@@ -21,6 +21,8 @@ export class ArtpRelay {
   readonly #standIns = new Map<string, UdpSocket>();
   readonly #sockets = new Set<Socket>();
   #streams = true;
+  /** Streams that were not taken. */
+  refused = 0;
   /** Client addresses seen so far. */
   get clients(): number {
     return this.#standIns.size;
@@ -78,7 +80,10 @@ export class ArtpRelay {
   }
 
   #connected(client: Socket): void {
-    if (!this.#streams) return void client.destroy();
+    if (!this.#streams) {
+      this.refused++;
+      return void client.destroy();
+    }
     const server = netConnect(this.#server.tlsPort, '127.0.0.1');
     for (const [one, other] of [
       [client, server],

@@ -4,6 +4,8 @@ import type { Sound } from './wav.ts';
 const AMPLITUDE = 0.1;
 const WINDOW_MS = 50;
 const HEARD_DB = -34;
+/** Of a packet. */
+const FRAME_MS = 20;
 /** What a codec change, a jitter buffer or a machine with other work may leave out of a tone without ending it. */
 const JOIN_MS = 800;
 /** Shorter than this is a click. */
@@ -35,6 +37,21 @@ export function spansOf(sound: Sound, index: number): Span[] {
     else spans.push({ fromMs, toMs: fromMs + WINDOW_MS });
   }
   return spans.filter(s => s.toMs - s.fromMs >= LEAST_MS);
+}
+
+/** Of so much from `fromMs` on, the share in which the tone of member `index` was heard. Nothing is bridged. */
+export function shareHeard(sound: Sound, index: number, fromMs: number, lastingMs: number): number {
+  const { rateHz } = sound;
+  const length = Math.round((rateHz * FRAME_MS) / 1000);
+  const windows = Math.round(lastingMs / FRAME_MS);
+  const first = Math.round((fromMs * rateHz) / 1000);
+  let heard = 0;
+  for (let w = 0; w < windows; w++) {
+    const at = first + w * length;
+    if (at + length > sound.samples.length) break; // what is not in it was not heard
+    if (levelAt(sound, at, length, TONES_HZ[index] as number) > HEARD_DB) heard++;
+  }
+  return heard / windows;
 }
 
 /** Milliseconds of silence between the spans. */

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { missing } from '../harness/child.ts';
+import { portsOf } from '../harness/artp-relay.ts';
+import { type Child, missing } from '../harness/child.ts';
 import { gapsByPort } from '../harness/gaps.ts';
 import { heardMs, spansOf } from '../harness/heard.ts';
 import { Capture } from '../harness/peers/capture.ts';
+import { NativePeer } from '../harness/peers/native.ts';
 import {
   bye,
   call,
@@ -13,13 +15,15 @@ import {
   reinvited,
   scenario,
 } from '../harness/peers/sipp-scenario.ts';
-import { Stage, wait } from '../harness/stage.ts';
+import { type OnEnd, Stage, wait } from '../harness/stage.ts';
 
-const [BOB, CAROL, DAVE, SIPP, ERIN] = [0, 1, 2, 3, 4];
+const [BOB, CAROL, DAVE, SIPP, ERIN, NORA] = [0, 1, 2, 3, 4, 5];
 /** From the death of an agent until its phones hear again. */
 const HEARD_AGAIN_MS = 5000;
 /** A dead process is missed after three seconds of silence, and another one is sought for five. */
 const GIVEN_UP_MS = 10_000;
+/** From SIGTERM on. */
+const EXIT_MS = 5000;
 
 const suite = missing('baresip', 'sipp', 'tshark', 'nats-server') ? describe.skip : describe;
 
@@ -130,7 +134,7 @@ suite('kill -9 of an agent', () => {
     expect(s.server.bugs()).toEqual([]);
   }, 90_000);
 
-  it('one that is emptied gives its calls to another, and nobody notices', async t => {
+  it('one that is emptied, or told to stop, gives its calls to another, and nobody notices', async t => {
     stage = await Stage.open('three processes');
     const s = stage;
     const end = t.onTestFinished;
@@ -170,11 +174,53 @@ suite('kill -9 of an agent', () => {
     await s.server.kill('agent');
     await wait(5000);
     expect(await s.server.participants('drained')).toEqual(['bob', 'carol']);
+    await stopped(s, end);
     await Promise.all([bob.stop(), carol.stop()]);
     expect(heardMs(spansOf(bob.heard(), CAROL))).toBeGreaterThan(1000);
     expect(heardMs(spansOf(carol.heard(), BOB))).toBeGreaterThan(1000);
     expect(s.server.bugs()).toEqual([]);
-  }, 60_000);
+  }, 90_000);
+
+  /** `agent 2`, which has them all, is told to stop: so it gives them to the first, which was started again. */
+  async function stopped(s: Stage, end: OnEnd): Promise<void> {
+    const second = s.server.processes.get('agent 2') as Child;
+    const { tlsPort, udpPort } = portsOf(/artp:\/\/\S+/.exec(second.output)?.[0] ?? '');
+    const nora = await NativePeer.join(`artp://127.0.0.1:${tlsPort}/drained?udp=${udpPort}`, 'nora', NORA);
+    end(() => nora.leave());
+    await s.members('drained', 'bob', 'carol', 'nora');
+    const [last] = await agents(s);
+    await s.server.again('agent');
+    const both = await s.server.until(
+      'two agents',
+      () => agents(s),
+      a => a.length === 2,
+    );
+    const first = both.find(agent => agent !== last);
+    const sound = await Capture.start(s.dir('sound'), 'udp dst portrange 30000-32766');
+    end(() => sound.stop());
+    await wait(300);
+    const seen = watchRoster(s, 'drained');
+    const since = Date.now();
+    second.process.kill('SIGTERM');
+    expect(await second.exited).toBe(0);
+    const tookMs = Date.now() - since;
+    await wait(1000);
+    expect(await seen()).toEqual(['bob here, carol here, nora here']);
+    const gaps = gapsByPort(
+      await sound.read('udp.port==1,rtp', 'udp', 'frame.time_epoch', 'udp.dstport'),
+      since,
+    ); // prettier-ignore
+    console.log(`an agent was stopped in ${tookMs} ms; silence, ms by phone: ${JSON.stringify(gaps)}`);
+    expect(tookMs).toBeLessThan(EXIT_MS);
+    expect(Object.keys(gaps)).toHaveLength(2);
+    expect(Math.max(...Object.values(gaps))).toBeLessThan(2000); // the other one has just been started
+    expect(nora.events.map(e => e.type)).toContain('resumed');
+    expect((await legs(s, 'drained')).map(l => l.agent.replace(/^native-/, 'sip-'))).toEqual([
+      first,
+      first,
+      first,
+    ]);
+  }
 
   it('the only one: its calls end with a sentence when no other has come', async t => {
     stage = await Stage.open('three processes');

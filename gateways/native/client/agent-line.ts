@@ -47,6 +47,8 @@ const BUDGET_MS = 100;
 const REOPEN_MS = [250, 1000, 2000, 5000];
 /** While nothing is heard, a new socket is tried so often: its old way may lead nowhere any more. */
 const REBIND_MS = 5000;
+/** Nothing heard for so long, though asked: perhaps by another socket. */
+const UNHEARD_MS = 500;
 /** Who takes no stream and is silent for so long, though asked, is no more. */
 const DESERTED_MS = 1000;
 
@@ -188,6 +190,15 @@ export class AgentLine {
     this.#timers.after(REBIND_MS, () => this.#lookAround());
   }
 
+  /** Is anybody there? A socket that works is kept: what is known of its way is lost with it, and sound meanwhile. */
+  #askAround(heard: number): void {
+    this.running.session.ask(this.#o.clock.now());
+    this.running.turn();
+    this.#timers.after(UNHEARD_MS, () => {
+      if (this.#heard === heard) this.networkChanged().catch(() => {});
+    });
+  }
+
   /** Another stream in place of the one that closed. */
   #reopen(): void {
     if (this.#stopped || this.#reopening || this.#carriers.streams > 0) return;
@@ -212,7 +223,7 @@ export class AgentLine {
     if (this.isSilent) this.#o.deserted();
     else if (this.#refused?.heard !== this.#heard) {
       this.#refused = { at: this.#o.clock.now(), heard: this.#heard };
-      this.networkChanged().catch(() => {}); // is anybody there?
+      this.#askAround(this.#heard);
     }
     this.#reopen();
   }

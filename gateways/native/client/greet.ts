@@ -82,7 +82,7 @@ function race(ways: readonly Way[], hello: object, o: GreetOptions): Promise<Omi
   const abort = (): void => stop.abort();
   o.signal.addEventListener('abort', abort);
   return new Promise<Omit<Greeted, 'connection'>>((done, fail) => {
-    const faults: unknown[] = [];
+    const faults: Refusal[] = [];
     let started = 0;
     let over = false;
     let undo = (): void => {};
@@ -107,7 +107,7 @@ function race(ways: readonly Way[], hello: object, o: GreetOptions): Promise<Omi
           const why = terminationOf(error);
           if (!(error instanceof Refusal) || !UNREACHED.has(why.reason)) return end(() => fail(error));
           faults.push(error);
-          if (faults.length === ways.length) end(() => fail(faults[0]));
+          if (faults.length === ways.length) end(() => fail(allOf(faults)));
           else next();
         },
       );
@@ -120,6 +120,10 @@ function race(ways: readonly Way[], hello: object, o: GreetOptions): Promise<Omi
     );
   }).finally(() => o.signal.removeEventListener('abort', abort));
 }
+
+/** Why no way leads there: the first fault, in the words of all. */
+const allOf = (faults: readonly Refusal[]): Refusal =>
+  new Refusal({ ...(faults[0] as Refusal).why, text: faults.map(f => f.message).join(' ') });
 
 /** A way that does not lead there: another may. A certificate that is wrong, or a refusal, is an answer. */
 const UNREACHED = new Set(['connect-failed', 'connection-lost', 'no-answer']);
@@ -176,7 +180,11 @@ export async function openPipe(
       junk: () => opened?.pipe.destroy(),
       closed: () => {
         lose(
-          refuse('upstream', 'connection-lost', 'The server closed the connection before it answered HELLO.'),
+          refuse(
+            'upstream',
+            'connection-lost',
+            'The server closed the connection before it answered HELLO: is this its port for native members (native.tlsPort, 7101)?',
+          ),
         );
         if (opened !== undefined) o.closed(opened.pipe);
       },

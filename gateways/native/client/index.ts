@@ -15,6 +15,7 @@ import { authority, readTarget, type Target } from './target.ts';
 import type { Trust } from './trust.ts';
 
 export type { MemberEvent, NativeMember } from './member.ts';
+export type { Sound } from './playout.ts';
 export type { PublishedTrack, WantedTrack } from './tracks.ts';
 export type { Trust } from './trust.ts';
 

@@ -1,9 +1,9 @@
 import type {
   Feedback,
-  Format,
   Json,
   MediaPacket,
   MemberInfo,
+  Millis,
   NewTrack,
   RoomEvent,
   Sink,
@@ -22,9 +22,12 @@ import type {
 import type { Pipe } from '../pipe.ts';
 import { type Alternate, type AskOut, readTell, type Tell } from '../protocol.ts';
 import { AgentLine, type AgentLineOptions, GOODBYE_MS, type Joined } from './agent-line.ts';
+import { Asked } from './asked.ts';
 import { ComingBack } from './coming-back.ts';
+import { MemberTracks } from './member-tracks.ts';
+import { Playout, type Sound } from './playout.ts';
 import { Timers } from './timers.ts';
-import { PublishedTrack, type TrackOwner, WantedTrack } from './tracks.ts';
+import type { PublishedTrack, WantedTrack } from './tracks.ts';
 
 /** What a member hears besides media. */
 export type MemberEvent =
@@ -70,10 +73,8 @@ export class NativeMember {
   readonly room: string;
   readonly participant: string;
   readonly #o: MemberOptions;
-  readonly #published = new Map<number, PublishedTrack>();
-  readonly #wanted = new Map<number, WantedTrack>();
-  readonly #asked = new Map<number, { done: () => void; fail: (why: Refusal) => void }>();
-  readonly #owner: TrackOwner;
+  readonly #tracks: MemberTracks;
+  readonly #asked = new Asked();
   readonly #ended: Promise<Termination>;
   readonly #timers: Timers;
   readonly #back: ComingBack;
@@ -82,7 +83,6 @@ export class NativeMember {
   /** Undefined once its agent has forgotten us, until another one knows us. */
   #line: AgentLine | undefined;
   #return: Return | undefined;
-  #serial = 0;
   #roster: MemberInfo[] = [];
   #over = false;
 
@@ -92,18 +92,7 @@ export class NativeMember {
     this.participant = participant;
     this.#timers = new Timers(o.clock);
     this.#ended = new Promise(done => void (this.#tellEnded = done));
-    const self = this;
-    this.#owner = {
-      get running() {
-        return self.#line?.running;
-      },
-      say: ask => self.#say(ask),
-      forget: n => {
-        self.#published.delete(n);
-        self.#wanted.delete(n);
-      },
-      now: () => o.clock.now(),
-    };
+    this.#tracks = new MemberTracks(ask => this.#say(ask));
     this.#back = new ComingBack({
       clock: o.clock,
       call: why =>
@@ -117,6 +106,7 @@ export class NativeMember {
       failed: why => this.#end(why),
     });
     this.#line = this.#open(joined, () => {});
+    this.#tracks.attach(this.#line.running);
   }
 
   /** Opens the socket, and resolves when a packet has gone there and back. Rejects with a Refusal. */
@@ -145,18 +135,28 @@ export class NativeMember {
 
   /** `on` hears what receivers want of it: keyframes, a bit rate, a pause. */
   publish(track: NewTrack, on: (f: Feedback) => void = () => {}): PublishedTrack {
-    const published = new PublishedTrack(++this.#serial, track, on, this.#owner);
-    this.#published.set(this.#serial, published);
-    if (this.#line !== undefined) published.attach(this.#line.running);
-    return published;
+    return this.#tracks.publish(track, on);
   }
 
-  /** Media into `sink` (borrowed, as everywhere), what becomes of it to `on`. */
+  /**
+   * Media into `sink` (borrowed, as everywhere) as it comes: what was lost and brought back comes late, and behind its
+   * successors. What becomes of it to `on`.
+   */
   want(want: Want, sink: Sink<MediaPacket>, on: (e: TrackEvent) => void = () => {}): WantedTrack {
-    const wanted = new WantedTrack(++this.#serial, want, sink, on, this.#owner);
-    this.#wanted.set(this.#serial, wanted);
-    if (this.#line !== undefined) wanted.attach(this.#line.running);
-    return wanted;
+    return this.#tracks.want(want, sink, on);
+  }
+  /** Sound in order and at its time, a block of 20 ms or a packet after the other; from the first packet on. */
+  listen(
+    want: Want,
+    play: (s: Sound, now: Millis) => void,
+    on: (e: TrackEvent) => void = () => {},
+  ): WantedTrack {
+    const playout = new Playout(this.#o.clock, play);
+    const told = (e: TrackEvent): void => {
+      playout.told(e);
+      on(e);
+    };
+    return this.#tracks.want(want, playout.sink, told, () => playout.close());
   }
 
   /** To everybody in the room, 4096 bytes at most. Rejects with the Refusal of the room. */
@@ -234,7 +234,7 @@ export class NativeMember {
     this.#detach();
     this.#line = line;
     before?.leave(MOVED);
-    for (const track of [...this.#published.values(), ...this.#wanted.values()]) track.attach(line.running);
+    this.#tracks.attach(line.running);
     this.#tell({ type: 'state', state: line.state });
     this.#tell({ type: 'resumed' });
     this.#message(first);
@@ -243,8 +243,8 @@ export class NativeMember {
 
   /** What was asked of the old session has no answer any more. */
   #detach(): void {
-    for (const track of [...this.#published.values(), ...this.#wanted.values()]) track.detach();
-    this.#failAsked(CHANGED);
+    this.#tracks.detach();
+    this.#asked.failAll(CHANGED);
     this.#roster.length = 0;
   }
 
@@ -255,23 +255,13 @@ export class NativeMember {
 
   #told(t: Tell): void {
     switch (t.t) {
-      case 'serving': {
-        const { track, format, how } = t;
-        return this.#wanted
-          .get(t.n)
-          ?.told({ type: 'serving', format: format as Format, how, ...(track && { track }) } as TrackEvent);
-      }
+      case 'serving':
       case 'idle':
-        return this.#wanted.get(t.n)?.told({ type: 'idle' });
       case 'unserved':
       case 'lacking':
-        return this.#wanted.get(t.n)?.told({ type: t.t, why: t.why as Termination });
       case 'clock':
-        return this.#wanted.get(t.n)?.clockTold(t.pts, t.atMs);
-      case 'heard': {
-        const { packets, lost, jitterMs } = t;
-        return this.#published.get(t.n)?.heardTold({ packets, lost, jitterMs });
-      }
+      case 'heard':
+        return this.#tracks.told(t);
       case 'roster':
         this.#roster.push(...(t.members as MemberInfo[]));
         if (!t.more) this.#tell({ type: 'roster', members: this.#roster.splice(0) });
@@ -283,8 +273,7 @@ export class NativeMember {
       case 'fact':
         return this.#tell({ type: 'fact', fact: t.fact });
       case 'done':
-        this.#asked.get(t.id)?.done();
-        return void this.#asked.delete(t.id);
+        return this.#asked.done(t.id);
       case 'refused':
         return this.#refused(t);
       case 'ways':
@@ -303,19 +292,13 @@ export class NativeMember {
   }
 
   #refused({ of, n, id, why }: Extract<Tell, { t: 'refused' }>): void {
-    const asked = id === undefined ? undefined : this.#asked.get(id);
-    if (id !== undefined) this.#asked.delete(id);
-    if (asked !== undefined) return asked.fail(new Refusal(why as Termination));
+    if (id !== undefined && this.#asked.refused(id, why as Termination)) return;
     this.#tell({ type: 'refused', of, ...(n !== undefined && { n }), why: why as Termination });
   }
 
   #ask(ask: (id: number) => AskOut): Promise<void> {
     if (this.#over || this.#line === undefined) return Promise.reject(new Refusal(CHANGED));
-    const id = ++this.#serial;
-    return new Promise((done, fail) => {
-      this.#asked.set(id, { done, fail });
-      this.#say(ask(id));
-    });
+    return this.#asked.ask(ask, a => this.#say(a));
   }
 
   #say(ask: AskOut): void {
@@ -325,11 +308,6 @@ export class NativeMember {
     this.#o.on(e);
   }
 
-  #failAsked(why: Termination): void {
-    for (const { fail } of this.#asked.values()) fail(new Refusal(why));
-    this.#asked.clear();
-  }
-
   #end(why: Termination): void {
     if (this.#over) return;
     this.#over = true;
@@ -337,14 +315,15 @@ export class NativeMember {
     this.#back.stop();
     this.#line?.stop();
     this.#line = undefined;
-    this.#failAsked(why);
+    this.#asked.failAll(why);
+    this.#tracks.close();
     this.#tell({ type: 'ended', why });
     this.#tellEnded(why);
   }
 }
 
 /** Ends of a session that a ticket may heal: the agent has forgotten us. */
-const RESUMABLE = new Set(['session-unknown']);
+const RESUMABLE = new Set(['session-unknown', 'agent-lost']);
 const NO_WAY: Termination = refuse(
   'upstream',
   'connect-failed',

@@ -56,10 +56,9 @@ export async function resume(o: ResumeOptions): Promise<CameBack> {
           fail(refuse('upstream', 'no-answer', 'No agent took the member back.')),
         ),
       );
-      for (const target of o.targets)
-        void byUdp(o, target, call.datagram, heard, closers, () => over).catch(() => {});
-      for (const target of o.targets)
-        void byStream(o, target, call.datagram, heard, closers, () => over).catch(() => {});
+      const asking: Asking = { ...o, datagram: call.datagram, heard, closers, isOver: () => over };
+      for (const ask of [byUdp, byStream])
+        for (const target of o.targets) void ask(asking, target).catch(() => {}); // another one answers
     });
   } finally {
     over = true;
@@ -67,16 +66,15 @@ export async function resume(o: ResumeOptions): Promise<CameBack> {
   }
 }
 
-type Heard = (target: Target, address: string, pipe: Pipe | undefined, bytes: Buffer) => boolean;
+interface Asking extends ResumeOptions {
+  readonly datagram: Buffer;
+  /** True when it is the answer. */
+  readonly heard: (target: Target, address: string, pipe: Pipe | undefined, bytes: Buffer) => boolean;
+  readonly closers: (() => void)[];
+  readonly isOver: () => boolean;
+}
 
-async function byUdp(
-  { clock }: ResumeOptions,
-  target: Target,
-  datagram: Buffer,
-  heard: Heard,
-  closers: (() => void)[],
-  isOver: () => boolean,
-): Promise<void> {
+async function byUdp({ clock, datagram, heard, closers, isOver }: Asking, target: Target): Promise<void> {
   const address = await resolve(target.host);
   const socket = await openUdp({
     family: isIPv6(address) ? 6 : 4,
@@ -98,16 +96,12 @@ async function byUdp(
 }
 
 async function byStream(
-  o: ResumeOptions,
+  { openStream, datagram, heard, closers, isOver }: Asking,
   target: Target,
-  datagram: Buffer,
-  heard: Heard,
-  closers: (() => void)[],
-  isOver: () => boolean,
 ): Promise<void> {
   const address = await resolve(target.host);
   let chosen = false;
-  const pipe = await o.openStream(target, bytes => {
+  const pipe = await openStream(target, bytes => {
     chosen ||= heard(target, address, pipe, bytes);
   });
   if (isOver()) return pipe.destroy();

@@ -40,7 +40,6 @@ export interface TrackOwner {
   readonly running: Running | undefined;
   say(ask: AskOut): void;
   forget(n: number): void;
-  now(): Millis;
 }
 
 /** A track of ours in the room. It outlives sessions: `attach` gives it the next one. */
@@ -124,6 +123,7 @@ export class WantedTrack {
   readonly #owner: TrackOwner;
   readonly #sink: Sink<MediaPacket>;
   readonly #on: (e: TrackEvent) => void;
+  readonly #gone: () => void;
   #want: Want;
   readonly #early: { readonly packet: MediaPacket; readonly now: Millis }[] = [];
   #in: InTrack | undefined;
@@ -137,12 +137,14 @@ export class WantedTrack {
     sink: Sink<MediaPacket>,
     on: (e: TrackEvent) => void,
     owner: TrackOwner,
+    gone: () => void = () => {},
   ) {
     this.#n = n;
     this.#want = want;
     this.#sink = sink;
     this.#on = on;
     this.#owner = owner;
+    this.#gone = gone;
   }
 
   attach(running: Running): void {
@@ -198,6 +200,7 @@ export class WantedTrack {
     if (this.#owner.running !== undefined) this.#owner.say({ t: 'unwant', n: this.#n });
     this.#closed = true;
     this.#in?.close();
+    this.#gone();
     this.#owner.forget(this.#n);
   }
 

@@ -61,5 +61,9 @@ export function connectFault(e: NodeJS.ErrnoException, where: string): Refusal {
       'bad-certificate',
       `The certificate of ${where} is ${fault}: give its authority (ca), its fingerprint, or insecure.`,
     );
-  return refuse('upstream', 'connect-failed', `No TLS connection to ${where}: ${e.message}.`);
+  return refuse(
+    'upstream',
+    'connect-failed',
+    `No TLS connection to ${where} (${e.code ?? e.message}): is Roombridge running there, with the role native or agent?`,
+  );
 }

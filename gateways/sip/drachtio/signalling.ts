@@ -4,8 +4,13 @@ import type { Millis } from '../../../src/kit/core.ts';
 import { refuse } from '../../../src/kit/refusal.ts';
 import type { CallEvent, DialOptions, OutsideRequest } from '../../../src/proto/sip/events.ts';
 import { type Flow, flowOfUri, flowTo } from '../../../src/proto/sip/flow.ts';
-import { type Capabilities, inspect, refuseOutside } from '../../../src/proto/sip/inspect.ts';
-import { sdpOf } from '../../../src/proto/sip/message.ts';
+import {
+  type Capabilities,
+  inspect,
+  type RequestRefusal,
+  refuseOutside,
+} from '../../../src/proto/sip/inspect.ts';
+import { type SipRequest, sdpOf } from '../../../src/proto/sip/message.ts';
 import type {
   OnCall,
   OutsideAnswer,
@@ -13,8 +18,11 @@ import type {
   SipCall,
   SipSignalling,
 } from '../../../src/proto/sip/signalling.ts';
+import type { WriterOf } from '../../../src/proto/sip/stack.ts';
 import { parseUri } from '../../../src/proto/sip/uri.ts';
-import { type CallOutside, DrachtioCall, flowOf, readWire } from './call.ts';
+import { Writers } from '../../../src/proto/sip/writers.ts';
+import { type CallOutside, DrachtioCall } from './call.ts';
+import { flowOf, readWire } from './line.ts';
 import { type Answering, endWire, headersOf, openWire, type ReceivedRequest, type Wire } from './wire.ts';
 
 export interface DrachtioOptions {
@@ -56,18 +64,20 @@ const MIN_SESSION_S = 90;
 export class DrachtioSignalling implements SipSignalling {
   readonly #o: DrachtioOptions;
   readonly #outside: SignallingOutside;
-  readonly #wire: Wire = openWire();
+  readonly #wire: Wire;
   readonly #calls = new Map<string, DrachtioCall>();
   readonly #byDialog = new Map<string, DrachtioCall>();
   readonly #listeners = new Map<string, OnCall>();
+  readonly #writers = new Writers();
   readonly #can: Capabilities;
   readonly #callOutside: CallOutside;
   #next = 1;
   #closed = false;
   #retryAfterS: number | undefined;
 
-  constructor(o: DrachtioOptions, outside: SignallingOutside) {
+  constructor(o: DrachtioOptions, outside: SignallingOutside, wire = openWire()) {
     this.#o = o;
+    this.#wire = wire;
     this.#outside = outside;
     this.#can = {
       methods: METHODS,
@@ -98,7 +108,7 @@ export class DrachtioSignalling implements SipSignalling {
     const uri = parseUri(options.to);
     const flow = options.flow ?? (uri === undefined ? NOWHERE : flowOfUri(uri));
     const call = DrachtioCall.dial(this.#callOutside, id, flow, options);
-    this.#calls.set(id, call);
+    this.#keep(call);
     return call;
   }
 
@@ -174,8 +184,13 @@ export class DrachtioSignalling implements SipSignalling {
     if (call !== undefined) return call.receive(request, response);
     const m = readWire(request);
     if (m?.kind !== 'request') return response.send(400, {}, () => {});
-    const refusal = inspect(m, this.#can) ?? refuseOutside(m.method, this.#can);
-    if (refusal !== undefined) return this.#refuse(response, refusal.status, headersOf(refusal.headers));
+    const wrong = inspect(m, this.#can);
+    if (wrong !== undefined) return this.#refuse(response, wrong);
+    const { writer } = this.#outside;
+    if (m.method === 'MESSAGE' && writer !== undefined && !m.to.params.has('tag'))
+      return this.#text(m, request, response, writer);
+    const senseless = refuseOutside(m.method, this.#can);
+    if (senseless !== undefined) return this.#refuse(response, senseless);
     if (m.method === 'OPTIONS')
       return response.send(
         200,
@@ -183,12 +198,15 @@ export class DrachtioSignalling implements SipSignalling {
         () => {},
       );
     if (m.method === 'ACK') return;
-    if (m.method !== 'INVITE' || m.to.params.has('tag')) return this.#refuse(response, 481, {});
+    if (m.method !== 'INVITE' || m.to.params.has('tag')) return this.#refuse(response, { status: 481 });
     if (this.#retryAfterS !== undefined || this.#calls.size >= this.#o.maxCalls)
-      return this.#refuse(response, 503, { 'Retry-After': String(this.#retryAfterS ?? 5) });
+      return this.#refuse(response, {
+        status: 503,
+        headers: [['Retry-After', String(this.#retryAfterS ?? 5)]],
+      });
     const id = `in-${this.#next++}`;
-    const incoming = DrachtioCall.incoming(this.#callOutside, id, request, response);
-    this.#calls.set(id, incoming);
+    const incoming = DrachtioCall.incoming(this.#callOutside, id, m, request, response);
+    this.#keep(incoming);
     try {
       const invite = { type: 'invite', call: id, request: m, flow: flowOf(request), sdp: sdpOf(m) } as const;
       this.#listeners.set(id, this.#outside.incoming(invite, incoming));
@@ -199,9 +217,18 @@ export class DrachtioSignalling implements SipSignalling {
     }
   }
 
-  #refuse(response: Answering, status: number, headers: Record<string, string>): void {
+  /** RFC 3428 §4: a text outside of any call, of one that has a call with us, or of a stranger. */
+  #text(m: SipRequest, request: ReceivedRequest, response: Answering, writer: WriterOf): void {
+    const of = writer(m, flowOf(request), this.#writers.candidates(m, flowOf(request)));
+    if (typeof of !== 'string') return this.#refuse(response, of);
+    const call = this.#calls.get(of);
+    if (call === undefined) this.#refuse(response, { status: 481 });
+    else call.receive(request, response);
+  }
+
+  #refuse(response: Answering, { status, reason, headers }: RequestRefusal): void {
     this.#outside.count('refused', String(status));
-    response.send(status, { headers }, () => {});
+    response.send(status, { ...(reason && { reason }), headers: headersOf(headers) }, () => {});
   }
 
   #ask(method: string, uri: string, headers: Record<string, string>, proxy?: string): Promise<OutsideAnswer> {
@@ -217,9 +244,15 @@ export class DrachtioSignalling implements SipSignalling {
     });
   }
 
+  #keep(call: DrachtioCall): void {
+    this.#calls.set(call.id, call);
+    this.#writers.add(call);
+  }
+
   #known(call: DrachtioCall, dialog: string | undefined): void {
     if (dialog !== undefined) return void this.#byDialog.set(dialog, call);
     this.#calls.delete(call.id);
+    this.#writers.delete(call);
     this.#listeners.delete(call.id);
     if (call.dialog !== undefined) this.#byDialog.delete(call.dialog);
   }

@@ -31,7 +31,7 @@ test('without the admin key nothing is told, on loopback too', async () => {
       title: 'Not authorized',
       status: 401,
       detail:
-        'The API needs the header `Authorization: Bearer <admin key>`; the key is printed when Roombridge starts.',
+        'The API needs the header `Authorization: Bearer <admin key>`; Roombridge says at its start where the key is.',
     });
   }
 });
@@ -51,7 +51,7 @@ test('rooms are listed and told without their PIN', async () => {
   expect(none.status).toBe(404);
   expect(none.json()).toMatchObject({
     type: 'urn:roombridge:problem:no-such-room',
-    detail: 'There is no room nope; see the list for those there are.',
+    detail: 'There is no room nope; see GET /api/v1/rooms.',
   });
 });
 
@@ -319,4 +319,24 @@ test('the OpenAPI description has every route with its key', async () => {
   for (const [path, methods] of Object.entries(paths))
     for (const route of Object.values(methods))
       expect(route.security, path).toEqual(path.startsWith('/api/') ? [{ adminKey: [] }] : undefined);
+});
+
+test('every route of the description says what it does, what it takes by example, and how it may fail', async () => {
+  interface Op {
+    summary?: string;
+    requestBody?: { content: Record<string, object> };
+    responses: Record<string, { description: string }>;
+  }
+  const { paths } = (await ask(`${base}/api/openapi.json`)).json() as {
+    paths: Record<string, Record<string, Op>>;
+  };
+  for (const [path, methods] of Object.entries(paths))
+    for (const [method, { summary, requestBody, responses }] of Object.entries(methods)) {
+      const at = `${method} ${path}`;
+      expect(summary, at).toMatch(/^[A-Z].*\.$/);
+      if (!path.startsWith('/api/')) continue;
+      for (const code of [400, 401, 429, 503]) expect(responses[code]?.description, at).toBeTruthy();
+      for (const content of Object.values(requestBody?.content ?? {}))
+        expect(JSON.stringify(content), at).toMatch(/"examples?":/);
+    }
 });

@@ -9,6 +9,7 @@ import type { Metrics } from '../metrics.ts';
 import { typed } from './app.ts';
 import type { ApiBackend } from './backend.ts';
 import { callRoutes } from './calls.ts';
+import { withProblems } from './described.ts';
 import { drillRoutes } from './drills.ts';
 import { legRoutes } from './legs.ts';
 import { pathRoutes } from './paths.ts';
@@ -31,7 +32,8 @@ export function mountApi(app: FastifyInstance, options: ApiOptions): void {
       info: {
         title: 'Roombridge',
         version: options.version,
-        description: 'Rooms, participants, legs and agents. Errors are RFC 9457 problems with a stable type.',
+        description:
+          'Rooms, participants, legs, calls, agents, drills and paths of the whole system, asked of any process with the role api. Every call needs the admin key as bearer token. Errors are RFC 9457 problems: a stable `type` to switch on, and in `detail` a sentence that says what happened and what to do.',
       },
       components: { securitySchemes: { adminKey: { type: 'http', scheme: 'bearer' } } },
     },
@@ -51,7 +53,8 @@ function v1(scope: FastifyInstance, { backend, access, now }: ApiOptions): void 
     access.admin(request.headers.authorization, plainAddress(request.socket.remoteAddress), now());
   });
   scope.addHook('onRoute', route => {
-    route.schema = { ...route.schema, security: [{ adminKey: [] }] };
+    const { response, ...schema } = (route.schema ?? {}) as { response?: Record<string, z.ZodType> };
+    route.schema = { ...schema, response: withProblems(response), security: [{ adminKey: [] }] };
   });
   // Clients send `content-type: application/json` with a DELETE that has no body.
   const json = scope.getDefaultJsonParser('error', 'error');

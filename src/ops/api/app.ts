@@ -6,8 +6,15 @@ import { type Refusal, refuse } from '../../kit/refusal.ts';
 export type ApiApp = ReturnType<typeof typed>;
 export const typed = (app: FastifyInstance) => app.withTypeProvider<ZodTypeProvider>();
 
-export const notFound = (
-  what: 'room' | 'participant' | 'leg' | 'agent' | 'call' | 'drill',
-  id: string,
-): Refusal =>
-  refuse('client', `no-such-${what}`, `There is no ${what} ${id}; see the list for those there are.`);
+export const notFound = (what: keyof typeof LISTS, id: string): Refusal =>
+  refuse('client', `no-such-${what}`, `There is no ${what} ${id}; see GET ${LISTS[what]}.`);
+
+/** Where those that there are can be read. */
+const LISTS = {
+  room: '/api/v1/rooms',
+  participant: '/api/v1/rooms/{room}/participants',
+  leg: '/api/v1/legs',
+  agent: '/api/v1/agents',
+  call: '/api/v1/rooms/{room}/calls',
+  drill: '/api/v1/drills',
+} as const;

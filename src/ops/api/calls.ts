@@ -43,7 +43,14 @@ export function callRoutes(app: ApiApp, backend: ApiBackend): void {
   );
   app.get(
     '/rooms/:room/calls/:call',
-    { schema: { tags, params: callParams, response: { 200: callView, 404: problemSchema } } },
+    {
+      schema: {
+        tags,
+        summary: 'One call out, every step with its SIP status.',
+        params: callParams,
+        response: { 200: callView, 404: problemSchema },
+      },
+    },
     async ({ params: { room, call } }) => {
       const found = (await backend.callsOf(room)).find(c => c.call === call);
       if (found === undefined) throw notFound('call', call);

@@ -20,32 +20,62 @@ const words = z.strictObject(
 const direction = z.enum(['both', 'to-member', 'from-member']).describe('Which way is impaired.');
 const drillParams = z.object({ drill: z.string().min(1).max(128).describe('Id of a drill.') });
 
-const drillBody = z.strictObject({
-  room: z.string().min(1).max(128).optional().describe('All legs of this room, those that come later too.'),
-  leg: z.string().min(1).max(128).optional().describe('Only this leg. One of room and leg.'),
-  seconds: z.int().min(1).max(MAX_SECONDS).default(DEFAULT_SECONDS).describe('It ends by itself after that.'),
-  direction: direction.default('both'),
-  impairment: words,
-});
+const drillBody = z
+  .strictObject({
+    room: z.string().min(1).max(128).optional().describe('All legs of this room, those that come later too.'),
+    leg: z.string().min(1).max(128).optional().describe('Only this leg. One of room and leg.'),
+    seconds: z
+      .int()
+      .min(1)
+      .max(MAX_SECONDS)
+      .default(DEFAULT_SECONDS)
+      .describe('It ends by itself after that.'),
+    direction: direction.default('both'),
+    impairment: words.describe('At least one.'),
+  })
+  .meta({ examples: [{ room: '1000', seconds: 60, impairment: { loss: '30%', delay: '100ms' } }] });
 
-const drillView = z.object({
-  drill: z.string(),
-  room: z.string(),
-  leg: z.string().optional(),
-  impairment: z.record(z.string(), z.string()).readonly(),
-  direction,
-  startedAt: z.number().describe('Unix ms.'),
-  endsAt: z.number().describe('Unix ms.'),
-  legs: list(
-    z.object({
-      leg: z.string(),
-      gateway: z.string(),
-      participant: z.string(),
-      impaired: z.boolean(),
-      text: z.string().optional().describe('Why it is not.'),
-    }),
-  ),
-});
+const drillView = z
+  .object({
+    drill: z.string(),
+    room: z.string(),
+    leg: z.string().optional(),
+    impairment: z.record(z.string(), z.string()).readonly(),
+    direction,
+    startedAt: z.number().describe('Unix ms.'),
+    endsAt: z.number().describe('Unix ms.'),
+    legs: list(
+      z.object({
+        leg: z.string(),
+        gateway: z.string(),
+        participant: z.string(),
+        impaired: z.boolean(),
+        text: z.string().optional().describe('Why it is not.'),
+      }),
+    ),
+  })
+  .meta({
+    examples: [
+      {
+        drill: 'drill-87b404903004',
+        room: '1000',
+        impairment: { loss: '30%', delay: '100ms' },
+        direction: 'both',
+        startedAt: 1795187530474,
+        endsAt: 1795187590474,
+        legs: [
+          { leg: 'sip-ece11e41', gateway: 'sip', participant: 'alice', impaired: true },
+          {
+            leg: 'rtmp-30d1f1c5',
+            gateway: 'rtmp',
+            participant: 'bob',
+            impaired: false,
+            text: 'Media of rtmp legs does not travel in datagrams of ours, so a drill cannot impair it.',
+          },
+        ],
+      },
+    ],
+  });
 
 /** Bad networks on purpose: everyone in the room is told, and each ends by itself. */
 export function drillRoutes(app: ApiApp, backend: ApiBackend): void {
@@ -86,7 +116,14 @@ export function drillRoutes(app: ApiApp, backend: ApiBackend): void {
   );
   app.get(
     '/drills/:drill',
-    { schema: { tags, params: drillParams, response: { 200: drillView, 404: problemSchema } } },
+    {
+      schema: {
+        tags,
+        summary: 'One drill that runs now.',
+        params: drillParams,
+        response: { 200: drillView, 404: problemSchema },
+      },
+    },
     async ({ params: { drill } }) => {
       const found = (await backend.drills()).find(d => d.drill === drill);
       if (found === undefined) throw notFound('drill', drill);

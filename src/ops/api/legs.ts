@@ -16,13 +16,28 @@ export function legRoutes(app: ApiApp, backend: ApiBackend): void {
   const tags = ['legs'];
   app.get(
     '/legs',
-    { schema: { tags, querystring: legQuery, response: { 200: list(legView) } } },
+    {
+      schema: {
+        tags,
+        summary:
+          'Every leg of the system: codecs, what is done with each stream, loss, jitter, delay, quality.',
+        querystring: legQuery,
+        response: { 200: list(legView) },
+      },
+    },
     async ({ query: { room, limit } }) =>
       (await backend.legs()).filter(l => room === undefined || l.room === room).slice(0, limit),
   );
   app.get(
     '/legs/:leg',
-    { schema: { tags, params: legParams, response: { 200: legView, 404: problemSchema } } },
+    {
+      schema: {
+        tags,
+        summary: 'One leg.',
+        params: legParams,
+        response: { 200: legView, 404: problemSchema },
+      },
+    },
     async ({ params: { leg } }) => {
       const found = await backend.leg(leg);
       if (found === undefined) throw notFound('leg', leg);
@@ -50,7 +65,18 @@ export function legRoutes(app: ApiApp, backend: ApiBackend): void {
 
 function agentRoutes(app: ApiApp, backend: ApiBackend): void {
   const tags = ['agents'];
-  app.get('/agents', { schema: { tags, response: { 200: list(agentView) } } }, () => backend.agents());
+  app.get(
+    '/agents',
+    {
+      schema: {
+        tags,
+        summary:
+          'Every agent alive, of every process: what it handles, how many legs it has, whether it takes more.',
+        response: { 200: list(agentView) },
+      },
+    },
+    () => backend.agents(),
+  );
   app.post(
     '/agents/:agent/drain',
     {

@@ -18,13 +18,45 @@ const pathView = z.object({
   correlation: z.number().describe('How much its losses are those of the chosen path, -1 to 1.'),
 });
 
-const pairView = z.object({
-  from: router,
-  to: router,
-  paths: list(pathView),
-  switchesLastHour: z.int(),
-  text: z.string().describe('The same as a sentence.'),
-});
+const pairView = z
+  .object({
+    from: router,
+    to: router,
+    paths: list(pathView),
+    switchesLastHour: z.int(),
+    text: z.string().describe('The same as a sentence.'),
+  })
+  .meta({
+    examples: [
+      {
+        from: { process: 'a71dfed10ed1', region: 'eu' },
+        to: { process: 'ef73e8f29410', region: 'asia' },
+        paths: [
+          {
+            use: 'standby',
+            state: 'alive',
+            rttMs: 304,
+            oneWayMs: 152,
+            lossPercent: 0,
+            score: 3.9,
+            correlation: 0,
+          },
+          {
+            via: '5ddb30e8dbe9',
+            use: 'chosen',
+            state: 'alive',
+            rttMs: 62,
+            oneWayMs: 31,
+            lossPercent: 0,
+            score: 4.3,
+            correlation: 1,
+          },
+        ],
+        switchesLastHour: 1,
+        text: 'To router ef73e8f29410 in asia traffic goes by router 5ddb30e8dbe9 (31 ms one way, 0 % lost, score 4.3).',
+      },
+    ],
+  });
 
 export function pathRoutes(app: ApiApp, backend: ApiBackend): void {
   app.get(

@@ -37,7 +37,14 @@ export function roomRoutes(app: ApiApp, backend: ApiBackend): void {
   );
   app.get(
     '/rooms/:room',
-    { schema: { tags, params: roomParams, response: { 200: roomView, 404: problemSchema } } },
+    {
+      schema: {
+        tags,
+        summary: 'One room: how many are in it, and its settings.',
+        params: roomParams,
+        response: { 200: roomView, 404: problemSchema },
+      },
+    },
     async ({ params: { room } }) => {
       const found = await backend.room(room);
       if (found === undefined) throw notFound('room', room);
@@ -98,12 +105,26 @@ function participantRoutes(app: ApiApp, backend: ApiBackend): void {
   };
   app.get(
     '/rooms/:room/participants',
-    { schema: { tags, params: roomParams, response: { 200: list(memberView), 404: problemSchema } } },
+    {
+      schema: {
+        tags,
+        summary: 'Who is in the room: `here`, or `away` with the seat kept for rooms.sessionKeep.',
+        params: roomParams,
+        response: { 200: list(memberView), 404: problemSchema },
+      },
+    },
     ({ params: { room } }) => members(room),
   );
   app.get(
     '/rooms/:room/participants/:participant',
-    { schema: { tags, params: participantParams, response: { 200: memberView, 404: problemSchema } } },
+    {
+      schema: {
+        tags,
+        summary: 'One member.',
+        params: participantParams,
+        response: { 200: memberView, 404: problemSchema },
+      },
+    },
     async ({ params: { room, participant } }) => {
       const found = (await members(room)).find(m => m.participant === participant);
       if (found === undefined) throw notFound('participant', participant);
@@ -145,6 +166,7 @@ function participantRoutes(app: ApiApp, backend: ApiBackend): void {
     {
       schema: {
         tags,
+        summary: 'Mutes a member for everyone, or takes that back; a camera only its owner turns on again.',
         params: participantParams,
         body: muteBody,
         response: { 204: none, 404: problemSchema },

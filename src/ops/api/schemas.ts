@@ -12,7 +12,17 @@ export const problemSchema = z
     status: z.int(),
     detail: z.string().optional().describe('One sentence: what happened and what to do.'),
   })
-  .describe('RFC 9457 problem.');
+  .describe('RFC 9457 problem.')
+  .meta({
+    examples: [
+      {
+        type: 'urn:roombridge:problem:no-such-agent',
+        title: 'No such agent',
+        status: 404,
+        detail: 'There is no agent sip-1; see GET /api/v1/agents.',
+      },
+    ],
+  });
 
 export const roomParams = z.object({ room: name('Room.') });
 export const participantParams = roomParams.extend({ participant: name('Id of a participant.') });
@@ -26,17 +36,19 @@ const termination = z.object({
   text: z.string().optional(),
 });
 
-export const settingsPatch = z.strictObject({
-  pin: z
-    .string()
-    .regex(/^\d{4,12}$/, 'must be 4 to 12 digits, so that a phone can send it')
-    .nullable()
-    .optional()
-    .describe('Asked of everyone without a token; null removes it.'),
-  maxParticipants: z.int().min(1).max(100_000).optional(),
-  locked: z.boolean().optional().describe('True: nobody new comes in.'),
-  layout: layout.optional(),
-});
+export const settingsPatch = z
+  .strictObject({
+    pin: z
+      .string()
+      .regex(/^\d{4,12}$/, 'must be 4 to 12 digits, so that a phone can send it')
+      .nullable()
+      .optional()
+      .describe('Asked of everyone without a token; null removes it.'),
+    maxParticipants: z.int().min(1).max(100_000).optional(),
+    locked: z.boolean().optional().describe('True: nobody new comes in.'),
+    layout: layout.optional(),
+  })
+  .meta({ examples: [{ pin: '4711', maxParticipants: 20 }] });
 
 export const roomView = z.object({
   room: z.string(),
@@ -61,7 +73,7 @@ export const memberView = z.object({
   display: z.string(),
   protocols: list(z.string()).describe('Gateways of its legs.'),
   muted: z.object({ audio: z.boolean(), video: z.boolean() }),
-  state: z.enum(['here', 'away']),
+  state: z.enum(['here', 'away']).describe('`away`: the connection was lost and the seat is kept.'),
   tracks: list(
     z.object({
       id: z.string(),
@@ -75,10 +87,12 @@ export const memberView = z.object({
   ),
 });
 
-export const muteBody = z.strictObject({
-  media: z.enum(['audio', 'video']),
-  on: z.boolean().describe('True mutes, false lets be heard or seen again.'),
-});
+export const muteBody = z
+  .strictObject({
+    media: z.enum(['audio', 'video']),
+    on: z.boolean().describe('True mutes, false lets be heard or seen again.'),
+  })
+  .meta({ examples: [{ media: 'audio', on: true }] });
 
 export const legView = z.object({
   leg: z.string(),
@@ -135,29 +149,52 @@ export const ladderStep = z.object({
   text: z.string().optional(),
 });
 
-export const agentView = z.object({
-  agent: z.string(),
-  gateway: z.string(),
-  process: z.string(),
-  version: z.string(),
-  region: z.string(),
-  formats: list(z.string()),
-  capacity: z.number().describe('Legs it can bear.'),
-  legs: z.number().describe('Legs it bears now.'),
-  load: z.number().describe('Legs as a share of the capacity, 0 to 1.'),
-  draining: z.boolean().describe('Takes no new legs; those it has go on, SIP calls elsewhere.'),
-  outOfService: z.boolean().describe('Takes no new legs, and those it has move or are ended.'),
-});
+export const agentView = z
+  .object({
+    agent: z.string(),
+    gateway: z.string(),
+    process: z.string(),
+    version: z.string(),
+    region: z.string(),
+    formats: list(z.string()),
+    capacity: z.number().describe('Legs it can bear.'),
+    legs: z.number().describe('Legs it bears now.'),
+    load: z.number().describe('Legs as a share of the capacity, 0 to 1.'),
+    draining: z.boolean().describe('Takes no new legs; those it has go on, SIP calls elsewhere.'),
+    outOfService: z.boolean().describe('Takes no new legs, and those it has move or are ended.'),
+  })
+  .meta({
+    examples: [
+      {
+        agent: 'sip-3d1c0b2f2d94',
+        gateway: 'sip',
+        process: '3d1c0b2f2d94',
+        version: '0.1.0',
+        region: 'default',
+        formats: ['opus', 'PCMU', 'PCMA', 'G722', 'H264', 'VP8'],
+        capacity: 500,
+        legs: 18,
+        load: 0.04,
+        draining: false,
+        outOfService: false,
+      },
+    ],
+  });
 
 /** No body: on. */
-export const switchBody = z.strictObject({ on: z.boolean().prefault(true) }).nullish();
+export const switchBody = z
+  .strictObject({ on: z.boolean().prefault(true) })
+  .nullish()
+  .meta({ examples: [{ on: false }] });
 
-export const ticketBody = z.strictObject({
-  user: name('Who will use it.'),
-  protocol: z.enum(['rtmp', 'whip', 'whep']),
-  role: z.enum(['publish', 'play']),
-  track: z.string().min(1).max(128).optional().describe('`screen`, or whom to play.'),
-});
+export const ticketBody = z
+  .strictObject({
+    user: name('Who will use it.'),
+    protocol: z.enum(['rtmp', 'whip', 'whep']),
+    role: z.enum(['publish', 'play']),
+    track: z.string().min(1).max(128).optional().describe('`screen`, or whom to play.'),
+  })
+  .meta({ examples: [{ user: 'alice', protocol: 'rtmp', role: 'publish' }] });
 
 export const ticketView = z.object({
   url: z.string(),
@@ -165,12 +202,14 @@ export const ticketView = z.object({
   expiresAt: unixMs('When it is no longer good'),
 });
 
-export const callBody = z.strictObject({
-  to: name('Number (`+4930123456`) or address (`sip:bob@example.org`) to call.'),
-  trunk: name('The trunk to take; absent: the first whose rules take the number.').optional(),
-  display: name('Name of the member in the room; absent: what was dialled.').optional(),
-  timeoutS: z.int().min(5).max(180).optional().describe('How long it may ring; absent: sip.dialOut.ringS.'),
-});
+export const callBody = z
+  .strictObject({
+    to: name('Number (`+4930123456`) or address (`sip:bob@example.org`) to call.'),
+    trunk: name('The trunk to take; absent: the first whose rules take the number.').optional(),
+    display: name('Name of the member in the room; absent: what was dialled.').optional(),
+    timeoutS: z.int().min(5).max(180).optional().describe('How long it may ring; absent: sip.dialOut.ringS.'),
+  })
+  .meta({ examples: [{ to: '+4930123456', trunk: 'office', display: 'Bob' }] });
 export const callParams = roomParams.extend({ call: name('Id of a call.') });
 
 const callState = z.enum(['calling', 'ringing', 'early', 'up', 'ended']);

@@ -165,7 +165,13 @@ export class HttpServer implements HttpMount {
     }
     const allowed = [page, mounted, this.#known.match(path)].flatMap(m => [...(m?.methods.keys() ?? [])]);
     if (allowed.length === 0)
-      throw refuse('client', 'not-found', 'There is nothing here; the room page is at /r/<room>.');
+      throw refuse(
+        'client',
+        'not-found',
+        path.startsWith('/api')
+          ? 'The API has nothing here; /api/openapi.json says what it has.'
+          : 'There is nothing here; the room page is at /r/<room>.',
+      );
     reply.header('allow', [...new Set(allowed)].join(', '));
     throw refuse('client', 'method-not-allowed', `This address takes ${allowed.join(', ')} only.`);
   }

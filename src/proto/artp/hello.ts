@@ -5,6 +5,7 @@ import { MAX_OFFERS, type RouterOffer } from './relay/relay-routes.ts';
 import { CONNECTION_BYTES } from './trailer.ts';
 
 const ARTP_VERSION = 1;
+const ADVICE = 'run the same Roombridge version on both';
 /** A HELLO is short: before it, nobody may make us keep more, bytes. */
 export const HELLO_LIMIT = 4096;
 
@@ -91,7 +92,7 @@ export const writeRefused = ({ blame, reason, text }: Termination): object => ({
 
 /** Throws a Refusal, in words for the other side. */
 export function readHello(message: unknown): Hello {
-  checkVersion(message);
+  checkVersion(message, ARTP_VERSION, ADVICE);
   const read = HELLO.safeParse(message);
   if (read.success) return read.data;
   throw refuse('client', 'bad-hello', `This HELLO is not one of aRTP ${ARTP_VERSION}: ${fault(read.error)}.`);
@@ -101,7 +102,7 @@ export function readHello(message: unknown): Hello {
 export function readHelloAck(message: unknown): HelloAck {
   const refused = REFUSED.safeParse(message);
   if (refused.success) throw new Refusal(refused.data.why);
-  checkVersion(message);
+  checkVersion(message, ARTP_VERSION, ADVICE);
   const read = HELLO_ACK.safeParse(message);
   if (read.success) return read.data;
   throw refuse(
@@ -111,15 +112,15 @@ export function readHelloAck(message: unknown): HelloAck {
   );
 }
 
-/** Before anything else is looked at: what another version writes is its own business. */
-function checkVersion(message: unknown): void {
-  const version =
+/** Before anything else is looked at: what another version writes is its own business. `advice`: what is to be done. */
+export function checkVersion(message: unknown, ours: number, advice: string): void {
+  const told =
     typeof message === 'object' && message !== null && 'version' in message ? message.version : undefined;
-  if (typeof version === 'number' && version !== ARTP_VERSION)
+  if (typeof told === 'number' && told !== ours)
     throw refuse(
       'client',
       'artp-version',
-      `One side speaks aRTP ${ARTP_VERSION}, the other aRTP ${version}: run the same Roombridge version on both.`,
+      `One side speaks aRTP ${ours}, the other aRTP ${told}: ${advice}.`,
     );
 }
 

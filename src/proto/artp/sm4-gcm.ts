@@ -1,9 +1,7 @@
 import { createCipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { GHASH } from '@noble/ciphers/_polyval.js';
-import type { PacketCipher } from '../rtp/srtp/packet-cipher.ts';
+import { GcmCipher, TAG_BYTES } from '../rtp/srtp/gcm.ts';
 
-const RTCP_HEADER = 8;
-const TAG_BYTES = 16;
 const ZEROS = Buffer.alloc(16);
 /** The library makes larger tables, and needs fewer steps, for who will hash more than a kilobyte. */
 const TABLE_FOR_BYTES = 2048;
@@ -29,21 +27,17 @@ class KeyedGhash extends GHASH {
  * SM4-GCM (RFC 8998 §2.1) in the layout of RFC 7714: what AesGcmCipher is with AES. OpenSSL has SM4 in counter mode
  * but, in Node 20, not in GCM: the counter mode is OpenSSL's, GHASH that of a kept library.
  */
-export class Sm4GcmCipher implements PacketCipher {
-  readonly tagBytes = TAG_BYTES;
-  readonly wordFromEnd = 4;
-  readonly trailerBytes = 0;
+export class Sm4GcmCipher extends GcmCipher {
   readonly #key: KeyObject;
-  readonly #salt: Uint8Array;
   readonly #hash: KeyedGhash;
   /** NIST SP 800-38D §7.1: the 96-bit nonce and a 32-bit counter; 1 masks the tag, data begins with 2. */
-  readonly #counter = Buffer.alloc(16);
+  readonly #counter = Buffer.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
   readonly #lengths = Buffer.alloc(16);
 
   /** `key` 16 bytes, `salt` 12. */
   constructor(key: Uint8Array, salt: Uint8Array) {
+    super(salt);
     this.#key = createSecretKey(key);
-    this.#salt = salt;
     this.#hash = new KeyedGhash(
       createCipheriv('sm4-ecb', this.#key, null).setAutoPadding(false).update(ZEROS),
     );
@@ -57,7 +51,7 @@ export class Sm4GcmCipher implements PacketCipher {
     roc: number,
     seq: number,
   ): number {
-    const { stream, mask } = this.#start(ssrc, roc, seq);
+    const { stream, mask } = this.#start(this.nonce(ssrc, roc, seq));
     const sealed = stream.update(payload);
     out.set(sealed, headerBytes);
     const end = headerBytes + payload.length;
@@ -76,42 +70,36 @@ export class Sm4GcmCipher implements PacketCipher {
     const end = packet.length - TAG_BYTES;
     const header = packet.subarray(0, headerBytes);
     const sealed = packet.subarray(headerBytes, end);
-    const { stream, mask } = this.#start(ssrc, roc, seq);
+    const { stream, mask } = this.#start(this.nonce(ssrc, roc, seq));
     if (!same(this.#tag(header, sealed, mask), packet, end)) return false;
     out.set(header);
     out.set(stream.update(sealed), headerBytes);
     return true;
   }
 
-  sealRtcp(packet: Uint8Array, ssrc: number, word: number): Buffer {
-    const trailer = Buffer.alloc(4);
-    trailer.writeUInt32BE(word);
-    const header = packet.subarray(0, RTCP_HEADER);
-    const { stream, mask } = this.#start(ssrc, (word >>> 16) & 0x7fff, word & 0xffff);
-    const sealed = stream.update(packet.subarray(RTCP_HEADER));
-    const tag = this.#tag(Buffer.concat([header, trailer]), sealed, mask);
-    return Buffer.concat([header, sealed, tag, trailer]);
+  protected lock(nonce: Buffer, data: Uint8Array, plain: Uint8Array): readonly [Uint8Array, Uint8Array] {
+    const { stream, mask } = this.#start(nonce);
+    const sealed = stream.update(plain);
+    return [sealed, this.#tag(data, sealed, mask)];
   }
 
-  openRtcp(packet: Uint8Array, ssrc: number, word: number): Buffer | undefined {
-    const end = packet.length - TAG_BYTES - 4;
-    const header = packet.subarray(0, RTCP_HEADER);
-    const sealed = packet.subarray(RTCP_HEADER, end);
-    const { stream, mask } = this.#start(ssrc, (word >>> 16) & 0x7fff, word & 0xffff);
-    const data = Buffer.concat([header, packet.subarray(end + TAG_BYTES)]);
-    if (!same(this.#tag(data, sealed, mask), packet, end)) return undefined;
-    return Buffer.concat([header, stream.update(sealed)]);
+  protected unlock(
+    nonce: Buffer,
+    data: Uint8Array,
+    sealed: Uint8Array,
+    tag: Uint8Array,
+  ): Uint8Array | undefined {
+    const { stream, mask } = this.#start(nonce);
+    return same(this.#tag(data, sealed, mask), tag, 0) ? stream.update(sealed) : undefined;
   }
 
-  /** The key stream behind the block that masks the tag. RFC 7714 §8.1: nonce = salt XOR (0, 0, SSRC, ROC, SEQ). */
-  #start(ssrc: number, roc: number, seq: number) {
-    const counter = this.#counter;
-    counter.writeUInt16BE(0, 0);
-    counter.writeUInt32BE(ssrc, 2);
-    counter.writeUInt32BE(roc, 6);
-    counter.writeUInt16BE(seq, 10);
-    for (let i = 0; i < 12; i++) counter[i]! ^= this.#salt[i]!;
-    counter.writeUInt32BE(1, 12);
+  /** With the counter behind it. */
+  protected nonce(ssrc: number, roc: number, seq: number): Buffer {
+    return this.writeNonce(this.#counter, ssrc, roc, seq);
+  }
+
+  /** The key stream behind the block that masks the tag. */
+  #start(counter: Buffer) {
     const stream = createCipheriv('sm4-ctr', this.#key, counter);
     return { stream, mask: stream.update(ZEROS) };
   }

@@ -8,9 +8,10 @@ import { LEAST_SESSION_S, SessionTimer, type SessionTimerUser } from './session-
 import { SEQ_SLACK } from './snapshot.ts';
 import { contact, type Stack } from './stack.ts';
 import { type Body, type HeaderLine, sdpBody } from './write.ts';
+import { isSamePath, type Party, type Talk } from './writers.ts';
 
 /** A call as the user of a dialog: requests within it, its path, its session timer, its snapshot. RFC 3261 §12.2. */
-export abstract class DialogUser implements SessionTimerUser {
+export abstract class DialogUser implements SessionTimerUser, Talk {
   readonly id: string;
   dialog: Dialog | undefined;
   credentials: Credentials | undefined;
@@ -30,6 +31,7 @@ export abstract class DialogUser implements SessionTimerUser {
   }
 
   abstract readonly localTag: string;
+  abstract readonly party: Party;
   /** The user part of our Contact. */
   abstract readonly contactUser: string | undefined;
   /** It began with a sips URI: our Contact is one too (RFC 3261 §12.1.1), where the path is secure. */
@@ -64,6 +66,10 @@ export abstract class DialogUser implements SessionTimerUser {
 
   flow(dialog = this.dialog as Dialog): Flow {
     return dialog.flow(f => this.stack.lives(f));
+  }
+
+  comesBy(flow: Flow): boolean {
+    return this.dialog !== undefined && isSamePath(this.flow(), flow);
   }
 
   /** The ACK of the 2xx to `invite`: §13.2.2.4, its CSeq number is the INVITE's. */

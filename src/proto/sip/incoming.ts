@@ -7,6 +7,7 @@ import { Session } from './session.ts';
 import { contact, type Stack } from './stack.ts';
 import type { ServerTransaction } from './transaction.ts';
 import { sdpBody } from './write.ts';
+import { addressOf, type Party } from './writers.ts';
 
 const REPLACED = 'SIP;cause=200;text="Another call took the place of this one (RFC 3891)"';
 
@@ -14,6 +15,7 @@ const REPLACED = 'SIP;cause=200;text="Another call took the place of this one (R
 export class IncomingCall extends Session {
   readonly localTag: string;
   readonly contactUser: string | undefined;
+  readonly party: Party;
   readonly ownsCallId = false;
   readonly #replaced: Session | undefined;
   /** An answer given while a reliable description still waits for its PRACK. */
@@ -31,6 +33,7 @@ export class IncomingCall extends Session {
     super(stack, id, removed);
     this.localTag = t.toTag;
     this.contactUser = t.request.uri.user;
+    this.party = { peer: addressOf(t.request.from.uri), us: [t.request.uri.user] };
     this.sips = t.request.uri.scheme === 'sips' || contactOf(t.request)?.uri.scheme === 'sips';
     this.dialog = Dialog.ofRequest(t.request, t.toTag, flow);
     this.#replaced = replaced;

@@ -12,6 +12,7 @@ import { newTag, type Stack } from './stack.ts';
 import type { ServerTransaction } from './transaction.ts';
 import { escapeUser, parseUri, type Uri } from './uri.ts';
 import { bracketed, type HeaderLine, type OutgoingRequest, reasonPhrase, sdpBody } from './write.ts';
+import { addressOf, type Party } from './writers.ts';
 
 /** How often an INVITE goes out again after a 422 (RFC 4028 §7.3). */
 const MAX_RAISES = 3;
@@ -21,6 +22,7 @@ const ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"';
 export class OutgoingCall extends Session {
   readonly localTag: string;
   readonly contactUser: string;
+  readonly party: Party;
   readonly ownsCallId = true;
   readonly #offer: string | undefined;
   /** Its branches while it rings. */
@@ -34,6 +36,7 @@ export class OutgoingCall extends Session {
     super(stack, id, removed);
     this.localTag = o.identity?.tag ?? newTag(stack);
     this.contactUser = escapeUser(o.user);
+    this.party = { peer: addressOf(to), us: [this.contactUser, parseUri(o.from ?? '')?.user] };
     this.sips = to.scheme === 'sips';
     this.credentials = o.credentials;
     this.#offer = o.sdp;

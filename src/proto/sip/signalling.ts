@@ -4,6 +4,7 @@ import type { Flow } from './flow.ts';
 import type { SipResponse } from './message.ts';
 import type { Replaces } from './replaces.ts';
 import type { DialogSnapshot } from './snapshot.ts';
+import type { WriterOf } from './stack.ts';
 import type { HeaderLine } from './write.ts';
 
 /** What an application does with one call, whichever side began it. A step that comes too late does nothing. */
@@ -73,6 +74,8 @@ export interface SignallingOutside {
   hangUp(flow: Flow): void;
   /** A call came in: returns who listens to the rest of it. */
   incoming(invite: Invite, call: SipCall): OnCall;
+  /** See `SipConfig.writer`. */
+  readonly writer?: WriterOf;
   /** Every message of every call, for ladders. */
   message?(call: string, m: CallMessage): void;
   /** A dialog as it stands; undefined: it is over. Kept where a successor finds it, who ends it by `bury`. */

@@ -1,15 +1,18 @@
 import type { Millis } from '../../kit/core.ts';
 import type { SipOutput } from './events.ts';
 import { type Flow, isSecure } from './flow.ts';
-import type { Capabilities } from './inspect.ts';
+import type { Capabilities, RequestRefusal } from './inspect.ts';
 import type { TransactionLayer } from './layer.ts';
 import type { SipRequest } from './message.ts';
 import type { Timers } from './timers.ts';
 import { bracketed, type HeaderLine } from './write.ts';
+import type { Candidate } from './writers.ts';
 
 export interface SipConfig {
   /** False: this request outside any dialog is dropped without an answer. */
   readonly screen?: (request: SipRequest, flow: Flow) => boolean;
+  /** The call a text outside of any belongs to (RFC 3428 §4), or why it is nobody's; without it such texts are 405. */
+  readonly writer?: WriterOf | undefined;
   /** Bytes nobody can guess: tags, branches, Call-IDs. */
   readonly random: (bytes: number) => Buffer;
   /** Our address as a peer at the far end of `flow` sees it; goes into Via and Contact. */
@@ -32,6 +35,13 @@ export interface SipConfig {
   readonly newRequestsPerSecond?: number;
   readonly newRequestsBurst?: number;
 }
+
+/** Which call a text is of, that came outside of them: its id. `candidates`: those that its From and Request-URI fit. */
+export type WriterOf = (
+  text: SipRequest,
+  flow: Flow,
+  candidates: readonly Candidate[],
+) => string | RequestRefusal;
 
 /** What calls need of the endpoint that holds them. */
 export interface Stack {

@@ -38,6 +38,8 @@ export interface AudioResult {
   /** Share of the datagrams that the link lost, and that its queue dropped, in the measured part. */
   readonly lost: number;
   readonly dropped: number;
+  /** Sent in each second since the beginning, warm-up included, bit/s. */
+  readonly bySecondBps: readonly number[];
 }
 
 /** One row: speech from the client to the server through lossy links, feedback through links as lossy. */
@@ -65,6 +67,13 @@ export function runAudio(o: AudioRun, { frames, levels }: Speech): AudioResult {
     track.sink({ seq: k, pts: k * FRAME_TICKS, marker: k === 0, payload, level }, now);
     pair.client.look(now);
   });
+  const bySecondBps: number[] = [];
+  let sentBefore = 0;
+  const stopCounting = pair.net.clock.every(1000, () => {
+    const bytes = pair.sentBytes('client');
+    bySecondBps.push((bytes - sentBefore) * 8);
+    sentBefore = bytes;
+  });
   pair.run(warmUpMs);
   if (o.changed !== undefined) impair(o.changed);
   if (o.changed !== undefined) pair.run(warmUpMs);
@@ -76,6 +85,7 @@ export function runAudio(o: AudioRun, { frames, levels }: Speech): AudioResult {
   const last = sent.length;
   const policy = watched();
   stop();
+  stopCounting();
   pair.run(LAST_MS);
   const lateMs = sent.slice(first, last).map((at, i) => {
     const came = arrivals[first + i];
@@ -99,6 +109,7 @@ export function runAudio(o: AudioRun, { frames, levels }: Speech): AudioResult {
     frames: inTime,
     lost: (after.lost - before.lost) / packets,
     dropped: (after.dropped - before.dropped) / packets,
+    bySecondBps,
   };
 }
 

@@ -23,6 +23,8 @@ export interface BaresipOptions {
   readonly rtcpMux?: true;
   /** What is written to it stands in its output: `sip:1000@…: "alice: hello"`. */
   readonly showsTexts?: true;
+  /** Whom its `writes` goes to: `sip:1000@…`. */
+  readonly writesTo?: string;
   /**
    * With a camera: a clip it plays over and over, and its codecs as in its account parameter; default all it has. Of
    * `h264` it takes mode 0 alone; `noVp8` leaves it H.264 of both modes.
@@ -60,9 +62,12 @@ export class Baresip {
     );
     const picture = options.video ? videoText(options.video) : '';
     writeFileSync(join(options.dir, 'config'), configText(sip, control, wav, options) + picture);
+    if (options.writesTo) writeFileSync(join(options.dir, 'contacts'), `"Room" <${options.writesTo}>\n`);
     const child = new Child(`baresip ${options.user}`, 'baresip', ['-f', options.dir, '-4']);
     await child.until(/baresip is ready/);
-    return new Baresip(child, control, options, sip);
+    const phone = new Baresip(child, control, options, sip);
+    if (options.writesTo) await phone.command('contact_next');
+    return phone;
   }
 
   /** Changes what the next call plays. */
@@ -72,6 +77,10 @@ export class Baresip {
 
   dial(uri: string): Promise<string> {
     return this.command('dial', uri);
+  }
+  /** A text outside of any call, as its only contact gets it. */
+  writes(text: string): Promise<string> {
+    return this.command('message', text);
   }
   established(timeoutMs = 10_000): Promise<unknown> {
     return this.#child.until(/Call established|call established/i, timeoutMs);
@@ -169,6 +178,7 @@ ${o.encryption === undefined ? '' : `module ${o.encryption === 'dtls_srtp' ? 'dt
 ${o.showsTexts ? 'module stdio.so' : ''}
 module_tmp uuid.so
 module_tmp account.so
+${o.writesTo ? 'module_app contact.so' : ''}
 module_app ctrl_tcp.so
 module_app menu.so
 ctrl_tcp_listen 127.0.0.1:${control}

@@ -11,6 +11,8 @@ export interface LinphoneOptions {
   readonly plays: Sound;
   /** Encrypted media, and only that: SDES or DTLS-SRTP. */
   readonly encryption?: 'srtp' | 'dtls';
+  /** `host:port` that everything goes through: its texts go to port 5060 of whom they are for, whatever port is named. */
+  readonly proxy?: string;
   /** With a camera (VP8, all it has): the still it shows, a JPEG file. */
   readonly video?: string;
 }
@@ -52,6 +54,10 @@ export class Linphone {
 
   dial(uri: string): void {
     this.#child.say(`call ${uri}`);
+  }
+  /** A text outside of any call. */
+  writes(uri: string, text: string): void {
+    this.#child.say(`chat ${uri} ${text}`);
   }
   async established(timeoutMs = 10_000): Promise<void> {
     await this.#child.until(/connected|Media streams established/i, timeoutMs);
@@ -100,7 +106,11 @@ function written(path: string): boolean {
 }
 
 /** Opus only; no echo canceller, ports of its own. Its data folder must exist before it starts. */
-const configText = ({ user, encryption, video }: LinphoneOptions, sip: number, rtp: number): string => `[sip]
+const configText = (
+  { user, encryption, video, proxy }: LinphoneOptions,
+  sip: number,
+  rtp: number,
+): string => `[sip]
 sip_port=${sip}
 sip_tcp_port=-1
 sip_tls_port=-1
@@ -108,7 +118,7 @@ verify_server_certs=0
 verify_server_cn=0
 use_ipv6=0
 contact=sip:${user}@127.0.0.1
-${encryption ? `media_encryption=${encryption}\nmedia_encryption_mandatory=1\n` : ''}
+${encryption ? `media_encryption=${encryption}\nmedia_encryption_mandatory=1\n` : ''}${proxy ? 'default_proxy=0\n' : ''}
 [rtp]
 audio_rtp_port=${rtp}
 video_rtp_port=${rtp + 2}
@@ -141,4 +151,4 @@ capture=${Number(video !== undefined)}
 display=${Number(video !== undefined)}
 automatically_initiate=${Number(video !== undefined)}
 size=cif
-`;
+${proxy ? `\n[proxy_0]\nreg_proxy=<sip:${proxy};lr>\nreg_route=<sip:${proxy};lr>\nreg_identity=sip:${user}@127.0.0.1\nreg_sendregister=0\n` : ''}`;

@@ -1,4 +1,4 @@
-import { openDecoder } from '../../../codecs/audio.ts';
+import { type AudioDecoder, openDecoder } from '../../../codecs/audio.ts';
 import type { PatternColour } from '../../../codecs/video/pattern-code.ts';
 import { Studio } from '../../../codecs/video/studio/studio.ts';
 import { rtp } from '../../../gateways/dialer/artp-caller.ts';
@@ -6,7 +6,12 @@ import { Eye, type Sight } from '../../../gateways/dialer/eye.ts';
 import { OwnPicture } from '../../../gateways/dialer/own-picture.ts';
 import { Talker } from '../../../gateways/dialer/talker.ts';
 import { openTone } from '../../../gateways/dialer/tone.ts';
-import { connect, type MemberEvent, type NativeMember } from '../../../gateways/native/client/index.ts';
+import {
+  connect,
+  type MemberEvent,
+  type NativeMember,
+  type Sound as Played,
+} from '../../../gateways/native/client/index.ts';
 import type { Format } from '../../../src/contract.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { TONES_HZ } from '../tones.ts';
@@ -29,6 +34,7 @@ export class NativePeer {
   readonly member: NativeMember;
   readonly events: MemberEvent[];
   readonly #samples: number[] = [];
+  readonly #blocks = { packet: 0, missing: 0, silence: 0 };
   readonly #ends: (() => unknown)[] = [];
   #studio: Studio | undefined;
 
@@ -50,13 +56,20 @@ export class NativePeer {
     });
     peer.#ends.push(() => talker.stop());
     const decoder = await openDecoder(OPUS, RATE_HZ);
-    member.want({ kind: 'mix', codec: OPUS, ptimeMs: 20 }, p => {
-      for (const s of decoder.decode(p.payload)) peer.#samples.push(s / 32_768);
+    peer.#ends.push(() => decoder.close());
+    member.listen({ kind: 'mix', codec: OPUS, ptimeMs: 20 }, sound => {
+      peer.#blocks[sound.type]++;
+      for (const s of pcmOf(sound, decoder)) peer.#samples.push(s / 32_768);
     });
     return peer;
   }
 
-  /** Everything since it joined. */
+  /** What it was given to play so far: packets, and what was concealed or silent between them. */
+  get blocks(): Readonly<Record<Played['type'], number>> {
+    return { ...this.#blocks };
+  }
+
+  /** Everything since the first packet came, at the time at which it is to be heard. */
   heard(): Sound {
     return { rateHz: RATE_HZ, samples: Float32Array.from(this.#samples) };
   }
@@ -108,4 +121,12 @@ export class NativePeer {
     for (const end of this.#ends.splice(0).reverse()) await end();
     await this.#studio?.close(systemClock);
   }
+}
+
+/** As any member would: what is missing is concealed, from the packet behind it where that helps. */
+function pcmOf(sound: Played, decoder: AudioDecoder): Int16Array {
+  const samples = (sound.ticks * RATE_HZ) / OPUS.clockRate;
+  if (sound.type === 'silence') return new Int16Array(samples);
+  if (sound.type === 'packet') return decoder.decode(sound.payload);
+  return sound.next ? decoder.recover(sound.next, samples) : decoder.conceal(samples);
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Manager } from '../../../src/agents/manager.ts';
+import { takesElsewhere } from '../../../src/agents/siblings.ts';
 import type { Clock, Log, Seat, Termination, Ticket, TicketRequest } from '../../../src/contract.ts';
 import type { Random } from '../../../src/kit/random.ts';
 import { Admission } from '../../../src/node/admission.ts';
@@ -232,8 +233,13 @@ export class SimNode {
   async close(why: Termination): Promise<void> {
     this.isClosing = true;
     const { desk, rooms, finder, mesh } = this;
-    desk.drainAll();
+    const left = desk.leave({
+      process: this.name,
+      takes: gateway => takesElsewhere(mesh.table.processes(), gateway, this.name),
+      forMs: 2000,
+    });
     this.#world.hangUp(this, why);
+    await left;
     const handedOver = rooms?.close(why, room => finder.successor(room));
     mesh.announce();
     await handedOver;

@@ -136,7 +136,9 @@ export class Storm {
       const agentTouched = agent !== undefined && touched.has(agent);
       if (call.kind !== 'page' && touched.has(front)) continue;
       if (call.kind === 'push' && agentTouched) continue;
-      if (name.startsWith('closed') && (agentTouched || touched.has(front))) continue;
+      // A phone whose agent ends politely goes to another one; who cannot be told so is ended.
+      if (name.startsWith('closed') && call.kind !== 'phone' && (agentTouched || touched.has(front)))
+        continue;
       faults.push(`${call.name} of ${front.name} at ${agent?.name} was lost: ${ended.reason}`);
     }
     if (faults.length > 0) this.#fail(`event ${n}: ${name}`, faults);

@@ -2,8 +2,8 @@ import { type Millis, NEVER } from '../../../kit/core.ts';
 import { isAnnouncement } from './announcement.ts';
 import { HOLD, Hold } from './hold.ts';
 import { InFlow, type InTrackStage } from './in-track.ts';
-import { flowKey, isNewer } from './ssrc.ts';
-import type { Announcement, HoldLimits } from './types.ts';
+import { flowKey, placeOf } from './ssrc.ts';
+import type { Announcement, PlaneOptions } from './types.ts';
 
 /** Flows that were announced for tracks nobody hears: more than any honest side has at once. */
 const MAX_UNHEARD = 4096;
@@ -11,27 +11,31 @@ const MAX_UNHEARD = 4096;
 /** Which flows there are, which track each carries, and what waits for that to be known. */
 export class Flows {
   readonly #count: (reason: string) => void;
+  readonly #keys: PlaneOptions['keys'];
   readonly #flows = new Map<number, InFlow>();
   readonly #tracks = new Map<number, InTrackStage>();
   /** Announced, not heard; at most two of a track, MAX_UNHEARD in all. */
   readonly #unheard = new Map<number, InFlow[]>();
   #unheardFlows = 0;
   readonly #hold: Hold;
-  /** Flows are announced in rising order: up to this SSRC, what is not here is over. */
-  #highest: number | undefined;
+  /** Flows are announced in rising order: up to this place, what is not here is over. */
+  #highest = -1;
   #checkAt: Millis = NEVER;
 
-  constructor(count: (reason: string) => void, limits: HoldLimits = HOLD) {
+  constructor({ count, keys, hold = HOLD }: Pick<PlaneOptions, 'count' | 'keys' | 'hold'>) {
     this.#count = count;
-    this.#hold = new Hold(limits);
+    this.#keys = keys;
+    this.#hold = new Hold(hold);
   }
 
   get deadline(): Millis {
     return this.#checkAt;
   }
 
-  get(key: number): InFlow | undefined {
-    return this.#flows.get(key);
+  /** By any SSRC of it. What was announced before one that is still to come was so 256 epochs ago: another flow. */
+  get(ssrc: number): InFlow | undefined {
+    const flow = this.#flows.get(flowKey(ssrc));
+    return flow?.announcement === undefined || this.isOver(ssrc) ? flow : undefined;
   }
   track(track: number): InTrackStage | undefined {
     return this.#tracks.get(track);
@@ -39,7 +43,7 @@ export class Flows {
 
   /** Its announcement has come, and it ended since. */
   isOver(ssrc: number): boolean {
-    return this.#highest !== undefined && !isNewer(ssrc, this.#highest);
+    return placeOf(ssrc, this.#keys.receiveEpoch) <= this.#highest;
   }
 
   /** From now on `track` is heard; returns its flows that were announced before. */
@@ -59,8 +63,8 @@ export class Flows {
       this.#count('bad-announcement');
       return undefined;
     }
-    this.#highest = a.ssrc;
-    const flow = this.#flows.get(flowKey(a.ssrc)) ?? this.make(a.ssrc, now);
+    const flow = this.get(a.ssrc) ?? this.make(a.ssrc, now);
+    this.#highest = placeOf(a.ssrc, this.#keys.receiveEpoch);
     flow.announcement = a;
     const track = this.#tracks.get(a.track);
     if (track === undefined) this.#wait(a.track, flow);
@@ -87,7 +91,7 @@ export class Flows {
 
   forget(flow: InFlow): void {
     this.#hold.take(flow);
-    this.#flows.delete(flow.key);
+    if (this.#flows.get(flow.key) === flow) this.#flows.delete(flow.key);
   }
 
   close(track: InTrackStage): void {

@@ -14,6 +14,7 @@ import { History, KEPT_MS } from './history.ts';
 import type { OutFlow } from './out-flow.ts';
 import { policyName } from './policy-name.ts';
 import type { VideoPolicy } from './policy-types.ts';
+import { RedHandover } from './red-handover.ts';
 import { RepairWriter } from './repair-writer.ts';
 import type { SendingTrack, SendLine } from './send-line.ts';
 import { KIND, withKind } from './ssrc.ts';
@@ -49,6 +50,7 @@ export class OutTrackStage implements OutTrack, SendingTrack {
   /** Of what is to be made redundant: none, none is kept. */
   #history: History | undefined;
   #repair: RepairWriter | undefined;
+  readonly #handover = new RedHandover();
   #rtxCredit = RTX_BURST;
   #seq = -1;
   #pts = 0;
@@ -141,13 +143,14 @@ export class OutTrackStage implements OutTrack, SendingTrack {
   #sendAudio(flow: OutFlow, p: MediaPacket, seq: number, now: Millis): void {
     const line = this.#line;
     const { out, red, audio } = line;
+    const pattern = this.#handover.pattern(audio.pattern);
     const timestamp = flow.timestampOf(p);
     this.#measure(p);
-    const history = audio.pattern > 0 || audio.nack ? this.#kept() : undefined;
+    const history = pattern > 0 || audio.nack ? this.#kept() : undefined;
     let headerBytes = 0;
     // Sound has no frame marks; if some has, there is no place for them beside the blocks.
-    if (audio.pattern > 0 && history !== undefined && p.frame === undefined)
-      headerBytes = red.build(out, history, flow.key, audio.pattern, p, seq, timestamp, flow.ssrc, now);
+    if (pattern > 0 && history !== undefined && p.frame === undefined)
+      headerBytes = red.build(out, history, flow.key, pattern, p, seq, timestamp, flow.ssrc, now);
     const payload = headerBytes === 0 ? p.payload : red.payload();
     this.#redundancyBytes += payload.length - p.payload.length;
     if (headerBytes === 0) headerBytes = writeHeader(out, p, AUDIO_TYPE, seq, timestamp, flow.ssrc);

@@ -10,7 +10,7 @@ import { type InFlow, InTrackStage } from './in-track.ts';
 import { RED_TYPE, redPatternAt } from './red-header.ts';
 import { RED_PATTERNS } from './red-patterns.ts';
 import type { Recovered } from './repair-reader.ts';
-import { epochOf, flowKey, KIND, kindOf } from './ssrc.ts';
+import { epochOf, KIND, kindOf } from './ssrc.ts';
 import type { Announcement, InTrack, PlaneOptions, Verdict } from './types.ts';
 
 const TAG_BYTES = 16;
@@ -48,7 +48,7 @@ export class PlaneReceiver {
 
   constructor(options: PlaneOptions) {
     this.#options = options;
-    this.#flows = new Flows(options.count, options.hold);
+    this.#flows = new Flows(options);
     this.#asker = new Asker(options);
   }
 
@@ -125,7 +125,7 @@ export class PlaneReceiver {
     const { ssrc, seq } = view;
     const kind = kindOf(ssrc);
     if (kind === KIND.rtcp) return 'not-media';
-    const flow = this.#flows.get(flowKey(ssrc));
+    const flow = this.#flows.get(ssrc);
     if (flow?.track === undefined) return this.#stranger(flow, packet, kind, now);
     const tag = tagBefore(packet, packet.length);
     const known = flow.check(kind, seq, tag);

@@ -21,8 +21,11 @@ const flowOf = (ssrc: number): number => ssrc & MAX_FLOW;
 /** Epoch and number of a flow, the same for all its kinds: a map key, small enough to cost no allocation. */
 export const flowKey = (ssrc: number): number => ssrc & ~(3 << 22);
 
-/** True when `a` was begun after `b`; epochs of one session are never far apart. */
-export function isNewer(a: number, b: number): boolean {
-  const epochs = (epochOf(a) - epochOf(b)) & 255;
-  return epochs === 0 ? flowOf(a) > flowOf(b) : epochs < 128;
+/**
+ * Where a flow stands in the row of all flows of its side, which does not wrap: the 8 bits of its epoch are those of the
+ * nearest to `epoch`, that of the side now. Of two flows alone nobody could tell, once 128 epochs lie between them.
+ */
+export function placeOf(ssrc: number, epoch: number): number {
+  const ahead = ((epochOf(ssrc) - epoch + 128) & 255) - 128;
+  return (epoch + ahead) * (MAX_FLOW + 1) + flowOf(ssrc);
 }

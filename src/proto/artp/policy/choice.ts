@@ -7,9 +7,9 @@ import { BURSTY } from './channel.ts';
 const TARGET = 0.01;
 /**
  * So many candidates are tried on one window that the luckiest wins: it must do better than the target by this. A window
- * holds fewer frames than packets, and so more luck.
+ * holds fewer frames than packets, and fewer bursts than single losses, and so more luck.
  */
-export const LUCK = { audio: 0.8, video: 0.5 } as const;
+export const LUCK = { audio: 0.8, bursts: 0.4, video: 0.5 } as const;
 /** The last two seconds count on their own, more loosely: an onset of loss must not be diluted by the good time before. */
 export const RECENT_MS = 2000;
 const RECENT_TARGET = 0.025;
@@ -64,12 +64,20 @@ export interface Choice<P extends MediaPolicy = MediaPolicy> {
 export type AudioChoice = Choice<AudioPolicy>;
 export type VideoChoice = Choice<VideoPolicy>;
 
+const isKnownFor = ({ sentAt }: PathView, leastMs: number): boolean =>
+  sentAt.length > 0 && sentAt[sentAt.length - 1]! - sentAt[0]! >= leastMs;
+
 /** Nothing was lost on a path that was in use for `leastMs`: only what costs nothing needs to be looked at. */
 export const isClean = (path: PathView | undefined, leastMs: number): boolean =>
-  path !== undefined &&
-  path.sentAt.length > 0 &&
-  path.sentAt[path.sentAt.length - 1]! - path.sentAt[0]! >= leastMs &&
-  !path.lost.includes(1);
+  path !== undefined && isKnownFor(path, leastMs) && !path.lost.includes(1);
+
+/** All that was lost was lost in one row: an outage, over when it is known of. What comes again is two. */
+export function hadOneOutage(path: PathView | undefined, leastMs: number): boolean {
+  if (path === undefined || !isKnownFor(path, leastMs)) return false;
+  const first = path.lost.indexOf(1);
+  const end = path.lost.indexOf(0, first);
+  return first >= 0 && end > 0 && path.lost.indexOf(1, end) < 0;
+}
 
 /** A candidate and its price, known before it is played over anything. */
 export interface Priced<P extends MediaPolicy = MediaPolicy> {

@@ -2,10 +2,11 @@ import { COPY_SPACING_MS } from '../media/copies.ts';
 import { type AudioPolicy, PLAIN_AUDIO } from '../media/policy-types.ts';
 import { RED_PATTERNS } from '../media/red-patterns.ts';
 import { AudioReplay, NACK_MS, NOTHING_KNOWN } from './audio-replay.ts';
-import { channelsOf } from './channel.ts';
+import { BURSTY, channelsOf } from './channel.ts';
 import {
   type AudioChoice,
   cheapest,
+  hadOneOutage,
   isClean,
   isEnough,
   judged,
@@ -76,7 +77,8 @@ function audioDelayMs(p: AudioPolicy, packetMs: number, rttMs: number | undefine
 export function chooseAudio(i: PolicyInput): AudioChoice {
   const payload = payloadOf(i);
   const budget = Math.floor(i.budgetMs / i.packetMs);
-  const clean = isClean(i.paths[0], (LEAST_SLOTS + budget) * i.packetMs);
+  const leastMs = (LEAST_SLOTS + budget) * i.packetMs;
+  const clean = isClean(i.paths[0], leastMs) || hadOneOutage(i.paths[0], leastMs);
   const channels = clean ? [] : channelsOf(i.paths, i.packetMs);
   const known = channels.length > 0 && channels[0]!.slots - budget >= LEAST_SLOTS;
   const replay = known
@@ -86,6 +88,8 @@ export function chooseAudio(i: PolicyInput): AudioChoice {
         recent: Math.floor(RECENT_MS / i.packetMs),
       })
     : undefined;
+  const share = channels[0]?.share ?? 0;
+  const luck = share < BURSTY ? LUCK.audio : LUCK.bursts;
   const lossNow = replay?.missing(PLAIN_AUDIO).all ?? 0;
   const standbyBps = i.paths[1]?.availableBps ?? 0;
   const price = (policy: AudioPolicy): Priced<AudioPolicy> => {
@@ -102,7 +106,7 @@ export function chooseAudio(i: PolicyInput): AudioChoice {
       residual: worseOf(missing),
       availableBps: i.availableBps,
       delayMs: audioDelayMs(policy, i.packetMs, i.rttMs),
-      enough: isEnough(missing, LUCK.audio),
+      enough: isEnough(missing, luck),
       sourceBps: i.sourceBps,
     };
   };
@@ -114,6 +118,6 @@ export function chooseAudio(i: PolicyInput): AudioChoice {
   }
   const candidates = clean ? audioCandidates(i).filter(isFree) : audioCandidates(i);
   const fitting = judged(candidates.map(price).filter(fits), judge);
-  const tax = ({ policy: p }: AudioChoice): number => taxOf(p.copies, p.twoPaths, channels[0]?.share ?? 0);
+  const tax = ({ policy: p }: AudioChoice): number => taxOf(p.copies, p.twoPaths, share);
   return fitting.length > 0 ? cheapest(fitting, i.held, tax) : judge(price(PLAIN_AUDIO));
 }

@@ -143,7 +143,7 @@ export function loop(o: LoopOptions): LoopResult {
       budgetMs,
       sourceBps,
       packetMs: TICK_MS,
-      availableBps: meters[0]!.rateBps,
+      availableBps: meters[0]!.trialBps(now),
       ...(held ? { held } : {}),
     });
     choice = holder.update(chosen, now);

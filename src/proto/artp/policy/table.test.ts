@@ -82,3 +82,15 @@ test('loss that begins in mid-call is met within two seconds', () => {
   });
   expect(r.residual).toBeLessThan(0.015);
 });
+
+describe('an outage of 160 ms', () => {
+  const outage = (fromMs: number) => ({ fromMs, toMs: fromMs + 160 });
+  const sentAfter = (...outages: { fromMs: number; toMs: number }[]) =>
+    loop({ seed: 1, seconds: 40, links: [{ delayMs, outages }] }).sentBps.slice(22, 38);
+  test('is over when it is known of: nothing is spent on it', () => {
+    expect(Math.max(...sentAfter(outage(20_000)))).toBeLessThan(60_000);
+  });
+  test('that comes again is spent on', () => {
+    expect(Math.max(...sentAfter(outage(18_000), outage(22_000)))).toBeGreaterThan(75_000);
+  });
+});

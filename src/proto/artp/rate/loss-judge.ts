@@ -1,71 +1,90 @@
-import { bpsOf, lossOf, type Slices, type Sums } from './slices.ts';
+import type { RateChange, Side } from './rate-change.ts';
 
-/** A change of rate worth comparing across. */
-const STEP = 1.25;
-/** Rates are judged over so many slices. */
-const SMOOTH = 3;
-/** How far back a change may lie, slices. */
-const BACK = 30;
-/** Packets needed on both sides of the change; the older side ends with that many, for noise changes too. */
-const LEAST_PACKETS = 20;
-/** More than chance: so many standard deviations, and never less than this share. */
-const SIGMAS = 4;
-const WORTH = 0.08;
-
-export interface Comparison {
-  /** Slice at which the rate changed: names the change. */
-  readonly at: number;
-  readonly up: boolean;
-  /** `grows`: more was lost where more was sent. `flat`: it made no difference. */
-  readonly verdict: 'grows' | 'flat';
-  /** Share lost at the lower and at the higher rate. */
-  readonly lossLow: number;
-  readonly lossHigh: number;
-}
-
+/** Rates a line may be limited to: from the least, each so much above the one before. */
+const LEAST_BPS = 24_000;
+const RATIO = 1.1;
+const CAPS = Array.from({ length: 60 }, (_, i) => LEAST_BPS * RATIO ** i);
+/** Of one change at most, for or against; and of all. Natural logarithms of likelihood ratios. */
+const MOST_OF_ONE = 8;
+const MOST = 12;
+/** So much for a limit is believed, so much against all of them clears. */
+const SURE = 5;
+const CLEARED = 2;
+/** What is that near to the most likely is as likely. */
+const AS_LIKELY = 0.5;
+/** Against a limit evidence fades slowly: should it appear, what answers its loss is a change of rate. */
+const FADES_S = { for: 30, against: 120 };
 /**
- * Is loss congestion or noise? The last change of the sending rate was an experiment: noise takes the same share on both
- * sides of it, a full line takes more of more. `end`: first slice not yet told of completely. Undefined when nothing
- * changed lately, or too few packets tell. Pure.
+ * Is loss congestion or noise? For each rate the line may be limited to: how much likelier what arrived on both sides of the
+ * changes of rate is if a line takes that much and drops the rest, than if all that is lost is noise. What is lost besides is
+ * unknown, and the same on both sides of one change, not of all. After the idea of a loss-limited bandwidth beside an
+ * inherent loss, but local in time: noise comes and goes.
  */
-export function compareRates(slices: Slices, end: number): Comparison | undefined {
-  const rateAt = (to: number): number => bpsOf(slices.sum(to - SMOOTH, to).bytes, SMOOTH);
-  const nowBps = rateAt(end);
-  if (nowBps === 0) return undefined;
-  let at = end - SMOOTH;
-  let beforeBps = 0;
-  for (; ; at--) {
-    if (at < end - BACK) return undefined;
-    beforeBps = rateAt(at);
-    if (beforeBps === 0) return undefined;
-    if (beforeBps > nowBps * STEP || beforeBps < nowBps / STEP) break;
+export class LossJudge {
+  readonly #settled = new Float64Array(CAPS.length);
+  readonly #total = new Float64Array(CAPS.length);
+
+  /** `over`: changes told of completely, each once; `current`: what is known of the last. `memory`: how much longer evidence for a limit is kept. */
+  update(over: readonly RateChange[], current: RateChange | undefined, elapsedS: number, memory = 1): void {
+    const kept = Math.exp(-elapsedS / (FADES_S.for * memory));
+    const keptAgainst = Math.exp(-elapsedS / FADES_S.against);
+    const news = over.map(evidenceOf);
+    const soFar = current && evidenceOf(current);
+    for (let i = 0; i < CAPS.length; i++) {
+      let e = this.#settled[i]!;
+      e *= e > 0 ? kept : keptAgainst;
+      for (const evidence of news) e += evidence[i]!;
+      e = Math.min(MOST, Math.max(-MOST, e));
+      this.#settled[i] = e;
+      this.#total[i] = soFar ? Math.min(MOST, e + soFar[i]!) : e;
+    }
   }
-  const after = slices.sum(at, end);
-  const before = lastPackets(slices, at, end - BACK);
-  if (after.packets < LEAST_PACKETS || before.packets < LEAST_PACKETS) return undefined;
-  const up = beforeBps < nowBps;
-  const [low, high] = up ? [before, after] : [after, before];
-  const all = 1 - (low.arrivedPackets + high.arrivedPackets) / (low.packets + high.packets);
-  const chance = all * (1 - all) * (1 / low.packets + 1 / high.packets);
-  const deviation = Math.sqrt(chance * clustering(slices.sum(end - 2 * BACK, end)));
-  const [lossLow, lossHigh] = [lossOf(low), lossOf(high)];
-  const grows = lossHigh - lossLow > Math.max(WORTH, SIGMAS * deviation);
-  return { at, up, verdict: grows ? 'grows' : 'flat', lossLow, lossHigh };
+
+  /** The evidence for the likeliest limit. */
+  get most(): number {
+    return this.#total.reduce((a, b) => Math.max(a, b), 0);
+  }
+  get isSure(): boolean {
+    return this.most >= SURE;
+  }
+
+  /** The middle of the likeliest limits, bit/s. */
+  get limitBps(): number {
+    const least = this.most - AS_LIKELY;
+    const isLikely = (e: number): boolean => e >= least;
+    return Math.sqrt(CAPS[this.#total.findIndex(isLikely)]! * CAPS[this.#total.findLastIndex(isLikely)]!);
+  }
+
+  /** There is no limit below `bps`: a higher one, or none, is clearly likelier. */
+  isClear(bps: number): boolean {
+    let [below, above] = [Number.NEGATIVE_INFINITY, 0];
+    for (let i = 0; i < CAPS.length; i++)
+      if (CAPS[i]! < bps) below = Math.max(below, this.#total[i]!);
+      else above = Math.max(above, this.#total[i]!);
+    return below < above - CLEARED;
+  }
 }
 
-/** The slices just before `to` that hold enough packets. */
-function lastPackets(slices: Slices, to: number, least: number): Sums {
-  for (let from = to - SMOOTH; ; from--) {
-    const s = slices.sum(from, to);
-    if (s.packets >= LEAST_PACKETS || from <= least) return s;
-  }
+function evidenceOf(c: RateChange): Float64Array {
+  const noise = surprise(c, 1);
+  return Float64Array.from(CAPS, cap => {
+    // A line does not pass more than it takes.
+    if (cap < 0.85 * Math.max(arrivedBps(c.low), arrivedBps(c.high))) return -MOST_OF_ONE;
+    const ratio = Math.min(1, cap / c.high.bps) / Math.min(1, cap / c.low.bps);
+    return ratio === 1 ? 0 : Math.min(MOST_OF_ONE, Math.max(-MOST_OF_ONE, noise - surprise(c, ratio)));
+  });
 }
 
-/**
- * Losses in rows say less than as many single ones: how much larger the variance of their share is. Of a Markov chain with
- * correlation ρ from packet to packet it is (1 + ρ) / (1 − ρ), and the mean row is 1 / ((1 − loss) (1 − ρ)).
- */
-function clustering(s: Sums): number {
-  const lost = s.packets - s.arrivedPackets;
-  return s.bursts === 0 ? 1 : Math.max(1, (2 * lost * (1 - lossOf(s))) / s.bursts - 1);
+const arrivedBps = (s: Side): number => (s.bps * s.arrived) / s.packets;
+
+/** Half the square of the standard deviations by which what arrived differs from: of the high rate `ratio` of the low one's share. */
+function surprise({ low, high, clustering }: RateChange, ratio: number): number {
+  const share = Math.min(
+    0.998,
+    (low.arrived + high.arrived + 0.5) / (low.packets + ratio * high.packets + 1),
+  );
+  const off = high.arrived / high.packets - (ratio * low.arrived) / low.packets;
+  const variance =
+    (ratio * share * (1 - ratio * share)) / high.packets + (ratio ** 2 * share * (1 - share)) / low.packets;
+  return off ** 2 / (2 * clustering * variance);
 }

@@ -3,7 +3,7 @@ import type { Rtcp } from '../../rtp/rtcp.ts';
 import type { TransportFeedback } from '../../rtp/rtcp-feedback.ts';
 import type { LossRuns } from '../../rtp/rtcp-xr.ts';
 import { DelayTrend } from '../../webrtc/delay-trend.ts';
-import { compareRates } from './loss-judge.ts';
+import { clustering, RateChanges } from './rate-change.ts';
 import { RateEstimate } from './rate-estimate.ts';
 import { ARRIVED, HISTORY_MS, LOST, PENDING, SentLog } from './sent-log.ts';
 import { bpsOf, lossOf, SLICE_MS, Slices } from './slices.ts';
@@ -24,6 +24,12 @@ const GRACE_MS = 500;
 const LATELY = 10;
 const LOSS_PACKETS = 30;
 const LOSS_SLICES = 30;
+/** Without a report for so long, and so many packets in its first half. */
+const UNHEARD_MS = 4000;
+const NEVER_HEARD_MS = 2000;
+const UNHEARD_PACKETS = 15;
+/** How losses cluster is told over so many. */
+const CLUSTERS = 60;
 /** A queue worth the name, however small the jitter. */
 const QUEUE_MS = 20;
 const QUEUE_JITTERS = 2.5;
@@ -46,12 +52,14 @@ export class PathMeter {
   readonly #path: number;
   readonly #log = new SentLog();
   readonly #slices = new Slices();
+  readonly #changes = new RateChanges(this.#slices);
   readonly #trend = new DelayTrend();
   readonly #stretch = new Stretch();
   readonly #estimate = new RateEstimate();
   /** Extended numbers: one beyond the last that was told of, and beyond the last whose time is known. */
   #told = 0;
   #timed = 0;
+  #heardAt: Millis = Number.NEGATIVE_INFINITY;
   #reference: number | undefined;
   #sentAt = new Float64Array(0);
   #lost = new Uint8Array(0);
@@ -92,8 +100,17 @@ export class PathMeter {
     return this.#estimate.bps;
   }
 
-  isCongested(now: Millis): boolean {
-    return this.#estimate.isCongested(now);
+  /** The same, and at times less, to see whether loss falls with it: for what can be sent less of for a second. */
+  trialBps(now: Millis): number {
+    return this.#isUnheard(now) ? 0 : this.#estimate.trialBps(now);
+  }
+
+  /** Much was sent, and nobody told of anything: what got that far may fill the way for all that follows (RFC 8083 §4.1). */
+  #isUnheard(now: Millis): boolean {
+    if (now - this.#heardAt < UNHEARD_MS) return false;
+    const half = (this.#told === 0 ? NEVER_HEARD_MS : UNHEARD_MS) / 2 / SLICE_MS;
+    const end = Math.floor(now / SLICE_MS) - half;
+    return this.#slices.sum(end - half, end).packets >= UNHEARD_PACKETS;
   }
 
   /** What was sent in the last second, bit/s. */
@@ -129,6 +146,7 @@ export class PathMeter {
     const log = this.#log;
     const last = log.find((begin + came.length - 1) & 0xffff);
     if (last < 0) return; // tells of what was never sent, or is long gone
+    this.#heardAt = now;
     const first = last + 1 - came.length;
     for (let i = Math.max(0, log.first - first); i < came.length; i++) this.#fate(first + i, came[i] === 1);
     this.#told = Math.max(this.#told, last + 1);
@@ -184,6 +202,7 @@ export class PathMeter {
   #update(now: Millis): void {
     if (this.#told === 0) return;
     const end = this.#toldSlice();
+    this.#changes.update(end);
     const lately = this.#slices.sum(end - LATELY / 2, end);
     const queueMs = this.#trend.queueMs;
     this.#estimate.update(
@@ -196,7 +215,9 @@ export class PathMeter {
           queueMs > Math.max(QUEUE_MS, QUEUE_JITTERS * this.#stretch.jitterMs),
         queueMs,
         stretch: this.#stretch.ratio,
-        comparison: compareRates(this.#slices, end),
+        clustering: clustering(this.#slices.sum(end - CLUSTERS, end)),
+        change: this.#changes.current(end),
+        over: this.#changes.takeOver(),
         rttMs: this.rttMs ?? UNKNOWN_RTT_MS,
       },
       now,

@@ -1,5 +1,7 @@
 import type { Millis } from '../../../kit/core.ts';
-import type { Comparison } from './loss-judge.ts';
+import { LossJudge } from './loss-judge.ts';
+import type { RateChange } from './rate-change.ts';
+import { Trial } from './trial.ts';
 
 const LEAST_BPS = 10_000;
 const MOST_BPS = 10_000_000;
@@ -25,6 +27,17 @@ const STANDING_MS = 200;
 const CUTS_IN_VAIN = 3;
 /** Without a queue worth the name, what is lost is noise. */
 const NO_QUEUE_MS = 50;
+/** Of the limit that loss shows; it is believed until so little speaks for it. */
+const WITHIN_LIMIT = 0.95;
+const HOLD = 2.5;
+const FIRM = 7;
+/** A line that is too narrow drops one here and one there, one that breaks drops rows: no reason to try anything. */
+const IN_ROWS = 2.5;
+/** What is refuted so soon was none; what fades later may still be there. */
+const REFUTED_MS = 6000;
+const MOST_MEMORY = 16;
+/** No limit up to this share of what is sent: more need not be known. */
+const CLEAR_UP_TO = 0.7;
 
 /** One report's worth of what a path shows. */
 export interface Shown {
@@ -32,13 +45,17 @@ export interface Shown {
   /** Of `sentBps`, what arrived. */
   readonly arrivedBps: number;
   readonly loss: number;
+  /** 1: losses are single ones; more: they come in rows. */
+  readonly clustering: number;
   /** The delay grows: a queue is filling. */
   readonly filling: boolean;
   /** What packets wait beyond the least seen lately, ms. */
   readonly queueMs: number;
   /** Time in which packets arrived by the time in which they were sent: above 1 while a queue fills. */
   readonly stretch: number;
-  readonly comparison: Comparison | undefined;
+  /** The last change of the sending rate, and those that are over since the last time. */
+  readonly change: RateChange | undefined;
+  readonly over: readonly RateChange[];
   readonly rttMs: number;
 }
 
@@ -48,65 +65,77 @@ export interface Shown {
  * changed nothing is taken back. Nothing is sent to probe: redundancy itself is the probe, within HEADROOM of what was sent.
  */
 export class RateEstimate {
-  bps = START_BPS;
   /** Share lost to noise, as far as known. */
   noise = 0;
+  /** As far as delay tells. */
+  #delayBps = START_BPS;
+  /** As far as loss tells. */
+  #limitBps: number | undefined;
+  readonly #judge = new LossJudge();
+  readonly #trial = new Trial();
+  #limitedAt: Millis = Number.NEGATIVE_INFINITY;
+  #freedAt: Millis = Number.NEGATIVE_INFINITY;
+  #memory = 1;
   #updatedAt: Millis | undefined;
   #cutAt: Millis = Number.NEGATIVE_INFINITY;
-  /** What loss alone cut; 0: the last cut had delay for a witness. */
-  #beforeCutBps = 0;
   /** What came through at the last cut, noise not counted back in. */
   #passedBps = 0;
   #forgetMs = FORGET_MS;
-  #judged = -1;
   #vainCuts = 0;
   #standingMs = 0;
-  #congestedUntil: Millis = Number.NEGATIVE_INFINITY;
 
-  isCongested(now: Millis): boolean {
-    return now < this.#congestedUntil;
+  get bps(): number {
+    return Math.min(this.#delayBps, this.#limitBps ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** The same, less while a trial is on: for what can be sent less of and back within a second. */
+  trialBps(now: Millis): number {
+    const trialBps = this.#trial.bps(now);
+    return trialBps === undefined ? this.bps : Math.min(this.#delayBps, trialBps);
   }
 
   update(shown: Shown, now: Millis): void {
     const elapsedS = Math.min(1, (now - (this.#updatedAt ?? now)) / 1000);
     this.#updatedAt = now;
     const settling = now - this.#cutAt < shown.rttMs + SETTLE_MS;
-    if (this.#judge(shown, now)) return;
+    this.#judge.update(shown.over, shown.change, elapsedS, this.#memory);
+    this.#heed(now);
+    const calm = !shown.filling && shown.queueMs < NO_QUEUE_MS;
+    this.#try(shown, now);
     if (shown.filling || this.#stands(shown, settling)) {
-      if (!settling) this.#cut(shown, this.noise, now, 0);
-      else this.#congestedUntil = now + SETTLE_MS;
+      if (!settling) this.#cut(shown, now);
       return;
     }
     if (settling) return;
-    if (shown.queueMs < NO_QUEUE_MS) this.noise += (shown.loss - this.noise) * Math.min(1, elapsedS);
+    if (calm && this.#limitBps === undefined) this.noise += (shown.loss - this.noise) * Math.min(1, elapsedS);
     this.#grow(shown, elapsedS, now);
   }
 
-  /** True when the last change of rate spoke, and there is nothing more to do. */
-  #judge({ comparison: c, ...shown }: Shown, now: Millis): boolean {
-    if (c === undefined || c.at === this.#judged) return false;
-    if (c.verdict === 'grows' && c.up) {
-      this.#judged = c.at;
-      this.#cut({ ...shown, comparison: c }, c.lossLow, now, this.bps);
-      return true;
+  #try({ sentBps, loss, clustering, filling }: Shown, now: Millis): void {
+    const doubtedBps = this.#trial.triedBps(now) ?? sentBps;
+    const isLimited = this.#limitBps !== undefined;
+    const isClear = this.#judge.isClear(doubtedBps * CLEAR_UP_TO);
+    const isDoubtful = !filling && clustering < IN_ROWS && !isClear;
+    const doubtfulLimitBps = this.#judge.most < FIRM ? this.#limitBps : undefined;
+    this.#trial.update({ sentBps, loss, isLimited, isDoubtful, doubtfulLimitBps }, now);
+  }
+
+  /** Believes what loss says of a limit, and for how long. */
+  #heed(now: Millis): void {
+    const before = this.#limitBps;
+    if (before === undefined ? this.#judge.isSure : this.#judge.most > HOLD) {
+      this.#limitBps = Math.max(LEAST_BPS, this.#judge.limitBps * WITHIN_LIMIT);
+      if (before !== undefined) return;
+      this.#limitedAt = now;
+      this.#memory = now - this.#freedAt < SOON_MS ? Math.min(MOST_MEMORY, this.#memory * 2) : 1;
+    } else if (before !== undefined) {
+      this.#limitBps = undefined;
+      this.#freedAt = now;
+      if (now - this.#limitedAt < REFUTED_MS || this.#trial.isRecent(now)) return;
+      this.#delayBps = Math.min(this.#delayBps, before);
+      this.#cutAt = now;
+      this.#passedBps = 0;
     }
-    if (c.verdict === 'flat' && shown.queueMs < NO_QUEUE_MS)
-      this.noise = Math.max(this.noise, Math.min(c.lossLow, c.lossHigh));
-    // The cut was in vain: as much is lost as before. It was noise that began just then.
-    if (
-      c.verdict === 'flat' &&
-      !c.up &&
-      c.lossHigh > 0.02 &&
-      this.#beforeCutBps > this.bps &&
-      shown.queueMs < STANDING_MS
-    ) {
-      this.#judged = c.at;
-      this.bps = this.#beforeCutBps;
-      this.#beforeCutBps = 0;
-      this.#cutAt = this.#congestedUntil = Number.NEGATIVE_INFINITY;
-      return true;
-    }
-    return false;
   }
 
   /** A full queue whose delay does not grow any more: its overflow looks like noise. */
@@ -123,16 +152,14 @@ export class RateEstimate {
     return true;
   }
 
-  #cut({ sentBps, arrivedBps, stretch }: Shown, noise: number, now: Millis, revertBps: number): void {
+  #cut({ sentBps, arrivedBps, stretch }: Shown, now: Millis): void {
     this.#passedBps = arrivedBps / Math.max(1, stretch);
-    this.#beforeCutBps = revertBps;
     const quietMs = now - this.#cutAt;
     if (quietMs > this.#forgetMs)
       this.#forgetMs =
         quietMs < this.#forgetMs + SOON_MS ? Math.min(FORGET_MOST_MS, this.#forgetMs * 2) : FORGET_MS;
     this.#cutAt = now;
-    this.#congestedUntil = now + 2 * SETTLE_MS;
-    this.#set(Math.min(this.bps, sentBps, withNoise(this.#passedBps, noise)) * FALL);
+    this.#set(Math.min(this.bps, sentBps, withNoise(this.#passedBps, this.noise)) * FALL);
   }
 
   #grow({ sentBps, queueMs }: Shown, elapsedS: number, now: Millis): void {
@@ -140,12 +167,12 @@ export class RateEstimate {
     const fresh = now - this.#cutAt > this.#forgetMs;
     // What came through once will again; policies come in steps, and the next may be far above what is sent now.
     const proven = fresh ? 0 : withNoise(this.#passedBps, this.noise) * PROVEN;
-    const limit = Math.max(sentBps * (fresh ? HEADROOM : HEADROOM_CUT), proven, this.bps);
-    this.#set(Math.min(limit, this.bps * (fresh ? GROWTH_FRESH : GROWTH) ** elapsedS));
+    const limit = Math.max(sentBps * (fresh ? HEADROOM : HEADROOM_CUT), proven, this.#delayBps);
+    this.#set(Math.min(limit, this.#delayBps * (fresh ? GROWTH_FRESH : GROWTH) ** elapsedS));
   }
 
   #set(bps: number): void {
-    this.bps = Math.min(MOST_BPS, Math.max(LEAST_BPS, bps));
+    this.#delayBps = Math.min(MOST_BPS, Math.max(LEAST_BPS, bps));
   }
 }
 

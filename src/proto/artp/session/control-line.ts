@@ -37,6 +37,11 @@ export class ControlLine {
     return this.#sealer.isWorn;
   }
 
+  /** Parts that wait for the next `flush`. */
+  get length(): number {
+    return this.#parts.length;
+  }
+
   /** For the next `flush`. */
   add(parts: readonly Rtcp[]): void {
     for (const p of parts) this.#parts.push(writeRtcp([p]));

@@ -66,7 +66,7 @@ export class Incoming {
         if (path !== undefined) this.#challenged(c, path, newest, now);
         return;
       case 'response':
-        if (path !== undefined) this.#answered(c, path, now);
+        if (path !== undefined) this.#answered(c, path, newest, now);
         return;
       case 'fragment': {
         const junk = this.#messages.receive(c, now);
@@ -91,12 +91,13 @@ export class Incoming {
     probes.answer(path, c.token, path === paths.active, now);
   }
 
-  #answered(c: Probe, path: Path, now: Millis): void {
+  #answered(c: Probe, path: Path, newest: boolean, now: Millis): void {
     const { paths, keys, life, side, traffic } = this.#o;
     const epoch = path.answered(c.token, now);
     if (epoch === undefined) return this.#o.count('unasked-response');
     path.knownThere = c.known;
-    if (c.preferred) paths.prefer(path);
+    // What was long under way says where they went then.
+    if (newest && c.preferred) paths.prefer(path);
     keys.confirm(epoch);
     const before = paths.active;
     paths.answered(path, traffic, now);

@@ -8,6 +8,8 @@ type Kind = 'rtp' | 'rtcp';
 export interface KeyRing {
   /** Of what we seal from now on; its low 8 bits stand in every SSRC of ours. */
   readonly sendEpoch: number;
+  /** Of the newest of theirs that was authentic. */
+  readonly receiveEpoch: number;
   /** Of `sendEpoch`. */
   sealer(kind: Kind): PacketCipher;
   /** By the top 8 bits of an SSRC of theirs. Undefined: an epoch that is not near. */

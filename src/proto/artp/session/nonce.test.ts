@@ -18,9 +18,17 @@ import {
 import { answerResume, callResume, readResume, readResumeAck } from './resume.ts';
 import { openTicket, sealTicket } from './ticket.ts';
 
+/** Of a key stream, bytes: the shortest packet (an empty compound with its padding) has 8, and 2^-64 is no chance. */
+const STREAM_BYTES = 8;
+
 /** Every nonce that was ever sealed under, by key, and what was sealed. */
 class Nonces {
   readonly #seen = new Map<string, string>();
+  /**
+   * GCM is a counter mode: plain and sealed bytes tell the key stream, and that tells key, salt and nonce together, as
+   * they were and not as we think they are. Two directions, epochs or sessions with one key would show here alone.
+   */
+  readonly #streams = new Map<string, string>();
   readonly broken: string[] = [];
   readonly kinds = new Map<string, number>();
   repeats = 0;
@@ -38,18 +46,28 @@ class Nonces {
         this.#note(key, ssrc, roc, seq, out.subarray(0, headerBytes), payload);
         this.#kind(['media', 'rtx', 'repair', 'control'][(ssrc >>> 22) & 3]!);
         if (((out[1] as number) & 127) === 98) this.#kind('red');
-        return inner.seal(out, headerBytes, payload, ssrc, roc, seq);
+        const plain = Buffer.from(payload);
+        const header = Buffer.from(out.subarray(0, headerBytes));
+        const length = inner.seal(out, headerBytes, payload, ssrc, roc, seq);
+        this.#noteStream(plain, out.subarray(headerBytes, length), digest(header, plain));
+        return length;
       },
       sealRtcp: (packet, ssrc, word) => {
         this.#note(key, ssrc, (word >>> 16) & 0x7fff, word & 0xffff, packet.subarray(0, 8), packet);
         this.#kind('rtcp');
-        return inner.sealRtcp(packet, ssrc, word);
+        const sealed = inner.sealRtcp(packet, ssrc, word);
+        this.#noteStream(packet.subarray(8), sealed.subarray(8), digest(packet.subarray(0, 8), packet));
+        return sealed;
       },
     } satisfies PacketCipher;
   };
 
   get size(): number {
     return this.#seen.size;
+  }
+  /** As many as nonces, when each was seen. */
+  get streams(): number {
+    return this.#streams.size;
   }
 
   #kind(kind: string): void {
@@ -58,14 +76,26 @@ class Nonces {
 
   #note(key: string, ssrc: number, high: number, low: number, header: Uint8Array, payload: Uint8Array): void {
     const nonce = `${key} ${ssrc.toString(16)} ${high} ${low}`;
-    const what = createHash('sha256').update(header).update(' ').update(payload).digest('base64');
+    const what = digest(header, payload);
     const before = this.#seen.get(nonce);
     this.#seen.set(nonce, what);
     if (before === undefined) return;
     this.repeats++;
     if (before !== what) this.broken.push(nonce);
   }
+
+  #noteStream(plain: Uint8Array, sealed: Uint8Array, what: string): void {
+    expect(plain.length).toBeGreaterThanOrEqual(STREAM_BYTES);
+    const bytes = Buffer.alloc(STREAM_BYTES);
+    for (let i = 0; i < STREAM_BYTES; i++) bytes[i] = plain[i]! ^ sealed[i]!;
+    const stream = bytes.toString('latin1');
+    if ((this.#streams.get(stream) ?? what) !== what) this.broken.push(`key stream ${bytes.toString('hex')}`);
+    this.#streams.set(stream, what);
+  }
 }
+
+const digest = (header: Uint8Array, payload: Uint8Array): string =>
+  createHash('sha256').update(header).update(' ').update(payload).digest('base64');
 
 /** Sound and pictures from one end to the other. */
 function publish(p: Pair, from: End, to: End, track: number): () => void {
@@ -112,6 +142,8 @@ function route(p: Pair): Buffer[] {
 it.each<Suite>(['aes-128-gcm', 'sm4-gcm'])('no nonce is used twice with different bytes: %s', suite => {
   const nonces = new Nonces();
   const wire = new Map<string, string>();
+  /** Sealed packets of media that left more than once by one way, and by two. */
+  const again = { copies: 0, ways: 0 };
   const run = (p: Pair, seconds: number, secret: Buffer): void => {
     p.connect();
     p.net.impair('192.0.2.1', '203.0.113.2', { loss: 0.3, delayMs: 30 });
@@ -130,7 +162,20 @@ it.each<Suite>(['aes-128-gcm', 'sm4-gcm'])('no nonce is used twice with differen
       }
     }
     for (const stop of stops) stop();
-    expect(p.client.session.stats().sendEpoch).toBeGreaterThan(1);
+    const view = new TrailerView();
+    for (const end of [p.client, p.server]) {
+      expect(end.session.stats().sendEpoch).toBeGreaterThan(1);
+      const left = new Map<string, string>();
+      for (const { bytes, route } of end.sent) {
+        if (isRtcp(bytes)) continue;
+        view.read(bytes);
+        const sealed = digest(bytes.subarray(0, view.start), Buffer.alloc(0));
+        const before = left.get(sealed);
+        if (before === route.address) again.copies++;
+        else if (before !== undefined) again.ways++;
+        left.set(sealed, route.address);
+      }
+    }
     const see = (bytes: Buffer, by: string): void => {
       view.read(bytes);
       const sealed = bytes.subarray(0, view.start);
@@ -142,7 +187,6 @@ it.each<Suite>(['aes-128-gcm', 'sm4-gcm'])('no nonce is used twice with differen
       if (wire.has(name)) expect(wire.get(name)).toBe(content);
       wire.set(name, content);
     };
-    const view = new TrailerView();
     for (const { bytes } of p.client.sent) see(bytes, 'client');
     for (const { bytes } of p.server.sent) see(bytes, 'server');
     const seen = wire.size;
@@ -176,6 +220,9 @@ it.each<Suite>(['aes-128-gcm', 'sm4-gcm'])('no nonce is used twice with differen
   );
 
   expect(nonces.broken).toEqual([]);
+  expect(nonces.streams).toBe(nonces.size);
+  expect(again.copies).toBeGreaterThan(10);
+  expect(again.ways).toBeGreaterThan(10);
   expect(nonces.size).toBeGreaterThan(first * 1.5);
   for (const kind of ['media', 'red', 'rtx', 'repair', 'rtcp'])
     expect([kind, nonces.kinds.get(kind)! > 10]).toEqual([kind, true]);

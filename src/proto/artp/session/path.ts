@@ -57,19 +57,26 @@ export class Path {
   unansweredSince: Millis = 0;
   #bytesHeard = 0;
   #bytesSent = 0;
-  #sequence = 0;
+  #sequence: number;
   #challenges: Challenge[] = [];
   /** Share of questions that had no answer: lost on either way. */
   #probeLoss = 0;
 
-  constructor(route: Route, number: number, state: 'new' | 'ready', now: Millis) {
+  /** `sequence`: of the first trailer. Who takes the number of a path that is gone goes on where that one ended. */
+  constructor(route: Route, number: number, state: 'new' | 'ready', now: Millis, sequence = 0) {
     this.route = route;
     this.number = number;
+    this.#sequence = sequence;
     this.meter = new PathMeter(number);
     this.state = state;
     this.since = now;
     this.nextProbeAt = now;
     this.showIdUntil = now + SHOW_ID_MS;
+  }
+
+  /** Of the next trailer. */
+  get sequence(): number {
+    return this.#sequence;
   }
 
   heard(bytes: number, now: Millis): void {

@@ -8,6 +8,8 @@ import type { Route, SessionState, SessionTimes } from './types.ts';
 const MAX_PATHS = 8;
 /** Nothing heard on a path that carries media: it is asked, and shown whose packets these are. */
 const QUIET_MS = 400;
+/** Heard so lately: what is said there arrives, as far as anybody knows. */
+const HEARD_MS = 250;
 /** Nothing proves that what is sent there arrives. Reports would, ten times a second. */
 const UNPROVEN_MS = 500;
 /** Nothing heard on a path although it was asked so often and so long: media goes elsewhere. */
@@ -52,8 +54,15 @@ export class Paths {
   readonly #o: PathsOptions;
   readonly #choice: PathChoice;
   readonly all: Path[] = [];
+  /**
+   * By number of a path that is gone: the next trailer sequence. Their record of that number goes on; one that began anew
+   * would look like packets overtaken long ago, and nothing would be told of it until it had caught up.
+   */
+  readonly #ended = new Map<number, number>();
   /** Where they send theirs, as they last said. */
   #preferred: Path | undefined;
+  /** Whose turn it was. */
+  #turn = 0;
 
   constructor(o: PathsOptions) {
     this.#o = o;
@@ -80,7 +89,7 @@ export class Paths {
     if (this.all.length >= MAX_PATHS && !this.#evict()) return undefined;
     let number = 0;
     while (this.all.some(p => p.number === number)) number++;
-    const path = new Path(route, number, state, now);
+    const path = new Path(route, number, state, now, this.#ended.get(number));
     // UDP first; the stream joins the race when it has had time to answer.
     if (this.#o.side === 'client' && route.kind === 'stream' && !this.anyReady)
       path.nextProbeAt = Math.max(now, this.#o.now + this.#o.times.streamAfterMs);
@@ -91,6 +100,7 @@ export class Paths {
 
   drop(path: Path): void {
     this.all.splice(this.all.indexOf(path), 1);
+    this.#ended.set(path.number, path.sequence);
     this.#choice.forget(path);
     if (this.#preferred === path) this.#preferred = undefined;
     if (path.state !== 'new') this.#tell(path, false);
@@ -122,6 +132,13 @@ export class Paths {
     return this.all.filter(
       p => p === active || (p.state === 'ready' && (unsure || p.heardAt > active.heardAt)),
     );
+  }
+
+  /** One of `ways` while all of them are heard: for reports, which say everything again ten times a second. */
+  inTurn(ways: readonly Path[], now: Millis): readonly Path[] {
+    if (ways.length < 2 || ways.some(p => now - p.heardAt > HEARD_MS)) return ways;
+    this.#turn = (this.#turn + 1) % ways.length;
+    return ways.slice(this.#turn, this.#turn + 1);
   }
 
   /** All are asked at once. */

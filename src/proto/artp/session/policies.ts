@@ -83,7 +83,8 @@ export class Policies {
       sourceBps: source.bps / sources,
       packetMs,
       temporalLayers: source.temporalLayers,
-      availableBps: this.#available(media, this.#inside ? WIDE_BPS : active.meter.rateBps, now) / sources,
+      availableBps:
+        this.#available(media, this.#inside ? WIDE_BPS : rateFor(media, active, now), now) / sources,
       ...(held === undefined ? {} : { held }),
     });
     this.#plane.setPolicy(this.#holders[media].update(choice, now).policy);
@@ -102,6 +103,10 @@ export class Policies {
     return rateBps - (media === 'audio' ? Math.min(otherBps, rateBps * VIDEO_SHARE) : otherBps);
   }
 }
+
+/** Sound may be sent with less for a second; a camera that was told to send less takes long to come back. */
+const rateFor = (media: MediaKind, { meter }: Path, now: Millis): number =>
+  media === 'audio' ? meter.trialBps(now) : meter.rateBps;
 
 const isPlain = (p: MediaPolicy): boolean =>
   policyName(p) === policyName(p.kind === 'audio' ? PLAIN_AUDIO : PLAIN_VIDEO);

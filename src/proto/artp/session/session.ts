@@ -137,6 +137,13 @@ export class Session {
     this.#pulse(now);
   }
 
+  /** Is anybody there? Every way is asked now, and again until there is an answer. */
+  ask(now: Millis): void {
+    if (this.state === 'gone') return;
+    this.#paths.probeAll(now);
+    this.#pulse(now);
+  }
+
   /** A track of ours, by a number of our choice, for `hear` on the other side. `on`: what its receiver asks for. */
   send(track: number, kind: MediaKind, clockRate: number, on: (f: Feedback) => void): OutTrack {
     if (kind === 'audio' || this.#o.inside !== undefined) return this.#plane.send(track, kind, clockRate, on);
@@ -364,7 +371,9 @@ export class Session {
   #flush(now: Millis): void {
     const { active, standby } = this.#paths;
     const { ssrc } = this.#line;
+    const otherParts = this.#line.length;
     this.#recorders.report(ssrc, now, parts => this.#line.add(parts));
+    const reportParts = this.#line.length - otherParts;
     if (active === undefined) return this.#line.drop();
     if (this.#incoming.owesAck) this.#line.say(this.#incoming.ack());
     const share = this.#traffic.busy ? 0.5 : 1; // of what media leaves
@@ -378,7 +387,8 @@ export class Session {
       this.#messagesOut.unacknowledgedMs(now) > UNHEARD_MS + 2 * (active.rttMs ?? UNKNOWN_RTT_MS);
     if (unheard) active.askSoon(Math.max(now, active.probedAt + this.#o.times.probeMs));
     const unsure = unheard || this.state !== 'active' || active.unanswered > 1 || active.meter.loss > 0.1;
-    this.#line.flush(this.#paths.forControl(unsure), now);
+    const ways = this.#paths.forControl(unsure);
+    this.#line.flush(this.#line.length === reportParts ? this.#paths.inTurn(ways, now) : ways, now);
   }
 
   /** CLOSE, on every path there is. */

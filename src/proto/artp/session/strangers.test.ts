@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { weigh } from '../../../../test/harness/weigh.ts';
 import { TrailerView, writeTrailer } from '../trailer.ts';
 import {
   connectionOf,
@@ -156,6 +157,7 @@ describe('a stranger', () => {
   it('who floods makes nothing grow and gets no answer', () => {
     const { p } = talking(34, 1000);
     const sent = p.server.sent.length;
+    const before = weigh(p.server.session);
     const out = Buffer.alloc(2100);
     for (let i = 0; i < 5000; i++) {
       const length = 12 + (i % 1500);
@@ -167,8 +169,48 @@ describe('a stranger', () => {
     }
     expect(p.server.sent.length).toBe(sent);
     expect(p.server.session.paths()).toHaveLength(1);
+    const after = weigh(p.server.session);
+    expect(after.objects).toBeLessThanOrEqual(before.objects + 4); // the keys of the next epoch: somebody may have them
+    expect(after.bytes).toBeLessThanOrEqual(before.bytes + out.length);
     expect(p.server.states).toEqual(['active']);
     p.run(3000);
+    expect(p.server.states).toEqual(['active']);
+  });
+
+  it('on the way, who shows every packet from another address first: each gets a question, few are remembered', () => {
+    const { p, heard } = talking(39, 1000);
+    const before = weigh(p.server.session);
+    const came = new Map<string, number>();
+    const { sent } = p.server;
+    const first = sent.length;
+    let n = 0;
+    const send = p.client.out.get('udp')!;
+    p.client.out.set('udp', (b, length, r) => {
+      const route = udp(`198.51.${100 + (n >> 8)}.${n & 255}`, 1024 + n++);
+      came.set(route.address, (came.get(route.address) ?? 0) + length);
+      from(p.server, Buffer.from(b.subarray(0, length)), route);
+      expect(p.server.session.paths().length).toBeLessThanOrEqual(8);
+      send(b, length, r);
+    });
+    const count = heard.length;
+    for (let i = 0; i < 300; i++) {
+      p.client.do((s, now) => s.say({ i, text: 'x'.repeat(i) }, now)); // makes the client talk
+      p.run(20);
+    }
+    expect(n).toBeGreaterThan(500);
+    const went = new Map<string, number>();
+    for (const { bytes, route } of sent.slice(first)) {
+      if (!came.has(route.address)) continue;
+      expect(isControl(bytes)).toBe(true);
+      went.set(route.address, (went.get(route.address) ?? 0) + bytes.length);
+    }
+    expect(went.size).toBeGreaterThan(100);
+    for (const [address, bytes] of went) expect(bytes).toBeLessThanOrEqual(3 * came.get(address)!);
+    expect(heard.length - count).toBeGreaterThan(250);
+    p.client.out.set('udp', send);
+    p.run(5000);
+    expect(p.server.session.paths().filter(x => x.state === 'ready')).toHaveLength(1);
+    expect(weigh(p.server.session).objects).toBeLessThan(2 * before.objects);
     expect(p.server.states).toEqual(['active']);
   });
 

@@ -1,30 +1,19 @@
 import { type CipherGCMTypes, createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
-import type { PacketCipher } from './packet-cipher.ts';
+import { GcmCipher, TAG_BYTES } from './gcm.ts';
 import type { SessionKeys } from './profile.ts';
 
-const TAG = { authTagLength: 16 };
-const RTCP_HEADER = 8;
+const TAG = { authTagLength: TAG_BYTES };
 
-/**
- * AEAD_AES_128_GCM and AEAD_AES_256_GCM, RFC 7714.
- * ```
- * RTP   | header = AAD | ciphertext | tag 16 |
- * RTCP  | first 8 bytes, AAD | ciphertext | tag 16 | E, index: AAD too |
- * ```
- */
-export class AesGcmCipher implements PacketCipher {
-  readonly tagBytes = 16;
-  readonly wordFromEnd = 4;
-  readonly trailerBytes = 0;
+/** AEAD_AES_128_GCM and AEAD_AES_256_GCM, RFC 7714. */
+export class AesGcmCipher extends GcmCipher {
   readonly #algorithm: CipherGCMTypes;
   readonly #key: KeyObject;
-  readonly #salt: Buffer;
   readonly #iv = Buffer.alloc(12);
 
   constructor(keys: Pick<SessionKeys, 'key' | 'salt'>) {
+    super(keys.salt);
     this.#algorithm = keys.key.symmetricKeySize === 32 ? 'aes-256-gcm' : 'aes-128-gcm';
     this.#key = keys.key;
-    this.#salt = keys.salt;
   }
 
   seal(
@@ -35,13 +24,13 @@ export class AesGcmCipher implements PacketCipher {
     roc: number,
     seq: number,
   ): number {
-    const cipher = createCipheriv(this.#algorithm, this.#key, this.#nonce(ssrc, roc, seq), TAG);
+    const cipher = createCipheriv(this.#algorithm, this.#key, this.nonce(ssrc, roc, seq), TAG);
     cipher.setAAD(out.subarray(0, headerBytes));
     out.set(cipher.update(payload), headerBytes);
     cipher.final();
     const end = headerBytes + payload.length;
     out.set(cipher.getAuthTag(), end);
-    return end + 16;
+    return end + TAG_BYTES;
   }
 
   open(
@@ -52,9 +41,9 @@ export class AesGcmCipher implements PacketCipher {
     roc: number,
     seq: number,
   ): boolean {
-    const end = packet.length - 16;
+    const end = packet.length - TAG_BYTES;
     const aad = packet.subarray(0, headerBytes);
-    const decipher = createDecipheriv(this.#algorithm, this.#key, this.#nonce(ssrc, roc, seq), TAG);
+    const decipher = createDecipheriv(this.#algorithm, this.#key, this.nonce(ssrc, roc, seq), TAG);
     decipher.setAAD(aad);
     decipher.setAuthTag(packet.subarray(end));
     const plain = decipher.update(packet.subarray(headerBytes, end));
@@ -64,40 +53,29 @@ export class AesGcmCipher implements PacketCipher {
     return true;
   }
 
-  sealRtcp(packet: Uint8Array, ssrc: number, word: number): Buffer {
-    const trailer = Buffer.alloc(4);
-    trailer.writeUInt32BE(word);
-    const header = packet.subarray(0, RTCP_HEADER);
-    const cipher = createCipheriv(this.#algorithm, this.#key, this.#rtcpNonce(ssrc, word), TAG);
-    cipher.setAAD(Buffer.concat([header, trailer]));
-    const sealed = cipher.update(packet.subarray(RTCP_HEADER));
+  protected lock(nonce: Buffer, data: Uint8Array, plain: Uint8Array): readonly [Uint8Array, Uint8Array] {
+    const cipher = createCipheriv(this.#algorithm, this.#key, nonce, TAG);
+    cipher.setAAD(data);
+    const sealed = cipher.update(plain);
     cipher.final();
-    return Buffer.concat([header, sealed, cipher.getAuthTag(), trailer]);
+    return [sealed, cipher.getAuthTag()];
   }
 
-  openRtcp(packet: Uint8Array, ssrc: number, word: number): Buffer | undefined {
-    const end = packet.length - 20;
-    const header = packet.subarray(0, RTCP_HEADER);
-    const decipher = createDecipheriv(this.#algorithm, this.#key, this.#rtcpNonce(ssrc, word), TAG);
-    decipher.setAAD(Buffer.concat([header, packet.subarray(end + 16)]));
-    decipher.setAuthTag(packet.subarray(end, end + 16));
-    const plain = decipher.update(packet.subarray(RTCP_HEADER, end));
-    return verified(decipher) ? Buffer.concat([header, plain]) : undefined;
+  protected unlock(
+    nonce: Buffer,
+    data: Uint8Array,
+    sealed: Uint8Array,
+    tag: Uint8Array,
+  ): Uint8Array | undefined {
+    const decipher = createDecipheriv(this.#algorithm, this.#key, nonce, TAG);
+    decipher.setAAD(data);
+    decipher.setAuthTag(tag);
+    const plain = decipher.update(sealed);
+    return verified(decipher) ? plain : undefined;
   }
 
-  #rtcpNonce(ssrc: number, word: number): Buffer {
-    return this.#nonce(ssrc, (word >>> 16) & 0x7fff, word & 0xffff);
-  }
-
-  /** RFC 7714 §8.1: salt XOR (0, 0, SSRC, ROC, SEQ). */
-  #nonce(ssrc: number, roc: number, seq: number): Buffer {
-    const iv = this.#iv;
-    iv.writeUInt16BE(0, 0);
-    iv.writeUInt32BE(ssrc, 2);
-    iv.writeUInt32BE(roc, 6);
-    iv.writeUInt16BE(seq, 10);
-    for (let i = 0; i < 12; i++) iv[i]! ^= this.#salt[i]!;
-    return iv;
+  protected nonce(ssrc: number, roc: number, seq: number): Buffer {
+    return this.writeNonce(this.#iv, ssrc, roc, seq);
   }
 }
 

@@ -1,0 +1,36 @@
+import { expect, it, vi } from 'vitest';
+import type { Json, Termination } from '../../src/contract.ts';
+import { refuse } from '../../src/kit/refusal.ts';
+import { NativeLeg } from './leg.ts';
+import { World } from './world.testing.ts';
+
+const eventually = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 10_000, interval: 10 });
+const AGENT_LEFT: Termination = {
+  blame: 'server',
+  reason: 'agent-lost',
+  text: 'The process has been ended.',
+};
+
+it('a member knows an agent that came after it had joined, and goes there when its own has to leave it', async () => {
+  const other = await World.open();
+  const siblings: Json[] = [];
+  const own = await World.open({}, { siblings: () => siblings });
+  const { member, events } = await own.join();
+  const told = vi.spyOn(NativeLeg.prototype, 'tellWays');
+  siblings.push(other.agent.reach as Json);
+  await eventually(() => expect(told).toHaveBeenCalled());
+  own.admit = async () => {
+    throw refuse('server', 'draining', 'It takes no new legs.');
+  };
+  own.legs[0]?.handle({ type: 'close', why: AGENT_LEFT });
+  await own.agent.close();
+  await eventually(() => expect(events.map(e => e.type)).toContain('resumed'));
+  expect(other.requests).toMatchObject([
+    { who: { user: 'alice', proof: 'resumed', credential: 'resume-me' } },
+  ]);
+  expect(events.map(e => e.type)).not.toContain('ended');
+  expect(member.participant).toBe('alice');
+  await member.leave();
+  for (const w of [own, other]) await w.close();
+  told.mockRestore();
+}, 20_000);
