@@ -361,6 +361,7 @@ describe('an agent that dies', () => {
     const relay = await ArtpRelay.open(portsOf(world.url));
     const { member, events } = await world.join({ url: relay.url('1000'), alternates: [other.url] });
     const mic = member.publish({ source: 'mic', format: OPUS, canKeyframe: false, syncGroup: 'a' });
+    await member.text('here'); // the ticket came before
     await eventually(() => expect(world.seats[0]?.publications).toHaveLength(1));
     relay.loses = () => true;
     relay.streams(false);

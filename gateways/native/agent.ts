@@ -193,6 +193,7 @@ export class NativeAgent implements Agent {
     this.#closing = true;
     this.#alternates?.stop();
     for (const leg of this.#legs.keys()) leg.close(SHUTDOWN);
+    for (const served of this.#members.all()) served.end(SHUTDOWN); // who has come back, and has no leg yet
     const { clock } = this.#host;
     if (this.#members.size > 0)
       await new Promise<void>(done => clock.at(clock.now() + GOODBYE_MS, () => done()));
@@ -236,11 +237,17 @@ export class NativeAgent implements Agent {
 
   #packet(bytes: Buffer, kind: Route['kind'], address: string, port: number, now: Millis): void {
     if (kind === 'udp' && isDtls(bytes)) return this.#hellos?.datagram(bytes, { kind, address, port }, now);
-    if (isResume(bytes)) return this.#resuming.ask(bytes, { kind, address, port });
+    if (isResume(bytes)) return this.#resume(bytes, { kind, address, port });
     const why = this.#members.datagram(bytes, kind, address, port, now);
     if (why === undefined || this.#hellos?.packet(bytes, { kind, address, port }, now) === true) return;
     this.#host.count('dropped', why);
     if (why === 'unknown-connection') this.#reset(bytes, { kind, address, port }, now);
+  }
+
+  /** Whoever is answered here waits here: while we close another agent is to be the first. */
+  #resume(bytes: Buffer, route: Route): void {
+    if (this.#closing) this.#host.count('refused', 'shutting-down');
+    else this.#resuming.ask(bytes, route);
   }
 
   /** Whoever sends here as one we have forgotten is told so: less than it sent, and rarely. */

@@ -1,10 +1,10 @@
+import { getEventListeners } from 'node:events';
 import type { Clock, LegEvent, LegRequest, PlacedLeg, Termination, Ticket } from '../../../src/contract.ts';
 import type { Random } from '../../../src/kit/random.ts';
 import { Refusal, terminationOf } from '../../../src/kit/refusal.ts';
 import type { SimNode } from './node.ts';
 
 export const HUNG_UP: Termination = { blame: 'none', reason: 'hung-up' };
-const never = new AbortController().signal;
 /** A page that has lost its call tries for so long to come back, so often. */
 const RETURN_MS = 30_000;
 const RETRY_MS = 1000;
@@ -49,13 +49,13 @@ export class Callers {
 
   phone(front: SimNode, room: string): Call {
     const call = this.#call('phone', front, room);
-    void this.#place(call, on => front.legs.place(this.#request(call), on, never));
+    void this.#place(call, (on, never) => front.legs.place(this.#request(call), on, never));
     return call;
   }
 
   page(front: SimNode, room: string): Call {
     const call = this.#call('page', front, room);
-    void this.#place(call, on => front.legs.place(this.#request(call), on, never));
+    void this.#place(call, (on, never) => front.legs.place(this.#request(call), on, never));
     return call;
   }
 
@@ -69,7 +69,7 @@ export class Callers {
       roles: ['send'],
       who: { user: '', proof: 'claimed', credential: ticket.token },
     };
-    void this.#place(call, on => at.legs.place(request, on, never));
+    void this.#place(call, (on, never) => at.legs.place(request, on, never));
     return call;
   }
 
@@ -123,7 +123,10 @@ export class Callers {
   }
 
   /** True: it is placed. */
-  async #place(call: Call, place: (on: (e: LegEvent) => void) => Promise<PlacedLeg>): Promise<boolean> {
+  async #place(
+    call: Call,
+    place: (on: (e: LegEvent) => void, never: AbortSignal) => Promise<PlacedLeg>,
+  ): Promise<boolean> {
     const { front } = call;
     const before = call.leg;
     let placed: PlacedLeg | undefined;
@@ -134,8 +137,10 @@ export class Callers {
       else if (call.leg === placed) this.#event(call, placed, e);
     };
     call.busy = true;
+    // Each call has its own: nobody outside gives up, and a placement that is over listens no more.
+    const never = new AbortController().signal;
     try {
-      placed = await place(on);
+      placed = await place(on, never).finally(() => this.#unheard(never));
     } catch (error) {
       if (!(error instanceof Refusal)) this.#world.bugs.push(error);
       if (front.dead || call.leg !== before) return false;
@@ -156,6 +161,11 @@ export class Callers {
     return true;
   }
 
+  #unheard(signal: AbortSignal): void {
+    if (getEventListeners(signal, 'abort').length > 0)
+      this.#world.bugs.push(new Error('a placement is over and still listens for its abortion'));
+  }
+
   #event(call: Call, leg: PlacedLeg, e: LegEvent): void {
     if (call.ended !== undefined) return;
     const lost = e.type === 'closed' && e.why.reason === 'agent-lost';
@@ -170,7 +180,7 @@ export class Callers {
   async #move(call: Call, old: PlacedLeg): Promise<void> {
     call.moves++;
     const { leg } = this.#request(call);
-    await this.#place(call, on => {
+    await this.#place(call, (on, never) => {
       if (old.again === undefined) throw new Error('a placed leg of LegDesk can be placed again');
       return old.again({ leg, begin: { type: 'make-offer' } }, on, never);
     });
@@ -190,7 +200,7 @@ export class Callers {
       call.front = front;
       call.moves++;
       const placed = await Promise.race([
-        this.#place(call, on => front.legs.place(this.#request(call), on, never)),
+        this.#place(call, (on, never) => front.legs.place(this.#request(call), on, never)),
         new Promise<false>(gaveUp => clock.at(clock.now() + 10_000, () => gaveUp(false))),
       ]);
       call.busy = !placed;

@@ -76,10 +76,7 @@ export class ControlLine {
   /** At once and on one path only. `unproven`: the address has not answered yet; false when that forbids it. */
   direct(path: Path, controls: readonly Control[], unproven: boolean, now: Millis): boolean {
     const compound = writeRtcp(controls.map(c => writeControl(c, this.ssrc)));
-    if (unproven && !path.affords(compound.length + CONTROL_OVERHEAD + TRAILER_BYTES)) {
-      this.#count('amplification');
-      return false;
-    }
+    if (unproven && !path.affords(compound.length + CONTROL_OVERHEAD + TRAILER_BYTES)) return false;
     this.#send(compound, [path], now);
     return true;
   }

@@ -41,3 +41,30 @@ describe('a client whose network changes in mid-call', () => {
     expect(missing(from, said() - 10)).toBeLessThan(0.04);
   });
 });
+
+describe('an address that has not answered yet', () => {
+  it('of a client that is only far away, is asked no more than it may be, and nothing counts as dropped', () => {
+    const p = new Pair(12, { there: { delayMs: 20 }, back: { delayMs: 400 } }).connect();
+    p.run(2000);
+    expect(p.server.states).toEqual(['active']);
+    expect(p.server.drops.all()).toEqual(new Map());
+  });
+
+  it('and is silent after its first question, gets three times that, at most, until it is heard again', () => {
+    const p = new Pair(13);
+    const send = p.client.out.get('udp')!;
+    p.client.out.set('udp', (bytes, length, route) => {
+      send(bytes, length, route);
+      p.client.out.set('udp', () => {});
+    });
+    p.connect().run(1500);
+    const bytes = p.server.sent.reduce((n, d) => n + d.bytes.length, 0);
+    expect(bytes).toBeGreaterThan(0);
+    expect(bytes).toBeLessThanOrEqual(3 * p.client.sent[0]!.bytes.length);
+    expect(p.server.states).toEqual([]);
+    expect(p.server.drops.all()).toEqual(new Map());
+    p.client.out.set('udp', send);
+    p.run(1000);
+    expect(p.server.states).toEqual(['active']);
+  });
+});

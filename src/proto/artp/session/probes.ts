@@ -9,6 +9,7 @@ export interface ProbesOptions {
   readonly random: (bytes: number) => Buffer;
   readonly keys: Keys;
   readonly line: ControlLine;
+  readonly count: (reason: string) => void;
 }
 
 /** What is said on one path only: PATH_CHALLENGE and its answer, CLOSE. `preferred`: we send our media there. */
@@ -18,11 +19,14 @@ export class Probes {
     this.#o = o;
   }
 
-  /** False: more than that address may be sent before it has answered. */
+  /**
+   * False: more than that address may be sent before it has answered. Nothing is lost by that, and so nothing counted:
+   * who is only far away, or slow, is asked again as soon as more is heard from there.
+   */
   ask(path: Path, preferred: boolean, now: Millis): boolean {
     const token = this.#o.random(TOKEN_BYTES);
     const epoch = this.#o.keys.sendEpoch;
-    if (!this.say(path, [{ ...this.#about(path, preferred), type: 'challenge', token }], now)) return false;
+    if (!this.#say(path, [{ ...this.#about(path, preferred), type: 'challenge', token }], now)) return false;
     path.asked(token, epoch, now);
     return true;
   }
@@ -38,8 +42,14 @@ export class Probes {
       path.asked(ours, epoch, now);
   }
 
-  /** False: as with `ask`. */
+  /** False: as with `ask`, but here it is counted. */
   say(path: Path, controls: readonly Control[], now: Millis): boolean {
+    const said = this.#say(path, controls, now);
+    if (!said) this.#o.count('amplification');
+    return said;
+  }
+
+  #say(path: Path, controls: readonly Control[], now: Millis): boolean {
     const unproven = this.#o.side === 'server' && path.state === 'new';
     return this.#o.line.direct(path, controls, unproven, now);
   }
