@@ -33,7 +33,7 @@ export class Lines {
     return this.#player?.it;
   }
 
-  /** From now on as this member. */
+  /** From now on as this member. `access` may throw: it is asked again. */
   open(access: () => MediaAccess): void {
     this.close();
     const { changed, waver, gaveUp } = this.#on;
@@ -73,9 +73,10 @@ export class Lines {
     if (this.player?.isAt(url)) void this.#player?.renew();
   }
 
-  /** A new session tells its slots anew. */
-  renewPlayer(): void {
+  /** As the same member: a new session tells its slots anew, and what waited for that need not wait longer. */
+  rejoined(): void {
     void this.#player?.renew();
+    this.#publisher?.hurry();
   }
 
   close(): void {

@@ -35,6 +35,8 @@ export class Stay {
   readonly #undo: (() => void)[] = [];
   #secret = '';
   #muted: boolean;
+  /** Signalling was lost: nobody's media is asked for until one is a member again. */
+  #away = false;
   #drawing = false;
   #over = false;
 
@@ -43,7 +45,10 @@ export class Stay {
     this.#muted = o.muted || o.capture.track('microphone') === undefined;
     this.#signalling = new Upkeep(lost => this.#join(lost), {
       up: () => this.#status(),
-      down: () => this.#status(),
+      down: () => {
+        this.#away = true;
+        this.#status();
+      },
       gaveUp: why => this.#gaveUp(why),
     });
     this.#lines = new Lines(o.capture, {
@@ -113,14 +118,16 @@ export class Stay {
 
   #joined({ participant, secret }: Joined): void {
     const same = participant === this.#roster.self;
+    this.#away = false;
     this.#roster.self = participant;
     this.#secret = secret;
     // Facts may have been missed: a new session tells its slots anew. Another member's media must not go on as ours.
-    if (same) this.#lines.renewPlayer();
+    if (same) this.#lines.rejoined();
     else this.#lines.open(() => this.#access);
   }
 
   get #access(): MediaAccess {
+    if (this.#away) throw new Error('not in the room at present');
     return { room, participant: token ? '' : this.#roster.self, bearer: token || this.#secret };
   }
 

@@ -32,7 +32,7 @@ export class Upkeep<T extends Closable> {
     this.#open = open;
     this.#on = on;
     this.#downSince = performance.now();
-    addEventListener('online', this.#hurry);
+    addEventListener('online', this.hurry);
     void this.#try();
   }
 
@@ -52,7 +52,7 @@ export class Upkeep<T extends Closable> {
     this.#over = true;
     this.#turn++;
     clearTimeout(this.#timer);
-    removeEventListener('online', this.#hurry);
+    removeEventListener('online', this.hurry);
     this.#it?.close();
   }
 
@@ -90,8 +90,8 @@ export class Upkeep<T extends Closable> {
     this.#timer = setTimeout(() => void this.#try(), pauseMs);
   }
 
-  /** The network is back: no reason to wait longer. */
-  readonly #hurry = (): void => {
+  /** The network is back, or what it needs is there: no reason to wait longer. */
+  readonly hurry = (): void => {
     if (this.#it === undefined && this.#tries > 0) void this.#try();
   };
 }
