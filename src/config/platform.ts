@@ -23,6 +23,9 @@ const log = z.strictObject({
     .optional()
     .describe('Lines for a person instead of JSON. Default: true on a terminal.')
     .meta({ examples: [true] }),
+  ladders: count(100_000)
+    .prefault(2000)
+    .describe('The newest legs whose signalling steps are kept for the API; 32 MB of them at most.'),
 });
 
 const http = z

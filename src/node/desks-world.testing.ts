@@ -139,7 +139,7 @@ export class DesksWorld {
     clock: this.clock,
     log: silentLog,
     choose: choosing(new Manager(this.mesh.table), this.mesh.table, this.bus, this.clock),
-    ladders: new Ladders(),
+    ladders: new Ladders(100),
     metrics: { legOpened: () => {}, legClosed: (_g, why) => void this.closedMetrics.push(why.reason) },
     authorize: async r => {
       this.authorizing(r);

@@ -92,7 +92,7 @@ export class LegsNode {
     });
     const own = manager ? new Manager(mesh.table) : undefined;
     if (own !== undefined) serveManager(bus, own, clock);
-    const ladders = new Ladders();
+    const ladders = new Ladders(100);
     const metrics = { legOpened: () => {}, legClosed: () => {} };
     this.legs = new LegDesk({
       process: name,

@@ -159,7 +159,7 @@ export async function createParts(options: PartsOptions, closing: Closing): Prom
     log,
     changed: () => mesh.announce(),
   });
-  const ladders = new Ladders();
+  const ladders = new Ladders(platform.log.ladders);
   const dials = new DialDesk(bus);
   const drills = new DrillDesk({
     bus,

@@ -267,6 +267,6 @@ rtmp: { address: 127.0.0.1, port: ${p.rtmp} }
 webrtc: { address: 127.0.0.1, port: ${p.webrtc} }
 artp: { address: 127.0.0.1, port: ${p.artp}, tlsPort: ${p.artp + 1} }
 ${/^native:/m.test(extra) ? '' : 'native: { address: 127.0.0.1, port: 0, tlsPort: 0 }'}
-log: { level: info, pretty: false }
+${/^log:/m.test(extra) ? '' : 'log: { level: info, pretty: false }'}
 ${extra.replaceAll('SIP_PORT', String(p.sip))}
 `;

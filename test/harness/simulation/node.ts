@@ -173,7 +173,7 @@ export class SimNode {
       log,
       changed: () => mesh.announce(),
     });
-    const ladders = new Ladders();
+    const ladders = new Ladders(100);
     this.#undo.push(store.watchHosts((_, claim) => claim && seats.hosted(claim.room)));
     const admission = new Admission(access, tickets, bus);
     const manager = roles.manager ? new Manager(mesh.table) : undefined;
