@@ -101,7 +101,10 @@ export async function callArtp(
     trip.mediaTo = how.mediaTo;
     const gone = member.ended.then(why =>
       Promise.reject(
-        failed('signalling', `Signalling: the server ended the membership: ${why.text ?? why.reason}.`),
+        failed(
+          'signalling',
+          `Signalling: the server ended the membership: ${(why.text ?? why.reason).replace(/\.$/, '')}.`,
+        ),
       ),
     );
     gone.catch(() => {}); // it may come when nobody waits
