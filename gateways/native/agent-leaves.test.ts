@@ -3,9 +3,8 @@ import type { Json, Termination } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
 import { VirtualClock } from '../../test/harness/virtual-net.ts';
 import { NativeLeg } from './leg.ts';
-import { World } from './world.testing.ts';
+import { eventually, World } from './world.testing.ts';
 
-const eventually = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 10_000, interval: 10 });
 const AGENT_LEFT: Termination = {
   blame: 'server',
   reason: 'agent-lost',

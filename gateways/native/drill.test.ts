@@ -1,10 +1,6 @@
-import { expect, it, vi } from 'vitest';
-import type { Format } from '../../src/contract.ts';
+import { expect, it } from 'vitest';
 import { VirtualClock } from '../../test/harness/virtual-net.ts';
-import { World } from './world.testing.ts';
-
-const OPUS: Format = { codec: 'opus', clockRate: 48_000, channels: 2 };
-const eventually = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 10_000, interval: 10 });
+import { eventually, OPUS, World } from './world.testing.ts';
 
 it('a drill delays what goes to a member by UDP, and nothing else; after it all is as before', async () => {
   const clock = new VirtualClock();

@@ -3,7 +3,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { EventEmitter } from 'node:events';
 import { connect as connectTcp, type Socket as TcpSocket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { callResume } from '../../src/proto/artp/session/resume.ts';
 import { writeTrailer } from '../../src/proto/artp/trailer.ts';
 import { DtlsClient } from '../../src/proto/dtls/client.ts';
@@ -12,9 +12,8 @@ import { VirtualClock } from '../../test/harness/virtual-net.ts';
 import { type Weight, weigh } from '../../test/harness/weigh.ts';
 import { HELLO_PROFILES, HELLO_TIMING } from './bootstrap.ts';
 import { Tickets } from './tickets.ts';
-import { World } from './world.testing.ts';
+import { eventually, World } from './world.testing.ts';
 
-const eventually = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 10_000, interval: 10 });
 const turn = (): Promise<void> => new Promise(done => setImmediate(done));
 
 /** Somebody with an address: what went from there, and what came back. */

@@ -1,16 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { connect as tlsConnect } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Format } from '../../src/contract.ts';
 import { portsOf } from '../../test/harness/artp-relay.ts';
 import { VirtualClock } from '../../test/harness/virtual-net.ts';
 import { readAsk } from './protocol.ts';
-import { World } from './world.testing.ts';
+import { eventually, OPUS, World } from './world.testing.ts';
 
-const OPUS: Format = { codec: 'opus', clockRate: 48_000, channels: 2 };
 const H264: Format = { codec: 'H264', clockRate: 90_000 };
-
-const eventually = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 10_000, interval: 10 });
 
 let world: World;
 beforeEach(async () => void (world = await World.open()));

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { ProcessAdvert } from '../../src/agents/advert.ts';
 import type { Host } from '../../src/contract.ts';
 import { systemClock } from '../../src/io/clock.ts';
@@ -8,10 +8,9 @@ import { RouterNode } from '../../src/node/router.ts';
 import { writeTag } from '../../src/proto/artp/relay/connection-id.ts';
 import { relayTicket } from '../../src/proto/artp/relay/ticket.ts';
 import { ArtpRelay, portsOf } from '../../test/harness/artp-relay.ts';
-import { World } from './world.testing.ts';
+import { eventually, World } from './world.testing.ts';
 
 const SHARED = randomBytes(32);
-const eventually = <T>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 10_000, interval: 10 });
 
 describe('a member by a router', () => {
   const open: (() => unknown)[] = [];

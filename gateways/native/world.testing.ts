@@ -1,10 +1,17 @@
-import type { Host, LegEvent, LegRequest, PlacedLeg, Termination } from '../../src/contract.ts';
+import { vi } from 'vitest';
+import type { Format, Host, LegEvent, LegRequest, PlacedLeg, Termination } from '../../src/contract.ts';
 import { refuse } from '../../src/kit/refusal.ts';
 import { Events, FakeSeat, fakeHost } from '../../test/harness/fakes.ts';
 import { NativeAgent } from './agent.ts';
 import { type ConnectOptions, connect, type MemberEvent, type NativeMember } from './client/index.ts';
 import { nativeConfig } from './config.ts';
 import type { NativeLeg } from './leg.ts';
+
+export const OPUS: Format = { codec: 'opus', clockRate: 48_000, channels: 2 };
+
+/** On a busy machine a connection may take its time. */
+export const eventually = <T>(check: () => T): Promise<T> =>
+  vi.waitFor(check, { timeout: 10_000, interval: 10 });
 
 /** A member and what it heard. */
 export interface TestMember {

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import { silentLog } from '../../test/harness/fakes.ts';
 import { VirtualClock } from '../../test/harness/virtual-net.ts';
 import type { ProcessAdvert } from '../agents/advert.ts';
@@ -263,6 +264,13 @@ export class RoomsWorld {
   node(process: string): TestNode {
     return this.nodes.find(n => n.process === process) as TestNode;
   }
+  async two(): Promise<[TestNode, TestNode]> {
+    return [await this.add('r1'), await this.add('r2')];
+  }
+  hostAndOther(room: string): [TestNode, TestNode] {
+    const [host] = this.hosts(room) as [string];
+    return [this.node(host), this.nodes.find(n => n.rooms !== undefined && n.process !== host) as TestNode];
+  }
   /** Who holds a copy of `room`. */
   hosts(room: string): string[] {
     return this.nodes.filter(n => !n.dead && n.rooms?.get(room) !== undefined).map(n => n.process);
@@ -283,6 +291,21 @@ export class RoomsWorld {
     for (let left = ms; left > 0; left -= 100) {
       this.clock.run(Math.min(100, left));
       await this.settle();
+    }
+  }
+
+  /** Each hears the other, in steps of real time so that who speaks is noticed. */
+  async hearEachOther(one: TestLeg, other: TestLeg): Promise<void> {
+    for (const [a, b] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      b.heard.length = 0;
+      for (let pts = 0; pts < 160 * 40; pts += 160) {
+        a.say(pts);
+        await this.run(20);
+      }
+      expect(b.heard.length, `${b.participant} hears ${a.participant}`).toBeGreaterThan(10);
     }
   }
 }

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Format } from '../../../src/contract.ts';
 import { VirtualClock } from '../../../test/harness/virtual-net.ts';
+import { OPUS } from '../world.testing.ts';
 import { Playout, type Sound } from './playout.ts';
 
-const OPUS: Format = { codec: 'opus', clockRate: 48_000, channels: 2 };
 /** One frame of 20 ms (RFC 6716 §3.1), and its number. */
 const frame = (n: number): Buffer => Buffer.from([0x78, n & 255, n >> 8]);
 const SILENCE_AFTER_MS = 1000;

@@ -75,16 +75,16 @@ export class Trial {
       return;
     }
     this.#doubtfulSince ??= now;
-    if (
-      d.isLimited ||
-      d.loss > HOPELESS ||
-      (d.sentBps > this.#tried.bps * CLEARLY.rate && d.loss > this.#tried.loss + CLEARLY.loss)
-    )
-      this.#pauseMs = PAUSE_MS;
+    if (d.isLimited || d.loss > HOPELESS || this.#isNews(d)) this.#pauseMs = PAUSE_MS;
     if (now - this.#until < this.#pauseMs || now - this.#doubtfulSince < DOUBTFUL_MS) return;
     this.#tried = { bps: d.sentBps, loss: d.loss };
     this.#pauseMs = Math.min(MOST_PAUSE_MS, this.#pauseMs * LONGER);
     this.#begin(d.sentBps * SHARES.find(s => d.loss >= s.loss)!.share, MOST_MS, true, now);
+  }
+
+  /** Clearly more is sent than when it was last tried, and clearly more of it is lost. */
+  #isNews({ sentBps, loss }: Doubt): boolean {
+    return sentBps > this.#tried.bps * CLEARLY.rate && loss > this.#tried.loss + CLEARLY.loss;
   }
 
   #begin(bps: number, ms: number, isLess: boolean, now: Millis): void {
