@@ -62,6 +62,11 @@ export class Sharing {
     this.#changed(false);
   }
 
+  /** One is a member again: what waited for that need not wait longer. */
+  rejoined(): void {
+    this.#publisher?.hurry();
+  }
+
   #begin(stream: MediaStream): void {
     this.#stream = stream;
     const [picture] = stream.getVideoTracks();

@@ -124,6 +124,7 @@ export class Stay {
     // Facts may have been missed: a new session tells its slots anew. Another member's media must not go on as ours.
     if (same) this.#lines.rejoined();
     else this.#lines.open(() => this.#access);
+    this.#sharing.rejoined();
   }
 
   get #access(): MediaAccess {
